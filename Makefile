@@ -1,0 +1,44 @@
+# Every target builds the environment it needs; nothing but Python 3.11+ and make is required.
+PYTHON ?= python3
+PORT   ?= 7860
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format demo-models bench-models bench-ratings bench-votes clean
+
+help:           ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
+
+# The stamps hold the hash of what was installed, so a second call costs nothing and a changed file reinstalls.
+$(VENV)/run.stamp: requirements.txt
+	@echo "K-AI Arena: building the environment in $(VENV) (first time: a few minutes)"
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make run PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --progress-bar on -r requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
+	@$(BIN)/python -m pip install --progress-bar on -r requirements-dev.txt
+	@touch $@
+
+run: $(VENV)/run.stamp         ## serve the arena at http://127.0.0.1:PORT with embedded defaults
+	@PORT=$(PORT) exec $(BIN)/python app.py
+
+test: $(VENV)/dev.stamp        ## every test
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/dev.stamp        ## ruff and pyright, no change to any file
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+
+format: $(VENV)/dev.stamp      ## let ruff mend what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+demo-models: $(VENV)/run.stamp ## train the five embedded models again and print their ladder
+	@$(BIN)/python -m models.demo.train
+
+clean:          ## remove the environment and caches (never the data)
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

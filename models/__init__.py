@@ -1,0 +1,1 @@
+"""Makes a language model speak; imports nothing of ours."""

@@ -1,0 +1,67 @@
+"""The words every model speaks in: messages and sampling in, a stream of deltas out."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Role = Literal["system", "user", "assistant"]
+Finish = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One utterance of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How an answer is drawn: from the stage's protocol, the same for every entrant."""
+
+    temperature: float = 0.7
+    top_p: float = 0.95
+    max_tokens: int = 512
+    max_chars: int = 4000
+    """Tokenizers differ, so an answer is bounded in characters too; reaching it finishes with "length"."""
+    context_chars: int = 16000
+    """The oldest turns are dropped until the conversation fits; the same rule for every entrant."""
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an answer cost, in the entrant's own tokens."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a streaming answer: whole characters only, never half of one.
+
+    `finish` stands on the last delta and only there; `usage` and `dropped_turns` may stand on any, and the last one counts.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    usage: Usage | None = None
+    dropped_turns: int = 0
+    finish: Finish | None = None
+
+
+class Model(Protocol):
+    """One entrant's language model, wherever it runs."""
+
+    def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta]:
+        """Yields the answer as it is made; the last delta has `finish`.
+
+        Closing the generator (or cancelling the task that reads it) stops the model and frees its place at once.
+
+        Raises:
+            AnswerError: the answer failed; what was yielded before stays valid.
+        """
+        ...

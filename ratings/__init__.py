@@ -1,0 +1,1 @@
+"""Comparisons in, ratings out: pure functions without clock, disk or arena."""
