@@ -1,0 +1,94 @@
+"""A battle: one conversation with two hidden entrants, and its one way from open to revealed."""
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+Side = Literal["a", "b"]
+SIDES: tuple[Side, Side] = ("a", "b")
+AnswerStatus = Literal["complete", "truncated", "stopped", "failed"]
+
+
+class BattleState(StrEnum):
+    """open → answering → open → voted → revealed; or void, or abandoned."""
+
+    OPEN = "open"
+    ANSWERING = "answering"
+    VOTED = "voted"
+    REVEALED = "revealed"
+    VOID = "void"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Who meets whom, and how it came to be: anyone with the stage's seed can run it again."""
+
+    a: str
+    b: str
+    number: int
+    """Counts the stage's draws from 1."""
+    available: tuple[str, ...]
+    """The entrants that could be drawn at that moment."""
+    probability: float
+    """Of this ordered pair (sides included) among all that could be drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one side said in one turn, and how it went. Times in milliseconds since both sides were started."""
+
+    side: Side
+    status: AnswerStatus
+    text: str = ""
+    reasoning: str = ""
+    error_kind: str | None = None
+    error_detail: str | None = None
+    first_token_ms: int | None = None
+    total_ms: int | None = None
+    shown_ms: int | None = None
+    """When the citizen had seen all of it: what they waited, as against what the model took."""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    dropped_turns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A prompt and its two answers; no answers while they are being written."""
+
+    n: int
+    """Counts from 1."""
+    prompt: str
+    asked_at: datetime
+    answers: dict[Side, Answer] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Battle:
+    """One conversation with two hidden entrants. Never leaves the server as it is: it knows who they are."""
+
+    id: str
+    stage_id: str
+    citizen_id: str
+    state: BattleState
+    draw: Draw
+    opened_at: datetime
+    turns: tuple[Turn, ...] = ()
+    void_reason: str | None = None
+
+    @property
+    def votable(self) -> bool:
+        """Whether the server would accept a vote now."""
+        return self.state is BattleState.OPEN and bool(self.turns) and len(self.turns[-1].answers) == len(SIDES)
+
+    def entrant(self, side: Side) -> str:
+        """Who stands on this side."""
+        return self.draw.a if side == "a" else self.draw.b
+
+
+def new_battle_id() -> str:
+    """Unguessable: 144 random bits."""
+    return secrets.token_urlsafe(18)

@@ -1,0 +1,27 @@
+"""A citizen: who asks and votes, known only by a keyed pseudonym."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Literal
+
+IdentityLevel = Literal["anonymous", "email", "verified"]
+
+
+@dataclass(frozen=True, slots=True)
+class Citizen:
+    """Who is asking, as far as the arena may know."""
+
+    id: str
+    """The pseudonym: 32 hexadecimal characters."""
+    identity_level: IdentityLevel = "anonymous"
+
+
+def pseudonym(secret: bytes, subject: str) -> str:
+    """HMAC-SHA-256 of the subject under the arena's secret, cut to 128 bits: without the secret nobody can go back."""
+    return keyed_digest(secret, "citizen", subject)[:32]
+
+
+def keyed_digest(secret: bytes, purpose: str, text: str) -> str:
+    """Stands in the ledger where a text would: it proves nothing was changed and gives nothing away. 64 hex characters."""
+    return hmac.new(secret, f"{purpose}\x00{text}".encode(), hashlib.sha256).hexdigest()

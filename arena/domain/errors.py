@@ -1,0 +1,106 @@
+"""Everything the arena refuses, each with a stable code and a Korean and an English sentence that says the next step.
+
+ArenaError
+├── StageError                the stage file cannot be used (for organizers: names file, key and value)
+├── Malformed        400      the request cannot be read
+├── Unauthorized     401      no citizen session, or no organizer login
+├── Forbidden        403      known, but not allowed: consent or age missing, wrong origin
+├── NotFound         404      unknown, or somebody else's: the two are told apart by nobody
+├── Conflict         409      the battle, the stage or the vote is in another state
+├── TooLarge         413      longer than the stage allows
+├── Unusable         422      readable, but no usable value: empty prompt, unknown winner
+├── TooMany          429      a limit; `retry_after_s` says when
+└── Unavailable      503      not saved, or no two models to draw: nothing was changed, try again
+"""
+
+from typing import ClassVar
+
+
+class ArenaError(Exception):
+    """Anything the arena raises on purpose; `code` is stable, `ko` and `en` are for the person who reads them."""
+
+    status: ClassVar[int] = 500
+
+    def __init__(self, code: str, ko: str, en: str) -> None:
+        super().__init__(f"{code}: {en}")
+        self.code = code
+        self.ko = ko
+        self.en = en
+
+
+class StageError(ArenaError):
+    """The stage file cannot be used as it stands."""
+
+    def __init__(self, en: str) -> None:
+        super().__init__("stage_file", en, en)
+
+
+class Malformed(ArenaError):
+    """The request cannot be read."""
+
+    status = 400
+
+
+class Unauthorized(ArenaError):
+    """Nobody we know is asking."""
+
+    status = 401
+
+
+class Forbidden(ArenaError):
+    """Known, but not allowed."""
+
+    status = 403
+
+
+class NotFound(ArenaError):
+    """Unknown, or somebody else's."""
+
+    status = 404
+
+
+class Conflict(ArenaError):
+    """Right request, wrong state."""
+
+    status = 409
+
+
+class TooLarge(ArenaError):
+    """Longer than the stage allows."""
+
+    status = 413
+
+
+class Unusable(ArenaError):
+    """Readable, but without a usable value."""
+
+    status = 422
+
+
+class TooMany(ArenaError):
+    """A limit was reached."""
+
+    status = 429
+
+    def __init__(self, code: str, ko: str, en: str, *, retry_after_s: float) -> None:
+        super().__init__(code, ko, en)
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(ArenaError):
+    """Nothing was changed; the same request may succeed soon."""
+
+    status = 503
+
+    def __init__(self, code: str, ko: str, en: str, *, retry_after_s: float = 5) -> None:
+        super().__init__(code, ko, en)
+        self.retry_after_s = retry_after_s
+
+
+def not_found() -> NotFound:
+    """The one answer for an unknown battle and for somebody else's."""
+    return NotFound(
+        "battle_not_found",
+        "이 대결을 찾을 수 없어요. 새 대결을 시작해 주세요.",
+        "There is no such battle here. Start a new one.",
+    )

@@ -1,0 +1,242 @@
+"""A stage: one round of the programme, as its file declares it."""
+
+import hashlib
+import tomllib
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from arena.domain.errors import StageError
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+
+
+class StageStatus(StrEnum):
+    """Where a stage stands on its one way."""
+
+    DRAFT = "draft"
+    OPEN = "open"
+    FROZEN = "frozen"
+    PUBLISHED = "published"
+
+
+class Declared(BaseModel):
+    """What a stage file declares: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Bilingual(Declared):
+    """The same sentence in Korean and English."""
+
+    ko: str
+    en: str
+
+
+class Consent(Declared):
+    """One thing a citizen may agree to; a new version asks again."""
+
+    id: Slug
+    version: int = 1
+    required: bool
+    text: Bilingual
+
+
+class Reason(Declared):
+    """A tag a citizen may put on one side of a vote."""
+
+    id: Slug
+    kind: Literal["praise", "fault"]
+    text: Bilingual
+
+
+class Entrant(BaseModel):
+    """One team's one sealed model. The keys beyond these say where it runs; `models.roster` reads them."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    id: Slug
+    team: Bilingual
+    aliases: tuple[str, ...] = ()
+    backend: str
+
+    def served(self) -> dict[str, Any]:
+        """The keys that say where the model runs, for the roster."""
+        return {"backend": self.backend, **(self.model_extra or {})}
+
+
+class TransformDeclaration(Declared):
+    """How a rating becomes points; `ratings.score` knows the ids."""
+
+    id: str = "win_probability"
+    version: int = 1
+    params: dict[str, Any] = {}
+
+
+class Protocol(Declared):
+    """The conditions every entrant and every citizen meets."""
+
+    pairing: Literal["uniform", "adaptive"] = "uniform"
+    pacing: Literal["lockstep", "natural"] = "lockstep"
+    pacing_graphemes_per_s: Annotated[int, Field(ge=10, le=400)] = 40
+    reveal: Literal["after_vote", "after_stage", "never"] = "after_vote"
+    public_leaderboard: bool = False
+    turns: Annotated[int, Field(ge=1, le=50)] = 10
+    prompt_chars: Annotated[int, Field(ge=1, le=32_000)] = 4000
+    answer_tokens: Annotated[int, Field(ge=1, le=32_000)] = 512
+    answer_chars: Annotated[int, Field(ge=1, le=32_000)] = 4000
+    context_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 16_000
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
+    stop: tuple[str, ...] = ()
+    system_prompt: str = ""
+    both_bad: Literal["exclude", "tie"] = "exclude"
+    prior: Annotated[float, Field(ge=0, le=10)] = 0.5
+    transform: TransformDeclaration = TransformDeclaration()
+
+
+class Population(Declared):
+    """Who is asked; never blended silently."""
+
+    kind: Literal["open", "panel", "professional"] = "open"
+    identity: Literal["anonymous", "oidc"] = "anonymous"
+    min_age: Annotated[int, Field(ge=14, le=130)] = 14
+
+
+class Limits(Declared):
+    """Bounds on everything a client can make grow."""
+
+    battles_per_hour: Annotated[int, Field(ge=1)] = 60
+    turns_per_minute: Annotated[int, Field(ge=1)] = 20
+    votes_per_hour: Annotated[int, Field(ge=1)] = 60
+    streams_per_citizen: Annotated[int, Field(ge=1)] = 2
+    streams: Annotated[int, Field(ge=1)] = 2000
+    comment_chars: Annotated[int, Field(ge=0, le=10_000)] = 1000
+    body_bytes: Annotated[int, Field(ge=1024, le=4_000_000)] = 65_536
+    first_token_s: Annotated[float, Field(gt=0)] = 30
+    answer_s: Annotated[float, Field(gt=0)] = 180
+    idle_minutes: Annotated[int, Field(ge=1)] = 120
+    """An open battle that nobody touched for so long is abandoned."""
+
+
+CONSENTS = (
+    Consent(
+        id="service",
+        required=True,
+        text=Bilingual(
+            ko="서비스 운영: 입력한 질문과 투표를 평가 목적으로 처리하고, 평가가 끝난 뒤 1년 동안 보관합니다. 동의하지 않으면 대결에 참여할 수 없습니다.",
+            en="Running the service: your questions and votes are processed for this evaluation and kept for one year after it ends. Without this you cannot take part.",
+        ),
+    ),
+    Consent(
+        id="teams",
+        required=True,
+        text=Bilingual(
+            ko="모델 전달: 질문을 답변 생성을 위해 참가팀의 모델에 보냅니다. 동의하지 않으면 답변을 만들 수 없어 대결에 참여할 수 없습니다.",
+            en="Sending to models: your questions are sent to the teams' models so that they can answer. Without this there is no answer to judge.",
+        ),
+    ),
+    Consent(
+        id="votes-release",
+        required=False,
+        text=Bilingual(
+            ko="(선택) 투표 공개: 누구인지 알 수 없게 가명 처리한 투표를 연구용으로 공개합니다.",
+            en="(Optional) Release of votes: pseudonymised votes may be published for research.",
+        ),
+    ),
+    Consent(
+        id="texts-release",
+        required=False,
+        text=Bilingual(
+            ko="(선택) 질문 공개: 개인정보가 없는 질문과 답변을 연구용으로 공개합니다.",
+            en="(Optional) Release of texts: questions and answers without personal data may be published for research.",
+        ),
+    ),
+)
+
+REASONS = (
+    Reason(id="useful", kind="praise", text=Bilingual(ko="도움이 돼요", en="Useful")),
+    Reason(id="complete", kind="praise", text=Bilingual(ko="충실해요", en="Complete")),
+    Reason(id="creative", kind="praise", text=Bilingual(ko="창의적이에요", en="Creative")),
+    Reason(id="clear", kind="praise", text=Bilingual(ko="보기 좋게 정리됐어요", en="Clearly laid out")),
+    Reason(id="incorrect", kind="fault", text=Bilingual(ko="틀렸어요", en="Incorrect")),
+    Reason(id="superficial", kind="fault", text=Bilingual(ko="내용이 부족해요", en="Superficial")),
+    Reason(id="ignored", kind="fault", text=Bilingual(ko="요청을 따르지 않았어요", en="Ignored instructions")),
+    Reason(id="unnatural", kind="fault", text=Bilingual(ko="한국어가 어색해요", en="Unnatural Korean")),
+)
+
+
+class Stage(Declared):
+    """One round of the programme: entrants, protocol, window, population."""
+
+    id: Slug
+    title: Bilingual
+    programme: str
+    operator: Bilingual = Bilingual(ko="K-AI 아레나 운영팀", en="The K-AI Arena operators")
+    round: Annotated[int, Field(ge=1)]
+    component_max: Annotated[float, Field(gt=0)] = 25
+    planned_advance: Annotated[int, Field(ge=1)] = 4
+    opens: AwareDatetime | None = None
+    closes: AwareDatetime | None = None
+    synthetic: bool = False
+    protocol: Protocol = Protocol()
+    population: Population = Population()
+    limits: Limits = Limits()
+    consents: tuple[Consent, ...] = CONSENTS
+    reasons: tuple[Reason, ...] = REASONS
+    entrants: Annotated[tuple[Entrant, ...], Field(min_length=2)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Stage":
+        for name, ids in (
+            ("entrants", [e.id for e in self.entrants]),
+            ("consents", [c.id for c in self.consents]),
+            ("reasons", [r.id for r in self.reasons]),
+        ):
+            twice = sorted({i for i in ids if ids.count(i) > 1})
+            if twice:
+                raise ValueError(f"{name}: the id {twice[0]!r} stands twice; every id must be its own")
+        if self.opens and self.closes and self.opens >= self.closes:
+            raise ValueError(f"closes: {self.closes} is not after opens: {self.opens}")
+        return self
+
+    @classmethod
+    def from_toml(cls, data: bytes, name: str) -> "Stage":
+        """Reads a stage file's bytes; `name` is the file, for the message.
+
+        Raises:
+            StageError: names file, key and value.
+        """
+        try:
+            return cls.model_validate(tomllib.loads(data.decode("utf-8")))
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise StageError(f"{name}: not a TOML file in UTF-8: {error}") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"]) or "(file)"
+            value = first["input"] if not isinstance(first["input"], dict) else "{…}"
+            raise StageError(f"{name}: {key}: {first['msg']} (found {value!r})") from None
+
+    def entrant(self, entrant_id: str) -> Entrant:
+        """The entrant with this id.
+
+        Raises:
+            KeyError: it is not in this stage.
+        """
+        return {e.id: e for e in self.entrants}[entrant_id]
+
+    @property
+    def entrant_ids(self) -> tuple[str, ...]:
+        """The entrants' ids in the file's order."""
+        return tuple(e.id for e in self.entrants)
+
+    def is_within_window(self, now: datetime) -> bool:
+        """Whether `now` lies between `opens` and `closes` (either may be absent)."""
+        return (self.opens is None or now >= self.opens) and (self.closes is None or now < self.closes)
+
+
+def file_sha256(data: bytes) -> str:
+    """The stage file's fingerprint, committed when the stage opens."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,86 @@
+"""A vote: the citizen's decision, its canonical record and its receipt."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import rfc8785
+
+from arena.domain.battle import Battle, Side
+from arena.domain.citizen import Citizen, keyed_digest
+
+RECORD_SCHEMA = "kai.vote/1"
+
+
+class Winner(StrEnum):
+    """What a citizen may decide. `both_bad` says that neither answer would do."""
+
+    MODEL_A = "model_a"
+    MODEL_B = "model_b"
+    TIE = "tie"
+    BOTH_BAD = "both_bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """What the citizen sends: the winner, tags per side, a comment."""
+
+    winner: Winner
+    reasons: dict[Side, tuple[str, ...]]
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """A cast vote. `record` is the Merkle leaf's content, `receipt` its hash."""
+
+    battle_id: str
+    stage_id: str
+    citizen_id: str
+    ballot: Ballot
+    cast_at: datetime
+    record: bytes
+    receipt: str
+
+
+def canonical(record: dict[str, Any]) -> bytes:
+    """RFC 8785 canonical JSON: the one byte string everybody hashes."""
+    return rfc8785.dumps(record)
+
+
+def leaf_hash(record: bytes) -> str:
+    """RFC 9162 §2.1.1: SHA-256 of a zero byte and the leaf's content; 64 hex characters."""
+    return hashlib.sha256(b"\x00" + record).hexdigest()
+
+
+def cast(battle: Battle, citizen: Citizen, ballot: Ballot, now: datetime, secret: bytes) -> Vote:
+    """Makes the vote that will be kept. Texts stand in the record only as keyed digests, so they can be erased later."""
+    conversation = canonical(
+        {
+            "turns": [
+                {"prompt": t.prompt, **{side: [t.answers[side].status, t.answers[side].text] for side in ("a", "b")}}
+                for t in battle.turns
+            ]
+        }
+    ).decode()
+    record = canonical(
+        {
+            "schema": RECORD_SCHEMA,
+            "stage": battle.stage_id,
+            "battle": battle.id,
+            "voter": citizen.id,
+            "identity_level": citizen.identity_level,
+            "model_a": battle.draw.a,
+            "model_b": battle.draw.b,
+            "draw": battle.draw.number,
+            "winner": ballot.winner.value,
+            "reasons": {side: sorted(tags) for side, tags in ballot.reasons.items()},
+            "turns": len(battle.turns),
+            "cast_at": now.isoformat(timespec="milliseconds"),
+            "conversation": keyed_digest(secret, "conversation", conversation),
+            "comment": keyed_digest(secret, "comment", ballot.comment),
+        }
+    )
+    return Vote(battle.id, battle.stage_id, citizen.id, ballot, now, record, leaf_hash(record))
