@@ -1,0 +1,329 @@
+"""Battles, turns and answers. Every transition is one conditional update: whoever comes second changes nothing."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, exists, func, insert, literal, select, update
+
+from arena.domain.battle import SIDES, Answer, Battle, BattleState, Draw, Turn
+from arena.domain.errors import ArenaError, Conflict, not_found
+from arena.domain.stage import StageStatus
+from arena.record.database import Database
+from arena.record.tables import answers, battles, stages, turns, votes
+
+
+class Battles:
+    """The battles of every stage."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def open(
+        self, battle_id: str, stage_id: str, citizen_id: str, draw: Callable[[str, int], Draw], now: datetime
+    ) -> Battle:
+        """Numbers the draw, draws by `draw(seed, number)`, and keeps the battle, all in one transaction.
+
+        Raises:
+            Conflict: the stage is not open.
+        """
+        with self._database.writing() as connection:
+            row = connection.execute(
+                update(stages)
+                .where(stages.c.id == stage_id, stages.c.status == StageStatus.OPEN)
+                .values(draws=stages.c.draws + 1)
+                .returning(stages.c.draws, stages.c.draw_seed)
+            ).one_or_none()
+            if row is None:
+                raise stage_not_open()
+            drawn = draw(row.draw_seed, row.draws)
+            connection.execute(
+                insert(battles).values(
+                    id=battle_id,
+                    stage_id=stage_id,
+                    citizen_id=citizen_id,
+                    state=BattleState.OPEN,
+                    model_a=drawn.a,
+                    model_b=drawn.b,
+                    draw_number=drawn.number,
+                    draw_available=list(drawn.available),
+                    draw_probability=drawn.probability,
+                    opened_at=now,
+                    touched_at=now,
+                )
+            )
+            return Battle(battle_id, stage_id, citizen_id, BattleState.OPEN, drawn, now)
+
+    def begin_turn(
+        self,
+        battle_id: str,
+        citizen_id: str,
+        prompt: str,
+        *,
+        max_turns: int,
+        lease: tuple[str, datetime],
+        now: datetime,
+    ) -> Battle:
+        """Takes the battle for one turn: open → answering, with a lease `(owner, until)` that others honour.
+
+        Raises:
+            NotFound: unknown, or somebody else's.
+            Conflict: another state, or no turn left.
+        """
+        owner, until = lease
+        with self._database.writing() as connection:
+            _release_expired(connection, battle_id, now)
+            n = _turn_count(connection, battle_id) + 1
+            changed = connection.execute(
+                update(battles)
+                .where(
+                    battles.c.id == battle_id,
+                    battles.c.citizen_id == citizen_id,
+                    battles.c.state == BattleState.OPEN,
+                    _stage_is_open(),
+                    literal(n) <= max_turns,
+                )
+                .values(state=BattleState.ANSWERING, lease_owner=owner, lease_until=until, touched_at=now)
+            )
+            if changed.rowcount != 1:
+                raise _why_not(connection, battle_id, citizen_id, turns_left=n <= max_turns)
+            connection.execute(insert(turns).values(battle_id=battle_id, n=n, prompt=prompt, asked_at=now))
+            return _load(connection, battle_id)
+
+    def renew(self, battle_id: str, owner: str, until: datetime) -> bool:
+        """Keeps a running turn's lease alive; false when the battle is no longer ours."""
+        with self._database.writing() as connection:
+            changed = connection.execute(
+                update(battles)
+                .where(
+                    battles.c.id == battle_id,
+                    battles.c.lease_owner == owner,
+                    battles.c.state == BattleState.ANSWERING,
+                )
+                .values(lease_until=until)
+            )
+            return changed.rowcount == 1
+
+    def finish_turn(
+        self, battle_id: str, n: int, given: Sequence[Answer], *, owner: str, void_reason: str | None, now: datetime
+    ) -> Battle:
+        """Keeps both answers and gives the battle back: answering → open, or → void with its reason.
+
+        Raises:
+            Conflict: the lease is no longer ours; nothing is kept.
+        """
+        after = BattleState.OPEN if void_reason is None else BattleState.VOID
+        with self._database.writing() as connection:
+            changed = connection.execute(
+                update(battles)
+                .where(
+                    battles.c.id == battle_id,
+                    battles.c.lease_owner == owner,
+                    battles.c.state == BattleState.ANSWERING,
+                )
+                .values(state=after, lease_owner=None, lease_until=None, void_reason=void_reason, touched_at=now)
+            )
+            if changed.rowcount != 1:
+                raise Conflict(
+                    "turn_lost",
+                    "답변을 저장하기 전에 대결이 다른 곳으로 넘어갔어요. 다시 질문해 주세요.",
+                    "The battle was taken over before the answers were saved. Please ask again.",
+                )
+            connection.execute(insert(answers), [_answer_row(battle_id, n, answer) for answer in given])
+            return _load(connection, battle_id)
+
+    def release_expired(self, now: datetime) -> int:
+        """Opens again every battle whose process died in the middle of a turn; the unfinished turn goes, finished ones stay."""
+        with self._database.writing() as connection:
+            return _release_expired(connection, None, now)
+
+    def release_owner(self, owner: str) -> int:
+        """Opens again what this process was answering, when it stops in good order."""
+        with self._database.writing() as connection:
+            return _release(connection, battles.c.lease_owner == owner)
+
+    def abandon_idle(self, before: datetime) -> int:
+        """Closes open battles that nobody has touched since `before`; none of them has a vote."""
+        with self._database.writing() as connection:
+            changed = connection.execute(
+                update(battles)
+                .where(battles.c.state == BattleState.OPEN, battles.c.touched_at < before)
+                .values(state=BattleState.ABANDONED)
+            )
+            return changed.rowcount
+
+    def reveal(self, battle_id: str, now: datetime) -> None:
+        """voted → revealed; a second call changes nothing."""
+        with self._database.writing() as connection:
+            connection.execute(
+                update(battles)
+                .where(battles.c.id == battle_id, battles.c.state == BattleState.VOTED)
+                .values(state=BattleState.REVEALED, revealed_at=now)
+            )
+
+    def find(self, battle_id: str, citizen_id: str) -> Battle:
+        """The citizen's battle with its turns.
+
+        Raises:
+            NotFound: unknown, or somebody else's.
+        """
+        with self._database.reading() as connection:
+            return _owned(connection, battle_id, citizen_id)
+
+    def of_citizen(self, citizen_id: str, limit: int) -> list[tuple[Battle, int, str | None]]:
+        """This citizen's newest battles without their texts: `(battle, number of turns, receipt)`."""
+        counted = select(func.count()).where(turns.c.battle_id == battles.c.id).scalar_subquery()
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                select(battles, counted.label("n_turns"), votes.c.receipt)
+                .join(votes, votes.c.battle_id == battles.c.id, isouter=True)
+                .where(battles.c.citizen_id == citizen_id)
+                .order_by(battles.c.opened_at.desc())
+                .limit(limit)
+            ).all()
+        return [(_battle(row, ()), row.n_turns, row.receipt) for row in rows]
+
+    def exposure(self, stage_id: str) -> list[tuple[str, str, str, int]]:
+        """How often each ordered pair was drawn, by state: `(model_a, model_b, state, battles)`."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                select(battles.c.model_a, battles.c.model_b, battles.c.state, func.count())
+                .where(battles.c.stage_id == stage_id)
+                .group_by(battles.c.model_a, battles.c.model_b, battles.c.state)
+            ).all()
+        return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+def stage_not_open() -> Conflict:
+    """What everybody hears outside the stage's window."""
+    return Conflict(
+        "stage_not_open",
+        "지금은 평가 기간이 아니에요. 첫 화면에서 일정을 확인해 주세요.",
+        "The stage is not open now. See the first page for its dates.",
+    )
+
+
+def _stage_is_open() -> Any:
+    return exists().where(stages.c.id == battles.c.stage_id, stages.c.status == StageStatus.OPEN)
+
+
+def _turn_count(connection: Connection, battle_id: str) -> int:
+    return connection.execute(select(func.count()).where(turns.c.battle_id == battle_id)).scalar_one()
+
+
+def _release_expired(connection: Connection, battle_id: str | None, now: datetime) -> int:
+    expired = and_(battles.c.lease_until < now, *([] if battle_id is None else [battles.c.id == battle_id]))
+    return _release(connection, expired)
+
+
+def _release(connection: Connection, which: Any) -> int:
+    released = connection.execute(
+        update(battles)
+        .where(battles.c.state == BattleState.ANSWERING, which)
+        .values(state=BattleState.OPEN, lease_owner=None, lease_until=None)
+        .returning(battles.c.id)
+    ).all()
+    for (battle_id,) in released:
+        answered = select(answers.c.n).where(answers.c.battle_id == battle_id)
+        connection.execute(delete(turns).where(turns.c.battle_id == battle_id, turns.c.n.not_in(answered)))
+    return len(released)
+
+
+def _why_not(connection: Connection, battle_id: str, citizen_id: str, *, turns_left: bool) -> ArenaError:
+    battle = _owned(connection, battle_id, citizen_id)
+    status = connection.execute(select(stages.c.status).where(stages.c.id == battle.stage_id)).scalar_one()
+    if status != StageStatus.OPEN:
+        return stage_not_open()
+    return refusal(battle) or (not_found() if turns_left else no_turns_left())
+
+
+def no_turns_left() -> Conflict:
+    """The stage's turns are used up."""
+    return Conflict(
+        "no_turns_left",
+        "이 대결의 질문을 모두 썼어요. 이제 투표해 주세요.",
+        "All turns of this battle are used. Please vote.",
+    )
+
+
+def refusal(battle: Battle) -> Conflict | None:
+    """Why this battle takes neither prompt nor vote; nothing when it is open."""
+    match battle.state:
+        case BattleState.OPEN:
+            return None
+        case BattleState.ANSWERING:
+            return Conflict(
+                "still_answering",
+                "아직 답변을 쓰고 있어요. 두 답변이 끝난 뒤 다시 시도해 주세요.",
+                "The answers are still being written. Try again when both have ended.",
+            )
+        case BattleState.VOTED | BattleState.REVEALED:
+            return Conflict(
+                "already_voted",
+                "이미 투표가 끝난 대결이에요. 새 대결을 시작해 주세요.",
+                "This battle has its vote already. Start a new one.",
+            )
+        case BattleState.VOID:
+            return Conflict(
+                "battle_void",
+                "답변 하나를 받지 못해 무효가 된 대결이에요. 새 대결을 시작해 주세요.",
+                "One answer failed, so this battle does not count. Start a new one.",
+            )
+        case BattleState.ABANDONED:
+            return Conflict(
+                "battle_abandoned",
+                "오래 비워 두어 닫힌 대결이에요. 새 대결을 시작해 주세요.",
+                "This battle was left idle and has been closed. Start a new one.",
+            )
+
+
+def _owned(connection: Connection, battle_id: str, citizen_id: str) -> Battle:
+    battle = find(connection, battle_id)
+    if battle is None or battle.citizen_id != citizen_id:
+        raise not_found()
+    return battle
+
+
+def _load(connection: Connection, battle_id: str) -> Battle:
+    battle = find(connection, battle_id)
+    if battle is None:
+        raise not_found()
+    return battle
+
+
+def find(connection: Connection, battle_id: str) -> Battle | None:
+    """The battle with its turns and answers, inside the caller's transaction."""
+    row = connection.execute(select(battles).where(battles.c.id == battle_id)).one_or_none()
+    if row is None:
+        return None
+    given: dict[int, dict[Any, Answer]] = {}
+    columns = [c for c in answers.c if c.name not in ("battle_id", "n")]
+    for found in connection.execute(select(answers.c.n, *columns).where(answers.c.battle_id == battle_id)):
+        fields = dict(found._mapping)
+        n = fields.pop("n")
+        given.setdefault(n, {})[found.side] = Answer(**fields)
+    asked = connection.execute(select(turns).where(turns.c.battle_id == battle_id).order_by(turns.c.n)).all()
+    conversation = tuple(
+        Turn(t.n, t.prompt, t.asked_at, {side: given[t.n][side] for side in SIDES if side in given.get(t.n, {})})
+        for t in asked
+    )
+    return _battle(row, conversation)
+
+
+def _battle(row: Any, conversation: tuple[Turn, ...]) -> Battle:
+    draw = Draw(row.model_a, row.model_b, row.draw_number, tuple(row.draw_available), row.draw_probability)
+    return Battle(
+        row.id,
+        row.stage_id,
+        row.citizen_id,
+        BattleState(row.state),
+        draw,
+        row.opened_at,
+        conversation,
+        row.void_reason,
+    )
+
+
+def _answer_row(battle_id: str, n: int, answer: Answer) -> dict[str, Any]:
+    fields = {name: getattr(answer, name) for name in Answer.__dataclass_fields__}
+    return {"battle_id": battle_id, "n": n, **fields}

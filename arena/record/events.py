@@ -1,0 +1,42 @@
+"""Events: who did what to a stage, and when. Append-only."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from arena.record.database import Database
+from arena.record.tables import events
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One act or incident."""
+
+    seq: int
+    at: datetime
+    stage_id: str | None
+    actor: str
+    kind: str
+    data: dict[str, Any]
+
+
+class Events:
+    """The audit log."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(self, at: datetime, stage_id: str | None, actor: str, kind: str, data: dict[str, Any]) -> None:
+        """Adds an event; nothing ever changes or removes one."""
+        with self._database.writing() as connection:
+            connection.execute(insert(events).values(at=at, stage_id=stage_id, actor=actor, kind=kind, data=data))
+
+    def of_stage(self, stage_id: str, kind: str | None = None) -> list[Event]:
+        """The stage's events in order, of one kind or of all."""
+        chosen = select(events).where(events.c.stage_id == stage_id).order_by(events.c.seq)
+        if kind is not None:
+            chosen = chosen.where(events.c.kind == kind)
+        with self._database.reading() as connection:
+            return [Event(**row._mapping) for row in connection.execute(chosen)]

@@ -1,0 +1,148 @@
+"""The first tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Forward."""
+    op.create_table(
+        "citizens",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("identity_level", sa.String(length=16), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_citizens")),
+    )
+    op.create_table(
+        "organizers",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("password_hash", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_organizers")),
+    )
+    op.create_table(
+        "stages",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("file_sha256", sa.String(length=64), nullable=False),
+        sa.Column("file", sa.Text(), nullable=False),
+        sa.Column("draw_seed", sa.String(length=64), nullable=False),
+        sa.Column("draws", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("opened_at", sa.BigInteger(), nullable=True),
+        sa.Column("frozen_at", sa.BigInteger(), nullable=True),
+        sa.Column("published_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("status IN ('draft', 'open', 'frozen', 'published')", name=op.f("ck_stages_status")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_stages")),
+    )
+    op.create_table(
+        "battles",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("stage_id", sa.String(length=64), nullable=False),
+        sa.Column("citizen_id", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("model_a", sa.String(length=64), nullable=False),
+        sa.Column("model_b", sa.String(length=64), nullable=False),
+        sa.Column("draw_number", sa.BigInteger(), nullable=False),
+        sa.Column("draw_available", sa.JSON(), nullable=False),
+        sa.Column("draw_probability", sa.Float(), nullable=False),
+        sa.Column("opened_at", sa.BigInteger(), nullable=False),
+        sa.Column("touched_at", sa.BigInteger(), nullable=False),
+        sa.Column("lease_owner", sa.String(length=64), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("void_reason", sa.String(length=64), nullable=True),
+        sa.Column("revealed_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('open', 'answering', 'voted', 'revealed', 'void', 'abandoned')", name=op.f("ck_battles_state")
+        ),
+        sa.CheckConstraint("model_a <> model_b", name=op.f("ck_battles_two_entrants")),
+        sa.ForeignKeyConstraint(["citizen_id"], ["citizens.id"], name=op.f("fk_battles_citizen_id")),
+        sa.ForeignKeyConstraint(["stage_id"], ["stages.id"], name=op.f("fk_battles_stage_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_battles")),
+        sa.UniqueConstraint("stage_id", "draw_number", name=op.f("uq_battles_stage_id")),
+    )
+    with op.batch_alter_table("battles", schema=None) as batch_op:
+        batch_op.create_index("ix_battles_citizen_id_opened_at", ["citizen_id", "opened_at"], unique=False)
+        batch_op.create_index("ix_battles_state_lease_until", ["state", "lease_until"], unique=False)
+
+    op.create_table(
+        "consents",
+        sa.Column("citizen_id", sa.String(length=32), nullable=False),
+        sa.Column("consent_id", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("granted", sa.Boolean(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["citizen_id"], ["citizens.id"], name=op.f("fk_consents_citizen_id")),
+        sa.PrimaryKeyConstraint("citizen_id", "consent_id", "version", name=op.f("pk_consents")),
+    )
+    op.create_table(
+        "events",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("stage_id", sa.String(length=64), nullable=True),
+        sa.Column("actor", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=64), nullable=False),
+        sa.Column("data", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["stage_id"], ["stages.id"], name=op.f("fk_events_stage_id")),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_events")),
+    )
+    with op.batch_alter_table("events", schema=None) as batch_op:
+        batch_op.create_index("ix_events_stage_id_kind", ["stage_id", "kind"], unique=False)
+
+    op.create_table(
+        "answers",
+        sa.Column("battle_id", sa.String(length=32), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("side", sa.String(length=1), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("reasoning", sa.Text(), nullable=False),
+        sa.Column("error_kind", sa.String(length=32), nullable=True),
+        sa.Column("error_detail", sa.Text(), nullable=True),
+        sa.Column("first_token_ms", sa.Integer(), nullable=True),
+        sa.Column("total_ms", sa.Integer(), nullable=True),
+        sa.Column("shown_ms", sa.Integer(), nullable=True),
+        sa.Column("prompt_tokens", sa.Integer(), nullable=True),
+        sa.Column("completion_tokens", sa.Integer(), nullable=True),
+        sa.Column("dropped_turns", sa.Integer(), nullable=False),
+        sa.CheckConstraint("side IN ('a', 'b')", name=op.f("ck_answers_side")),
+        sa.CheckConstraint("status IN ('complete', 'truncated', 'stopped', 'failed')", name=op.f("ck_answers_status")),
+        sa.ForeignKeyConstraint(["battle_id"], ["battles.id"], name=op.f("fk_answers_battle_id")),
+        sa.PrimaryKeyConstraint("battle_id", "n", "side", name=op.f("pk_answers")),
+    )
+    op.create_table(
+        "turns",
+        sa.Column("battle_id", sa.String(length=32), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("prompt", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["battle_id"], ["battles.id"], name=op.f("fk_turns_battle_id")),
+        sa.PrimaryKeyConstraint("battle_id", "n", name=op.f("pk_turns")),
+    )
+    op.create_table(
+        "votes",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("battle_id", sa.String(length=32), nullable=False),
+        sa.Column("stage_id", sa.String(length=64), nullable=False),
+        sa.Column("citizen_id", sa.String(length=32), nullable=False),
+        sa.Column("winner", sa.String(length=16), nullable=False),
+        sa.Column("reasons", sa.JSON(), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("cast_at", sa.BigInteger(), nullable=False),
+        sa.Column("record", sa.LargeBinary(), nullable=False),
+        sa.Column("receipt", sa.String(length=64), nullable=False),
+        sa.CheckConstraint("winner IN ('model_a', 'model_b', 'tie', 'both_bad')", name=op.f("ck_votes_winner")),
+        sa.ForeignKeyConstraint(["battle_id"], ["battles.id"], name=op.f("fk_votes_battle_id")),
+        sa.ForeignKeyConstraint(["citizen_id"], ["citizens.id"], name=op.f("fk_votes_citizen_id")),
+        sa.ForeignKeyConstraint(["stage_id"], ["stages.id"], name=op.f("fk_votes_stage_id")),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_votes")),
+        sa.UniqueConstraint("battle_id", name=op.f("uq_votes_battle_id")),
+        sa.UniqueConstraint("receipt", name=op.f("uq_votes_receipt")),
+    )
+    with op.batch_alter_table("votes", schema=None) as batch_op:
+        batch_op.create_index("ix_votes_stage_id_seq", ["stage_id", "seq"], unique=False)

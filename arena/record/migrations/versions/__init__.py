@@ -1,0 +1,1 @@
+"""Alembic's: every change of the tables, in order, forward only."""

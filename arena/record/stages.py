@@ -1,0 +1,114 @@
+"""Stages as records: status, sealed file, and the seed of the draws."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from arena.domain.errors import Conflict
+from arena.domain.stage import StageStatus
+from arena.record.database import Database
+from arena.record.tables import stages
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """What the database keeps of a stage."""
+
+    id: str
+    status: StageStatus
+    file_sha256: str
+    file: str
+    draw_seed: str
+    draws: int
+    created_at: datetime
+    opened_at: datetime | None
+    frozen_at: datetime | None
+    published_at: datetime | None
+
+
+class Stages:
+    """The stages this database knows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def register(self, stage_id: str, file: str, file_sha256: str, now: datetime) -> StageRecord:
+        """Makes a draft of a stage that is new here; returns the record of one that is not, whatever its file says now."""
+        with self._database.writing() as connection:
+            found = _find(connection, stage_id)
+            if found is None:
+                connection.execute(
+                    insert(stages).values(
+                        id=stage_id,
+                        status=StageStatus.DRAFT,
+                        file=file,
+                        file_sha256=file_sha256,
+                        draw_seed=secrets.token_hex(32),
+                        draws=0,
+                        created_at=now,
+                    )
+                )
+            return found or _get(connection, stage_id)
+
+    def reseal(self, stage_id: str, file: str, file_sha256: str) -> None:
+        """Replaces the file of a stage that is still a draft; afterwards a stage's file never changes."""
+        with self._database.writing() as connection:
+            changed = connection.execute(
+                update(stages)
+                .where(stages.c.id == stage_id, stages.c.status == StageStatus.DRAFT)
+                .values(file=file, file_sha256=file_sha256)
+            )
+            if changed.rowcount != 1:
+                raise Conflict(
+                    "stage_sealed",
+                    f"단계 {stage_id}의 파일은 시작과 함께 확정되어 바꿀 수 없습니다.",
+                    f"The file of stage {stage_id} was sealed when it opened. Serve the sealed file, or declare a new stage.",
+                )
+
+    def find(self, stage_id: str) -> StageRecord | None:
+        """The record of this stage, if there is one."""
+        with self._database.reading() as connection:
+            return _find(connection, stage_id)
+
+    def all(self) -> list[StageRecord]:
+        """Every stage, oldest first."""
+        with self._database.reading() as connection:
+            return [_record(row) for row in connection.execute(select(stages).order_by(stages.c.created_at))]
+
+    def move(self, stage_id: str, before: StageStatus, after: StageStatus, now: datetime) -> StageRecord:
+        """Takes a stage one step forward: draft → open → frozen → published.
+
+        Raises:
+            Conflict: the stage is not in `before`.
+        """
+        moment = {"open": "opened_at", "frozen": "frozen_at", "published": "published_at"}[after]
+        with self._database.writing() as connection:
+            changed = connection.execute(
+                update(stages)
+                .where(stages.c.id == stage_id, stages.c.status == before)
+                .values(status=after, **{moment: now})
+            )
+            found = _find(connection, stage_id)
+            if changed.rowcount != 1 or found is None:
+                status = found.status if found else "unknown"
+                raise Conflict(
+                    "stage_status",
+                    f"단계 {stage_id}의 상태가 {status}이므로 {after}(으)로 바꿀 수 없습니다.",
+                    f"Stage {stage_id} is {status}; it has to be {before} to become {after}.",
+                )
+            return found
+
+
+def _get(connection: Connection, stage_id: str) -> StageRecord:
+    return _record(connection.execute(select(stages).where(stages.c.id == stage_id)).one())
+
+
+def _find(connection: Connection, stage_id: str) -> StageRecord | None:
+    row = connection.execute(select(stages).where(stages.c.id == stage_id)).one_or_none()
+    return None if row is None else _record(row)
+
+
+def _record(row: Row) -> StageRecord:
+    return StageRecord(**{**row._mapping, "status": StageStatus(row.status)})

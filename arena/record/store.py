@@ -1,0 +1,33 @@
+"""The one place everything is kept: SQLite by default, PostgreSQL in production."""
+
+from arena.record.battles import Battles
+from arena.record.citizens import Citizens
+from arena.record.database import Database
+from arena.record.events import Events
+from arena.record.organizers import Organizers
+from arena.record.stages import Stages
+from arena.record.votes import Votes
+
+
+class Store:
+    """The record, noun by noun. Every call is one transaction and may be made from any thread."""
+
+    def __init__(self, url: str) -> None:
+        """Opens and migrates the database at SQLAlchemy's `url`."""
+        self.database = Database(url)
+        self.database.migrate()
+        self.stages = Stages(self.database)
+        self.citizens = Citizens(self.database)
+        self.battles = Battles(self.database)
+        self.votes = Votes(self.database)
+        self.events = Events(self.database)
+        self.organizers = Organizers(self.database)
+
+    def ping(self) -> None:
+        """Raises Unavailable unless a write transaction can begin."""
+        with self.database.writing():
+            pass
+
+    def close(self) -> None:
+        """Gives every connection back."""
+        self.database.close()

@@ -1,0 +1,190 @@
+"""The tables, as the migrations make them. Votes and events are append-only; everything else may move forward only."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+from arena.domain.battle import SIDES, BattleState
+from arena.domain.stage import StageStatus
+from arena.domain.vote import Winner
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware datetime, kept as whole microseconds since 1970 UTC: the same in every database, and it sorts."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """To the database."""
+        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """From the database."""
+        return None if value is None else _EPOCH + timedelta(microseconds=int(value))
+
+
+def _one_of(column: str, values: object) -> CheckConstraint:
+    listed = ", ".join(f"'{v}'" for v in values)  # type: ignore[attr-defined]
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+# An autoincrementing key must be INTEGER in SQLite and should be BIGINT elsewhere.
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+stages = Table(
+    "stages",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("file_sha256", String(64), nullable=False),
+    Column("file", Text, nullable=False),
+    Column("draw_seed", String(64), nullable=False),
+    Column("draws", BigInteger, nullable=False, default=0),
+    Column("created_at", Moment, nullable=False),
+    Column("opened_at", Moment),
+    Column("frozen_at", Moment),
+    Column("published_at", Moment),
+    _one_of("status", list(StageStatus)),
+)
+
+citizens = Table(
+    "citizens",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("identity_level", String(16), nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("citizen_id", ForeignKey("citizens.id"), primary_key=True),
+    Column("consent_id", String(64), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("granted", Boolean, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+battles = Table(
+    "battles",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("stage_id", ForeignKey("stages.id"), nullable=False),
+    Column("citizen_id", ForeignKey("citizens.id"), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("model_a", String(64), nullable=False),
+    Column("model_b", String(64), nullable=False),
+    Column("draw_number", BigInteger, nullable=False),
+    Column("draw_available", JSON, nullable=False),
+    Column("draw_probability", Float, nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("touched_at", Moment, nullable=False),
+    Column("lease_owner", String(64)),
+    Column("lease_until", Moment),
+    Column("void_reason", String(64)),
+    Column("revealed_at", Moment),
+    _one_of("state", list(BattleState)),
+    CheckConstraint("model_a <> model_b", name="two_entrants"),
+    UniqueConstraint("stage_id", "draw_number"),
+    Index("ix_battles_citizen_id_opened_at", "citizen_id", "opened_at"),
+    Index("ix_battles_state_lease_until", "state", "lease_until"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("battle_id", ForeignKey("battles.id"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("prompt", Text, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("battle_id", ForeignKey("battles.id"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("side", String(1), primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("reasoning", Text, nullable=False),
+    Column("error_kind", String(32)),
+    Column("error_detail", Text),
+    Column("first_token_ms", Integer),
+    Column("total_ms", Integer),
+    Column("shown_ms", Integer),
+    Column("prompt_tokens", Integer),
+    Column("completion_tokens", Integer),
+    Column("dropped_turns", Integer, nullable=False),
+    _one_of("side", list(SIDES)),
+    _one_of("status", ["complete", "truncated", "stopped", "failed"]),
+)
+
+votes = Table(
+    "votes",
+    metadata,
+    Column("seq", _Serial, primary_key=True, autoincrement=True),
+    Column("battle_id", ForeignKey("battles.id"), nullable=False, unique=True),
+    Column("stage_id", ForeignKey("stages.id"), nullable=False),
+    Column("citizen_id", ForeignKey("citizens.id"), nullable=False),
+    Column("winner", String(16), nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("cast_at", Moment, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    Column("receipt", String(64), nullable=False, unique=True),
+    _one_of("winner", list(Winner)),
+    Index("ix_votes_stage_id_seq", "stage_id", "seq"),
+)
+
+organizers = Table(
+    "organizers",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("password_hash", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", _Serial, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("stage_id", ForeignKey("stages.id")),
+    Column("actor", String(64), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("data", JSON, nullable=False),
+    Index("ix_events_stage_id_kind", "stage_id", "kind"),
+)

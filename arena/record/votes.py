@@ -1,0 +1,157 @@
+"""Votes: append-only, one for each battle, durable before anybody is thanked."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from arena.domain.battle import Battle, BattleState
+from arena.domain.errors import Conflict, not_found
+from arena.domain.stage import StageStatus
+from arena.domain.vote import Ballot, Vote, Winner
+from arena.record.battles import find, refusal, stage_not_open
+from arena.record.database import Database
+from arena.record.tables import battles, citizens, stages, votes
+
+
+@dataclass(frozen=True, slots=True)
+class VoteRow:
+    """A vote as the results see it: who met whom, who won, by which pseudonym."""
+
+    seq: int
+    battle_id: str
+    model_a: str
+    model_b: str
+    winner: Winner
+    voter: str
+    identity_level: str
+    cast_at: datetime
+    opened_at: datetime
+    draw_probability: float
+    receipt: str
+    record: bytes
+
+
+class Votes:
+    """The votes of every stage."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def cast(
+        self, battle_id: str, citizen_id: str, ballot: Ballot, make: Callable[[Battle], Vote]
+    ) -> tuple[Vote, bool]:
+        """open → voted, and the vote beside it, in one transaction; returns the vote and whether it is new.
+
+        The same ballot again returns the vote that is there. `make(battle)` builds the record from what the database holds.
+
+        Raises:
+            NotFound: unknown, or somebody else's.
+            Conflict: not votable, the stage is closed, or another ballot was cast.
+            Unavailable: not saved; nothing was changed.
+        """
+        with self._database.writing() as connection:
+            battle = find(connection, battle_id)
+            if battle is None or battle.citizen_id != citizen_id:
+                raise not_found()
+            if battle.state in (BattleState.VOTED, BattleState.REVEALED):
+                return _repeated(connection.execute(select(votes).where(votes.c.battle_id == battle_id)).one(), ballot)
+            if not battle.votable:
+                raise refusal(battle) or Conflict(
+                    "nothing_to_judge",
+                    "아직 비교할 두 답변이 없어요. 먼저 질문해 주세요.",
+                    "There are no two answers to judge yet. Ask something first.",
+                )
+            stage_is_open = select(stages.c.id).where(
+                stages.c.id == battle.stage_id, stages.c.status == StageStatus.OPEN
+            )
+            if not self._database.is_sqlite:
+                stage_is_open = stage_is_open.with_for_update(read=True)  # a freeze waits for us, or we for it
+            if connection.execute(stage_is_open).one_or_none() is None:
+                raise stage_not_open()
+            vote = make(battle)
+            changed = connection.execute(
+                update(battles)
+                .where(battles.c.id == battle_id, battles.c.state == BattleState.OPEN)
+                .values(state=BattleState.VOTED, touched_at=vote.cast_at)
+            )
+            if changed.rowcount == 1:
+                try:
+                    connection.execute(
+                        insert(votes).values(
+                            battle_id=vote.battle_id,
+                            stage_id=vote.stage_id,
+                            citizen_id=vote.citizen_id,
+                            winner=ballot.winner,
+                            reasons={side: sorted(tags) for side, tags in ballot.reasons.items()},
+                            comment=ballot.comment,
+                            cast_at=vote.cast_at,
+                            record=vote.record,
+                            receipt=vote.receipt,
+                        )
+                    )
+                except IntegrityError as error:  # the constraint is the last word, should two updates ever pass
+                    raise refusal_of_second() from error
+                return vote, True
+            # Somebody else's update came first, on PostgreSQL while we waited for its row lock.
+            row = connection.execute(select(votes).where(votes.c.battle_id == battle_id)).one_or_none()
+            if row is None:
+                raise refusal_of_second()
+            return _repeated(row, ballot)
+
+    def of_battle(self, battle_id: str) -> str | None:
+        """The receipt of this battle's vote, if it has one."""
+        with self._database.reading() as connection:
+            return connection.execute(
+                select(votes.c.receipt).where(votes.c.battle_id == battle_id)
+            ).scalar_one_or_none()
+
+    def count(self, stage_id: str) -> int:
+        """How many votes the stage has."""
+        with self._database.reading() as connection:
+            return connection.execute(select(func.count()).where(votes.c.stage_id == stage_id)).scalar_one()
+
+    def after(self, stage_id: str, seq: int, chunk: int = 10_000) -> Iterator[VoteRow]:
+        """The stage's votes with a larger sequence number, in order."""
+        chosen = (
+            select(
+                votes.c.seq,
+                votes.c.battle_id,
+                battles.c.model_a,
+                battles.c.model_b,
+                votes.c.winner,
+                votes.c.citizen_id.label("voter"),
+                citizens.c.identity_level,
+                votes.c.cast_at,
+                battles.c.opened_at,
+                battles.c.draw_probability,
+                votes.c.receipt,
+                votes.c.record,
+            )
+            .join(battles, battles.c.id == votes.c.battle_id)
+            .join(citizens, citizens.c.id == votes.c.citizen_id)
+            .where(votes.c.stage_id == stage_id, votes.c.seq > seq)
+            .order_by(votes.c.seq)
+        )
+        with self._database.reading() as connection:
+            for row in connection.execution_options(yield_per=chunk).execute(chosen):
+                yield VoteRow(**{**row._mapping, "winner": Winner(row.winner)})
+
+
+def refusal_of_second() -> Conflict:
+    """Another decision came first."""
+    return Conflict(
+        "another_vote",
+        "이 대결에는 이미 다른 투표가 저장되어 있어 바꿀 수 없어요.",
+        "A different vote is already saved for this battle; it cannot be changed.",
+    )
+
+
+def _repeated(row: Row, ballot: Ballot) -> tuple[Vote, bool]:
+    kept = Ballot(Winner(row.winner), {side: tuple(tags) for side, tags in row.reasons.items()}, row.comment)
+    asked = Ballot(ballot.winner, {side: tuple(sorted(tags)) for side, tags in ballot.reasons.items()}, ballot.comment)
+    if kept != asked:
+        raise refusal_of_second()
+    return Vote(row.battle_id, row.stage_id, row.citizen_id, kept, row.cast_at, row.record, row.receipt), False
