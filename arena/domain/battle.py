@@ -81,8 +81,11 @@ class Battle:
 
     @property
     def votable(self) -> bool:
-        """Whether the server would accept a vote now."""
-        return self.state is BattleState.OPEN and bool(self.turns) and len(self.turns[-1].answers) == len(SIDES)
+        """Whether the server would accept a vote now: both sides of the last turn have said something."""
+        if self.state is not BattleState.OPEN or not self.turns:
+            return False
+        given = self.turns[-1].answers
+        return all(side in given and given[side].text.strip() for side in SIDES)
 
     def entrant(self, side: Side) -> str:
         """Who stands on this side."""

@@ -137,6 +137,11 @@ class Battles:
         with self._database.writing() as connection:
             return _release_expired(connection, None, now)
 
+    def release(self, battle_id: str, owner: str) -> None:
+        """Opens one battle again that this process could not finish; the unfinished turn goes, finished ones stay."""
+        with self._database.writing() as connection:
+            _release(connection, and_(battles.c.id == battle_id, battles.c.lease_owner == owner))
+
     def release_owner(self, owner: str) -> int:
         """Opens again what this process was answering, when it stops in good order."""
         with self._database.writing() as connection:

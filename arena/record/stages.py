@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, insert, select, update
 
 from arena.domain.errors import Conflict
-from arena.domain.stage import StageStatus
+from arena.domain.stage import Stage, StageStatus, file_sha256
 from arena.record.database import Database
 from arena.record.tables import stages
 
@@ -66,6 +66,22 @@ class Stages:
                     f"단계 {stage_id}의 파일은 시작과 함께 확정되어 바꿀 수 없습니다.",
                     f"The file of stage {stage_id} was sealed when it opened. Serve the sealed file, or declare a new stage.",
                 )
+
+    def adopt(self, stage: Stage, file: bytes, now: datetime) -> StageRecord:
+        """What serving a stage begins with: registers it, holds its file against the sealed one, and opens it if it is synthetic.
+
+        A real stage is opened by an organizer, never by a restart.
+
+        Raises:
+            Conflict: the stage has opened with another file.
+        """
+        sha256 = file_sha256(file)
+        record = self.register(stage.id, file.decode("utf-8"), sha256, now)
+        if record.file_sha256 != sha256:
+            self.reseal(stage.id, file.decode("utf-8"), sha256)
+        if stage.synthetic and record.status is StageStatus.DRAFT:
+            return self.move(stage.id, StageStatus.DRAFT, StageStatus.OPEN, now)
+        return record
 
     def find(self, stage_id: str) -> StageRecord | None:
         """The record of this stage, if there is one."""

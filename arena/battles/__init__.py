@@ -1,0 +1,1 @@
+"""A citizen's battle, from prompt to reveal."""

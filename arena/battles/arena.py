@@ -1,0 +1,380 @@
+"""The verbs of a battle: open, ask, stop, vote, reveal. Nothing here is kept in memory but the turns that are running."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, ParamSpec, TypeVar
+
+from arena.battles import pairing
+from arena.battles.pacing import pacer
+from arena.battles.text import clean_comment, clean_prompt
+from arena.battles.turn import Entrants, Question, RunningTurn
+from arena.battles.views import BlindBattle, Reveal, blind, reveal_of
+from arena.domain import vote as votes
+from arena.domain.battle import SIDES, Answer, Battle, Side, new_battle_id
+from arena.domain.citizen import Citizen
+from arena.domain.errors import ArenaError, Forbidden, NotFound, TooMany, Unavailable, Unusable
+from arena.domain.stage import Stage, StageStatus
+from arena.domain.vote import Ballot, Winner
+from arena.record.battles import stage_not_open
+from arena.record.store import Store
+from models.base import Message, Sampling
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LEASE = timedelta(seconds=20)
+RENEW_S = 5.0
+SWEEP_S = 60.0
+RESUME_S = 60.0
+"""How long a finished turn's events stay in memory for a client that comes back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thanks:
+    """What a citizen gets for a vote that is durable."""
+
+    receipt: str
+    new: bool
+    reveal: Reveal | None
+
+
+class Arena:
+    """One process's share of a stage's battles."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        store: Store,
+        entrants: Entrants,
+        *,
+        secret: bytes,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`secret` keys the digests that stand in the ledger in place of texts."""
+        self.stage = stage
+        self.store = store
+        self._entrants = entrants
+        self._secret = secret
+        self._clock = clock
+        self._owner = secrets.token_hex(8)
+        self._running: dict[str, tuple[str, RunningTurn]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._threads = ThreadPoolExecutor(8, thread_name_prefix="record")
+
+    def now(self) -> datetime:
+        """The arena's clock."""
+        return self._clock()
+
+    async def recorded(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs one call of the record in a thread: the loop never waits for a disk."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: call(*args, **kwargs))
+
+    # --- the verbs -------------------------------------------------------------------------------------------------
+
+    async def open(self, citizen: Citizen) -> str:
+        """Draws a battle for this citizen; returns its id.
+
+        Raises:
+            Forbidden: a required consent is missing.
+            Conflict: the stage is not open.
+            Unavailable: fewer than two entrants can be drawn, or not saved.
+        """
+        now = self._clock()
+        self._require_window(now)
+        await self._require_consents(citizen)
+        available = self._drawable()
+        battle = await self.recorded(
+            self.store.battles.open,
+            new_battle_id(),
+            self.stage.id,
+            citizen.id,
+            lambda seed, number: pairing.draw(seed, number, available),
+            now,
+        )
+        return battle.id
+
+    async def ask(self, citizen: Citizen, battle_id: str, prompt: str) -> RunningTurn:
+        """Asks both sides at the same instant; the turn runs on by itself.
+
+        Raises:
+            TooLarge, Unusable: the prompt.
+            NotFound, Conflict: the battle.
+            TooMany: too many streams at once.
+        """
+        now = self._clock()
+        self._require_window(now)
+        protocol, limits = self.stage.protocol, self.stage.limits
+        prompt = clean_prompt(prompt, protocol.prompt_chars)
+        self._require_room(citizen)
+        battle = await self.recorded(
+            self.store.battles.begin_turn,
+            battle_id,
+            citizen.id,
+            prompt,
+            max_turns=protocol.turns,
+            lease=(self._owner, now + LEASE),
+            now=now,
+        )
+        turn = RunningTurn(
+            len(battle.turns),
+            Question(
+                entrants={side: battle.entrant(side) for side in SIDES},
+                messages={side: self._conversation(battle, side) for side in SIDES},
+                sampling=Sampling(
+                    temperature=protocol.temperature,
+                    top_p=protocol.top_p,
+                    max_tokens=protocol.answer_tokens,
+                    max_chars=protocol.answer_chars,
+                    context_chars=protocol.context_chars,
+                    stop=protocol.stop,
+                ),
+                first_token_s=limits.first_token_s,
+                answer_s=limits.answer_s,
+            ),
+            self._entrants,
+            pacer(protocol.pacing, protocol.pacing_graphemes_per_s),
+            lambda answers: self._keep(battle, answers),
+        )
+        self._running[battle_id] = (citizen.id, turn)
+        task = asyncio.create_task(self._run(battle_id, turn))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return turn
+
+    def running(self, citizen: Citizen, battle_id: str, n: int) -> RunningTurn:
+        """The turn with this number, while its events are at hand.
+
+        Raises:
+            NotFound: it ended a while ago, runs in another process, or is somebody else's: `GET /battles/{id}` has what was kept.
+        """
+        owner, turn = self._running.get(battle_id, ("", None))
+        if turn is None or owner != citizen.id or turn.n != n:
+            raise NotFound(
+                "stream_gone",
+                "이 답변의 실시간 전송은 끝났어요. 대결을 다시 불러오세요.",
+                "This answer is no longer being streamed. Load the battle again.",
+            )
+        return turn
+
+    async def stop(self, citizen: Citizen, battle_id: str) -> None:
+        """Stops both sides of the running turn; without one it changes nothing."""
+        await self.recorded(self.store.battles.find, battle_id, citizen.id)
+        _, turn = self._running.get(battle_id, ("", None))
+        if turn is not None:
+            turn.stop()
+
+    async def vote(
+        self, citizen: Citizen, battle_id: str, winner: str, reasons: Mapping[Side, Sequence[str]], comment: str
+    ) -> Thanks:
+        """Casts the vote; returns only when it is durable.
+
+        Raises:
+            Unusable: unknown winner or reason.
+            NotFound, Conflict: the battle.
+            Unavailable: not saved; the same call may succeed later.
+        """
+        now = self._clock()
+        self._require_window(now)
+        ballot = self._ballot(winner, reasons, comment)
+        cast, new = await self.recorded(
+            self.store.votes.cast,
+            battle_id,
+            citizen.id,
+            ballot,
+            lambda battle: votes.cast(battle, citizen, ballot, now, self._secret),
+        )
+        return Thanks(cast.receipt, new, await self._reveal(citizen, battle_id, now))
+
+    async def view(self, citizen: Citizen, battle_id: str) -> BlindBattle:
+        """The owner's view.
+
+        Raises:
+            NotFound: unknown, or somebody else's.
+        """
+
+        def read() -> BlindBattle:
+            battle = self.store.battles.find(battle_id, citizen.id)
+            reveal = reveal_of(battle, self.stage, self._status())
+            return blind(battle, self.stage, self.store.votes.of_battle(battle_id), reveal)
+
+        return await self.recorded(read)
+
+    async def ready(self) -> None:
+        """Raises Unavailable unless a vote could be saved now and two entrants reached."""
+        await self.recorded(self.store.ping)
+        self._drawable()
+
+    # --- the life of the process -----------------------------------------------------------------------------------
+
+    async def tend(self) -> None:
+        """Renews the leases of running turns and opens what dead processes left; runs until cancelled."""
+        swept = 0.0
+        while True:
+            await asyncio.sleep(RENEW_S)
+            try:
+                now = self._clock()
+                for battle_id, (_, turn) in list(self._running.items()):
+                    if not turn.over.is_set():
+                        await self.recorded(self.store.battles.renew, battle_id, self._owner, now + LEASE)
+                swept += RENEW_S
+                if swept >= SWEEP_S:
+                    swept = 0.0
+                    await self.recorded(self.store.battles.release_expired, now)
+                    idle = timedelta(minutes=self.stage.limits.idle_minutes)
+                    await self.recorded(self.store.battles.abandon_idle, now - idle)
+            except Unavailable:
+                log.warning("the record cannot be reached; leases are not renewed until it is back")
+
+    async def close(self) -> None:
+        """Stops what is running; unfinished turns are given back, finished ones stay."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(Unavailable):
+            await self.recorded(self.store.battles.release_owner, self._owner)
+        self._threads.shutdown()
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    async def _run(self, battle_id: str, turn: RunningTurn) -> None:
+        try:
+            await turn.run()
+        except ArenaError as error:
+            log.warning("turn not kept: %s", error)
+            await turn.refuse({"code": error.code, "message": {"ko": error.ko, "en": error.en}})
+        except Exception:
+            log.exception("turn broken")
+            await turn.refuse(
+                {
+                    "code": "internal",
+                    "message": {
+                        "ko": "문제가 생겨 답변을 마치지 못했어요. 다시 질문해 주세요.",
+                        "en": "Something went wrong and the answers were not finished. Please ask again.",
+                    },
+                }
+            )
+            with contextlib.suppress(ArenaError):
+                await self.recorded(self.store.battles.release, battle_id, self._owner)
+        finally:
+            await turn.end()
+        await asyncio.sleep(RESUME_S)
+        if self._running.get(battle_id, ("", None))[1] is turn:
+            del self._running[battle_id]
+
+    async def _keep(self, battle: Battle, answers: Sequence[Answer]) -> Mapping[str, Any]:
+        """Stores the answers, patiently: two answers are worth a few tries."""
+        failed = [answer for answer in answers if answer.status == "failed"]
+        pauses = iter((0.2, 1.0, 3.0))
+        while True:
+            try:
+                kept = await self.recorded(
+                    self.store.battles.finish_turn,
+                    battle.id,
+                    len(battle.turns),
+                    answers,
+                    owner=self._owner,
+                    void_reason="answer_failed" if failed else None,
+                    now=self._clock(),
+                )
+            except Unavailable:
+                pause = next(pauses, None)
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+            else:
+                return {"votable": kept.votable, "void": bool(failed)}
+
+    def _conversation(self, battle: Battle, side: Side) -> list[Message]:
+        system = self.stage.protocol.system_prompt
+        messages = [Message("system", system)] if system else []
+        for turn in battle.turns:
+            messages.append(Message("user", turn.prompt))
+            if side in turn.answers:
+                messages.append(Message("assistant", turn.answers[side].text))
+        return messages
+
+    def _ballot(self, winner: str, reasons: Mapping[Side, Sequence[str]], comment: str) -> Ballot:
+        if winner not in list(Winner):
+            raise Unusable(
+                "unknown_winner",
+                "투표는 model_a, model_b, tie, both_bad 가운데 하나여야 해요.",
+                f"{winner[:40]!r} is no winner: choose model_a, model_b, tie or both_bad.",
+            )
+        known = {reason.id for reason in self.stage.reasons}
+        for tag in (tag for tags in reasons.values() for tag in tags):
+            if tag not in known:
+                raise Unusable(
+                    "unknown_reason",
+                    "고를 수 없는 이유가 들어 있어요.",
+                    f"{tag[:40]!r} is not one of the stage's reasons.",
+                )
+        tags: dict[Side, tuple[str, ...]] = {side: tuple(sorted(set(reasons.get(side, ())))) for side in SIDES}
+        return Ballot(Winner(winner), tags, clean_comment(comment, self.stage.limits.comment_chars))
+
+    async def _reveal(self, citizen: Citizen, battle_id: str, now: datetime) -> Reveal | None:
+        """After the vote is durable: a failure here must not look like a lost vote, so the reveal is then simply not there yet."""
+
+        def read() -> Reveal | None:
+            reveal = reveal_of(self.store.battles.find(battle_id, citizen.id), self.stage, self._status())
+            if reveal is not None:
+                self.store.battles.reveal(battle_id, now)
+            return reveal
+
+        try:
+            return await self.recorded(read)
+        except Unavailable:
+            return None
+
+    def _drawable(self) -> list[str]:
+        available = sorted(self._entrants.available())
+        if len(available) < 2:
+            raise Unavailable(
+                "no_entrants",
+                "지금은 대결할 모델이 부족해요. 잠시 뒤 다시 시도해 주세요.",
+                "There are not enough models to draw from just now. Please try again in a moment.",
+                retry_after_s=30,
+            )
+        return available
+
+    def _status(self) -> StageStatus:
+        found = self.store.stages.find(self.stage.id)
+        return found.status if found else StageStatus.DRAFT
+
+    def _require_window(self, now: datetime) -> None:
+        if not self.stage.is_within_window(now):
+            raise stage_not_open()
+
+    async def _require_consents(self, citizen: Citizen) -> None:
+        granted = await self.recorded(self.store.citizens.consents, citizen.id)
+        missing = [c.id for c in self.stage.consents if c.required and granted.get(c.id) != c.version]
+        if missing:
+            raise Forbidden(
+                "consent_needed",
+                "먼저 필수 동의가 필요해요. 첫 화면에서 동의해 주세요.",
+                f"A required consent is missing ({', '.join(missing)}). Give it on the first page.",
+            )
+
+    def _require_room(self, citizen: Citizen) -> None:
+        alive = [owner for owner, turn in self._running.values() if not turn.over.is_set()]
+        if alive.count(citizen.id) >= self.stage.limits.streams_per_citizen:
+            raise TooMany(
+                "too_many_streams",
+                "동시에 진행할 수 있는 대결 수를 넘었어요. 진행 중인 답변이 끝난 뒤 다시 시도해 주세요.",
+                "You have as many answers running as you may. Try again when one has ended.",
+                retry_after_s=10,
+            )
+        if len(alive) >= self.stage.limits.streams:
+            raise Unavailable(
+                "busy",
+                "지금 이용하는 분이 많아요. 잠시 뒤 다시 시도해 주세요.",
+                "Many people are here right now. Please try again in a moment.",
+                retry_after_s=10,
+            )

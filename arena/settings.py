@@ -1,0 +1,90 @@
+"""Every knob, read once: environment > `arena.toml` beside the data > default, each with where it came from."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from arena.domain.errors import StageError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a process needs to know before it can read its stage."""
+
+    data_dir: Path = Path("var")
+    """ARENA_DATA_DIR: the database (when it is SQLite), the keys, `arena.toml`."""
+    database_url: str = ""
+    """ARENA_DATABASE_URL: SQLAlchemy's; empty means SQLite in the data directory."""
+    stage: Path = ROOT / "stages" / "demo.toml"
+    """ARENA_STAGE: the stage file to serve."""
+    host: str = "127.0.0.1"
+    """ARENA_HOST: the address to listen on; a TLS proxy stands in front of anything but this machine."""
+    port: int = 7860
+    """PORT."""
+    public_url: str = ""
+    """ARENA_PUBLIC_URL: what citizens type, such as https://arena.example.kr; makes cookies Secure and fixes the allowed origin."""
+    trusted_proxies: int = 0
+    """ARENA_TRUSTED_PROXIES: how many proxies of ours stand in front; the client's address is read that many steps back."""
+    log_level: str = "info"
+    """ARENA_LOG_LEVEL."""
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database's address, the default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'arena.db'}"
+
+    def sources(self, environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
+        """`(name, value, source)` of every knob, for the start-up log; passwords in addresses are stars."""
+        file = _file(self.data_dir)
+        rows = []
+        for f in fields(self):
+            source = (
+                _variable(f.name) if _variable(f.name) in environ else "arena.toml" if f.name in file else "default"
+            )
+            value = str(getattr(self, f.name))
+            rows.append((f.name, _without_password(value), source))
+        return rows
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Reads the settings.
+
+    Raises:
+        StageError: a value cannot be used; the message names the key and the value.
+    """
+    kinds = get_type_hints(Settings)
+    data_dir = Path(environ.get("ARENA_DATA_DIR", "var"))
+    given: dict[str, Any] = dict(_file(data_dir))
+    unknown = sorted(set(given) - set(kinds))
+    if unknown:
+        raise StageError(f"{data_dir / 'arena.toml'}: {unknown[0]}: unknown key; known are {', '.join(sorted(kinds))}")
+    given |= {name: environ[_variable(name)] for name in kinds if environ.get(_variable(name))}
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        try:
+            values[name] = kinds[name](value)
+        except (TypeError, ValueError):
+            raise StageError(f"{_variable(name)}: {value!r} is not a {kinds[name].__name__}") from None
+    return Settings(**{**values, "data_dir": data_dir})
+
+
+def _file(data_dir: Path) -> dict[str, Any]:
+    path = data_dir / "arena.toml"
+    return tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
+def _variable(name: str) -> str:
+    return "PORT" if name == "port" else f"ARENA_{name.upper()}"
+
+
+def _without_password(value: str) -> str:
+    scheme, separator, rest = value.partition("://")
+    if not separator or "@" not in rest:
+        return value
+    credentials, _, host = rest.rpartition("@")
+    return f"{scheme}://{credentials.partition(':')[0]}:***@{host}"

@@ -1,0 +1,1 @@
+"""What people and programs reach: the HTTP routes and two Gradio pages that use them."""
