@@ -1,0 +1,184 @@
+"""The arena's keys: ES256 pairs that sign, and secrets for pseudonyms and cookies. One file only its owner can read, or the environment."""
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet
+
+from arena.domain.errors import ArenaError
+
+FILE = "keys.json"
+VARIABLE = "ARENA_KEYS"
+KEPT_COOKIE_SECRETS = 2
+
+
+class KeysError(ArenaError):
+    """The keys cannot be used as they stand; for organizers."""
+
+    def __init__(self, en: str) -> None:
+        super().__init__("keys", en, en)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bundle:
+    """What is kept: private keys and secrets, the newest first; of retired signing keys only the public half."""
+
+    signing: dict[str, Any]
+    retired: tuple[dict[str, Any], ...]
+    secret: str
+    cookie_secrets: tuple[str, ...]
+
+    @classmethod
+    def new(cls) -> Self:
+        return cls(_new_pair(), (), _new_secret(), (_new_secret(),))
+
+    def dumps(self) -> str:
+        return json.dumps(
+            {
+                "signing": self.signing,
+                "retired": list(self.retired),
+                "secret": self.secret,
+                "cookie_secrets": list(self.cookie_secrets),
+            }
+        )
+
+    @classmethod
+    def loads(cls, text: str) -> Self:
+        read = json.loads(text)
+        return cls(read["signing"], tuple(read["retired"]), read["secret"], tuple(read["cookie_secrets"]))
+
+
+class Keys:
+    """Signs for the arena, and holds its secrets."""
+
+    def __init__(self, bundle: _Bundle, path: Path | None) -> None:
+        """`path` is where they are kept; nothing when they came from the environment."""
+        self._bundle = bundle
+        self._path = path
+        self._key = ECKey.import_key(bundle.signing)
+        self.secret = _decoded(bundle.secret)
+        """Keys pseudonyms, the ledger's digests and its seals. Never rotated: it is what makes a returning citizen the same one."""
+        self.cookie_secrets = tuple(_decoded(s) for s in bundle.cookie_secrets)
+        """The newest signs; all of them are accepted."""
+
+    @classmethod
+    def open(cls, data_dir: Path, env: Mapping[str, str] = os.environ) -> Self:
+        """The keys in ARENA_KEYS, else in `keys.json` in the data directory, made (mode 0600) when there are none.
+
+        Raises:
+            KeysError: they cannot be read, or others may read them.
+        """
+        if given := env.get(VARIABLE):
+            return cls(_parsed(given, VARIABLE), None)
+        path = data_dir / FILE
+        if not path.exists():
+            data_dir.mkdir(parents=True, exist_ok=True)
+            _create(path, _Bundle.new().dumps())
+        if path.stat().st_mode & 0o077:
+            raise KeysError(
+                f"{path} can be read by others. Run: chmod 600 {path} — and rotate the keys if they were seen."
+            )
+        return cls(_parsed(path.read_text("utf-8"), str(path)), path)
+
+    @property
+    def kid(self) -> str:
+        """The signing key's name: its RFC 7638 thumbprint."""
+        return self._key.thumbprint()
+
+    def sign(self, payload: bytes) -> str:
+        """A detached JWS (RFC 7515 appendix F, ES256) over these bytes: `header..signature`."""
+        header, _, signature = jws.serialize_compact({"alg": "ES256", "kid": self.kid}, payload, self._key).split(".")
+        return f"{header}..{signature}"
+
+    def jwks(self) -> dict[str, Any]:
+        """The public keys as a JWK Set (RFC 7517): the one that signs, and every retired one, so that old signatures still verify."""
+        return {"keys": [_public(self._key), *self._bundle.retired]}
+
+    def rotate_signing(self) -> "Keys":
+        """Signs with a new pair from now on; the old private key is destroyed, its public half stays in the JWK Set."""
+        b = self._bundle
+        return self._replaced(_Bundle(_new_pair(), (_public(self._key), *b.retired), b.secret, b.cookie_secrets))
+
+    def rotate_cookies(self) -> "Keys":
+        """Signs cookies with a new secret; those of the previous secret are accepted until the next rotation."""
+        b = self._bundle
+        kept = (_new_secret(), *b.cookie_secrets)[:KEPT_COOKIE_SECRETS]
+        return self._replaced(_Bundle(b.signing, b.retired, b.secret, kept))
+
+    def exported(self) -> str:
+        """Everything, private keys too, as one line for ARENA_KEYS."""
+        return self._bundle.dumps()
+
+    def _replaced(self, bundle: _Bundle) -> "Keys":
+        if self._path is None:
+            return Keys(bundle, None)
+        aside = self._path.with_name(f".{FILE}.{secrets.token_hex(4)}")
+        _write(aside, bundle.dumps())
+        aside.replace(self._path)
+        return Keys(bundle, self._path)
+
+
+def verify_jws(payload: bytes, detached: str, jwks: Mapping[str, Any]) -> bool:
+    """Whether this detached JWS is an ES256 signature over these bytes by one of these public keys."""
+    header, _, rest = detached.partition(".")
+    if not header or not rest.startswith("."):
+        return False  # not detached: it would be checked against its own content, not against ours
+    try:
+        jws.deserialize_compact(detached, KeySet.import_key_set({"keys": jwks["keys"]}), ["ES256"], payload=payload)
+    except (JoseError, ValueError, KeyError, TypeError):
+        return False
+    return True
+
+
+def _public(key: ECKey) -> dict[str, Any]:
+    return dict(key.as_dict(private=False, kid=key.thumbprint(), alg="ES256", use="sig"))
+
+
+def _new_pair() -> dict[str, Any]:
+    return dict(ECKey.generate_key("P-256", private=True).as_dict(private=True))
+
+
+def _new_secret() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text)
+
+
+def _parsed(text: str, where: str) -> _Bundle:
+    try:
+        bundle = _Bundle.loads(text)
+        if len(_decoded(bundle.secret)) < 32 or not bundle.cookie_secrets:
+            raise ValueError("a secret is too short or missing")
+        ECKey.import_key(bundle.signing)
+    except (ValueError, KeyError, TypeError, JoseError) as error:
+        raise KeysError(f"{where}: not the arena's keys ({error}). Restore them from your backup.") from None
+    return bundle
+
+
+def _create(path: Path, text: str) -> None:
+    """Two processes that start together agree on one file: the link is made by whoever comes first."""
+    aside = path.with_name(f".{FILE}.{secrets.token_hex(4)}")
+    _write(aside, text)
+    try:
+        path.hardlink_to(aside)
+    except FileExistsError:
+        pass
+    finally:
+        aside.unlink()
+
+
+def _write(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
