@@ -9,6 +9,8 @@ from typing import Literal
 Side = Literal["a", "b"]
 SIDES: tuple[Side, Side] = ("a", "b")
 AnswerStatus = Literal["complete", "truncated", "stopped", "failed"]
+ASKS_IDENTITY = "asks_identity"
+MENTION = "mention:"
 
 
 class BattleState(StrEnum):
@@ -53,6 +55,8 @@ class Answer:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     dropped_turns: int = 0
+    marks: tuple[str, ...] = ()
+    """What the answer gives away of who wrote it: `self:…`, `rival:…`, `outsider:…`, or only `mention:…`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,8 @@ class Turn:
     prompt: str
     asked_at: datetime
     answers: dict[Side, Answer] = field(default_factory=dict)
+    marks: tuple[str, ...] = ()
+    """`asks_identity`, and `masked:…` for each kind of personal data that was taken out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,15 @@ class Battle:
             return False
         given = self.turns[-1].answers
         return all(side in given and given[side].text.strip() for side in SIDES)
+
+    @property
+    def unblinding(self) -> tuple[str, ...]:
+        """The marks that may have told the citizen who is who, as `prompt:…` or `side:…`; empty for a blind battle."""
+        found = {f"prompt:{mark}" for turn in self.turns for mark in turn.marks if mark == ASKS_IDENTITY}
+        for turn in self.turns:
+            for side, answer in turn.answers.items():
+                found |= {f"{side}:{mark}" for mark in answer.marks if not mark.startswith(MENTION)}
+        return tuple(sorted(found))
 
     def entrant(self, side: Side) -> str:
         """Who stands on this side."""

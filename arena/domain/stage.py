@@ -78,7 +78,12 @@ class TransformDeclaration(Declared):
 class Protocol(Declared):
     """The conditions every entrant and every citizen meets."""
 
-    pairing: Literal["uniform", "adaptive"] = "uniform"
+    pairing: Literal["uniform", "balanced", "adaptive"] = "uniform"
+    """`balanced` draws in blocks, whose last battles can be foreseen: only where nothing is revealed before the stage ends."""
+    uniform_share: Annotated[float, Field(ge=0.2, le=1)] = 0.5
+    """Of adaptive pairing: how much of every draw stays uniform."""
+    golden_rate: Annotated[float, Field(ge=0, le=0.1)] = 0
+    """How many of the battles are checks, in which one side is a control that answers badly on purpose."""
     pacing: Literal["lockstep", "natural"] = "lockstep"
     pacing_graphemes_per_s: Annotated[int, Field(ge=10, le=400)] = 40
     reveal: Literal["after_vote", "after_stage", "never"] = "after_vote"
@@ -92,6 +97,10 @@ class Protocol(Declared):
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
     stop: tuple[str, ...] = ()
     system_prompt: str = ""
+    privacy: Literal["mask", "ask"] = "mask"
+    """Personal data in a prompt: taken out, or the citizen is asked to. A resident registration number always stops it."""
+    marked: Literal["include", "exclude"] = "exclude"
+    """Votes on battles in which an answer named its author, or the prompt asked for it: whether they enter the fit."""
     both_bad: Literal["exclude", "tie"] = "exclude"
     prior: Annotated[float, Field(ge=0, le=10)] = 0.5
     transform: TransformDeclaration = TransformDeclaration()
@@ -119,6 +128,15 @@ class Limits(Declared):
     answer_s: Annotated[float, Field(gt=0)] = 180
     idle_minutes: Annotated[int, Field(ge=1)] = 120
     """An open battle that nobody touched for so long is abandoned."""
+
+
+class Retention(Declared):
+    """How long texts are kept; votes without texts stay, so that the score can always be recomputed."""
+
+    texts_days: Annotated[int, Field(ge=1, le=3650)] = 365
+    """Prompts, answers and comments, counted from the end of the stage."""
+    unjudged_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """The texts of battles that never had a vote, counted from their last use."""
 
 
 CONSENTS = (
@@ -184,20 +202,31 @@ class Stage(Declared):
     protocol: Protocol = Protocol()
     population: Population = Population()
     limits: Limits = Limits()
+    retention: Retention = Retention()
     consents: tuple[Consent, ...] = CONSENTS
     reasons: tuple[Reason, ...] = REASONS
     entrants: Annotated[tuple[Entrant, ...], Field(min_length=2)]
+    controls: tuple[Entrant, ...] = ()
+    """What answers badly on purpose in a check; never ranked, its votes never counted."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Stage":
         for name, ids in (
-            ("entrants", [e.id for e in self.entrants]),
+            ("entrants", [e.id for e in (*self.entrants, *self.controls)]),
             ("consents", [c.id for c in self.consents]),
             ("reasons", [r.id for r in self.reasons]),
         ):
             twice = sorted({i for i in ids if ids.count(i) > 1})
             if twice:
                 raise ValueError(f"{name}: the id {twice[0]!r} stands twice; every id must be its own")
+        if self.protocol.pairing == "balanced" and self.protocol.reveal == "after_vote":
+            raise ValueError(
+                'protocol.pairing: "balanced" can be foreseen after reveals; take reveal = "after_stage" or "uniform"'
+            )
+        if (self.protocol.golden_rate > 0) != bool(self.controls):
+            raise ValueError(
+                "protocol.golden_rate: a rate above 0 and [[controls]] belong together; declare both or neither"
+            )
         if self.opens and self.closes and self.opens >= self.closes:
             raise ValueError(f"closes: {self.closes} is not after opens: {self.opens}")
         return self
@@ -220,12 +249,12 @@ class Stage(Declared):
             raise StageError(f"{name}: {key}: {first['msg']} (found {value!r})") from None
 
     def entrant(self, entrant_id: str) -> Entrant:
-        """The entrant with this id.
+        """The entrant, or the control, with this id.
 
         Raises:
             KeyError: it is not in this stage.
         """
-        return {e.id: e for e in self.entrants}[entrant_id]
+        return {e.id: e for e in (*self.entrants, *self.controls)}[entrant_id]
 
     @property
     def entrant_ids(self) -> tuple[str, ...]:

@@ -43,6 +43,8 @@ class Vote:
     cast_at: datetime
     record: bytes
     receipt: str
+    marked: bool = False
+    """Whether the battle may not have been blind; the stage says what that means for the fit."""
 
 
 def canonical(record: dict[str, Any]) -> bytes:
@@ -78,9 +80,11 @@ def cast(battle: Battle, citizen: Citizen, ballot: Ballot, now: datetime, secret
             "winner": ballot.winner.value,
             "reasons": {side: sorted(tags) for side, tags in ballot.reasons.items()},
             "turns": len(battle.turns),
+            "marks": list(battle.unblinding),
             "cast_at": now.isoformat(timespec="milliseconds"),
             "conversation": keyed_digest(secret, "conversation", conversation),
             "comment": keyed_digest(secret, "comment", ballot.comment),
         }
     )
-    return Vote(battle.id, battle.stage_id, citizen.id, ballot, now, record, leaf_hash(record))
+    receipt = leaf_hash(record)
+    return Vote(battle.id, battle.stage_id, citizen.id, ballot, now, record, receipt, bool(battle.unblinding))
