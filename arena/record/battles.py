@@ -63,6 +63,7 @@ class Battles:
         max_turns: int,
         lease: tuple[str, datetime],
         now: datetime,
+        marks: Sequence[str] = (),
     ) -> Battle:
         """Takes the battle for one turn: open → answering, with a lease `(owner, until)` that others honour.
 
@@ -87,7 +88,9 @@ class Battles:
             )
             if changed.rowcount != 1:
                 raise _why_not(connection, battle_id, citizen_id, turns_left=n <= max_turns)
-            connection.execute(insert(turns).values(battle_id=battle_id, n=n, prompt=prompt, asked_at=now))
+            connection.execute(
+                insert(turns).values(battle_id=battle_id, n=n, prompt=prompt, asked_at=now, marks=list(marks))
+            )
             return _load(connection, battle_id)
 
     def renew(self, battle_id: str, owner: str, until: datetime) -> bool:
@@ -306,10 +309,16 @@ def find(connection: Connection, battle_id: str) -> Battle | None:
     for found in connection.execute(select(answers.c.n, *columns).where(answers.c.battle_id == battle_id)):
         fields = dict(found._mapping)
         n = fields.pop("n")
-        given.setdefault(n, {})[found.side] = Answer(**fields)
+        given.setdefault(n, {})[found.side] = Answer(**{**fields, "marks": tuple(fields["marks"])})
     asked = connection.execute(select(turns).where(turns.c.battle_id == battle_id).order_by(turns.c.n)).all()
     conversation = tuple(
-        Turn(t.n, t.prompt, t.asked_at, {side: given[t.n][side] for side in SIDES if side in given.get(t.n, {})})
+        Turn(
+            t.n,
+            t.prompt,
+            t.asked_at,
+            {side: given[t.n][side] for side in SIDES if side in given.get(t.n, {})},
+            tuple(t.marks),
+        )
         for t in asked
     )
     return _battle(row, conversation)

@@ -128,6 +128,7 @@ turns = Table(
     Column("battle_id", ForeignKey("battles.id"), primary_key=True),
     Column("n", Integer, primary_key=True),
     Column("prompt", Text, nullable=False),
+    Column("marks", JSON, nullable=False),
     Column("asked_at", Moment, nullable=False),
 )
 
@@ -148,6 +149,7 @@ answers = Table(
     Column("prompt_tokens", Integer),
     Column("completion_tokens", Integer),
     Column("dropped_turns", Integer, nullable=False),
+    Column("marks", JSON, nullable=False),
     _one_of("side", list(SIDES)),
     _one_of("status", ["complete", "truncated", "stopped", "failed"]),
 )
@@ -165,6 +167,7 @@ votes = Table(
     Column("cast_at", Moment, nullable=False),
     Column("record", LargeBinary, nullable=False),
     Column("receipt", String(64), nullable=False, unique=True),
+    Column("marked", Boolean, nullable=False),
     _one_of("winner", list(Winner)),
     Index("ix_votes_stage_id_seq", "stage_id", "seq"),
 )

@@ -30,6 +30,8 @@ class VoteRow:
     cast_at: datetime
     opened_at: datetime
     draw_probability: float
+    marked: bool
+    """An answer named its author, or the prompt asked for it."""
     receipt: str
     record: bytes
 
@@ -90,6 +92,7 @@ class Votes:
                             cast_at=vote.cast_at,
                             record=vote.record,
                             receipt=vote.receipt,
+                            marked=vote.marked,
                         )
                     )
                 except IntegrityError as error:  # the constraint is the last word, should two updates ever pass
@@ -127,6 +130,7 @@ class Votes:
                 votes.c.cast_at,
                 battles.c.opened_at,
                 battles.c.draw_probability,
+                votes.c.marked,
                 votes.c.receipt,
                 votes.c.record,
             )
