@@ -1,0 +1,127 @@
+"""A running turn: both sides asked at once, deadlines alike, failures told by a status, streams that can be picked up."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any
+
+from arena.battles.pacing import Lockstep
+from arena.battles.turn import Question, RunningTurn, StreamEvent
+from arena.domain.battle import Answer
+from models.base import Delta, Message, Sampling, Usage
+from models.errors import AnswerError
+
+
+class Speakers:
+    """Two entrants that say what each test needs; remembers when each was asked and whether it was closed."""
+
+    def __init__(self, **says: AsyncGenerator[Delta]) -> None:
+        self.says = says
+        self.asked: list[tuple[str, float]] = []
+
+    def available(self) -> frozenset[str]:
+        return frozenset(self.says)
+
+    async def stream(self, entrant_id: str, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta]:
+        self.asked.append((entrant_id, asyncio.get_running_loop().time()))
+        try:
+            async for delta in self.says[entrant_id]:
+                yield delta
+        finally:
+            await self.says[entrant_id].aclose()
+
+
+async def saying(*pieces: str, wait: float = 0.0, fail: AnswerError | None = None) -> AsyncGenerator[Delta]:
+    for piece in pieces:
+        await asyncio.sleep(wait)
+        yield Delta(text=piece)
+    if fail:
+        raise fail
+    yield Delta(finish="stop", usage=Usage(3, len(pieces)))
+
+
+async def run(
+    left: AsyncGenerator[Delta], right: AsyncGenerator[Delta], *, first_token_s: float = 5, answer_s: float = 5
+) -> tuple[list[Answer], list[StreamEvent], Speakers]:
+    """Runs one turn to its end; what was kept, what was told, who was asked."""
+    kept: list[Answer] = []
+
+    async def keep(answers: Sequence[Answer]) -> Mapping[str, Any]:
+        kept.extend(answers)
+        return {"votable": True}
+
+    speakers = Speakers(x=left, y=right)
+    messages = [Message("user", "안녕?")]
+    question = Question({"a": "x", "b": "y"}, {"a": messages, "b": messages}, Sampling(), first_token_s, answer_s)
+    turn = RunningTurn(1, question, speakers, Lockstep(400), keep)
+    await turn.run()
+    await turn.end()
+    return kept, [event async for event in turn.events()], speakers
+
+
+async def test_both_sides_are_asked_before_either_answers() -> None:
+    """A slow model does not delay the other's question."""
+    kept, _, speakers = await run(saying("가", wait=0.3), saying("나"))
+    (_, first), (_, second) = speakers.asked
+    assert second - first < 0.1
+    assert [a.text for a in kept] == ["가", "나"]
+
+
+async def test_an_answer_is_kept_with_its_status_times_and_tokens() -> None:
+    """What the model took and what the citizen waited are kept apart."""
+    (a, b), _, _ = await run(saying("가", "나다"), saying("라", wait=0.2))
+    assert (a.status, a.text, a.prompt_tokens, a.completion_tokens) == ("complete", "가나다", 3, 2)
+    assert a.total_ms is not None
+    assert b.first_token_ms is not None
+    assert a.shown_ms is not None
+    assert a.total_ms < b.first_token_ms <= a.shown_ms
+
+
+async def test_a_failure_is_a_status_and_its_text_stays_inside() -> None:
+    """The provider's error, which may name the model, is kept and never told."""
+    (a, b), told, _ = await run(
+        saying("가", fail=AnswerError("upstream", "garam-7b exploded")), saying("나", wait=0.05)
+    )
+    assert (a.status, a.error_kind, a.error_detail) == ("failed", "upstream", "garam-7b exploded")
+    assert b.status in ("complete", "stopped")
+    assert "garam" not in str(told)
+    assert "upstream" not in str(told)
+
+
+async def test_silence_is_a_failure() -> None:
+    """A model that ends without a visible character has not answered."""
+    (a, _), _, _ = await run(saying("  \n"), saying("나"))
+    assert (a.status, a.error_kind) == ("failed", "empty")
+
+
+async def test_deadlines_are_the_same_for_both() -> None:
+    """Too long to the first token, or too long in all: failed by timeout, whichever side it is."""
+    (a, _), _, _ = await run(saying("가", wait=5), saying("나"), first_token_s=0.3)
+    assert (a.status, a.error_kind) == ("failed", "timeout")
+    (_, b), _, _ = await run(saying("가"), saying(*"나" * 100, wait=0.05), answer_s=0.5)
+    assert (b.status, b.error_kind) == ("failed", "timeout")
+
+
+async def test_a_deadline_for_the_first_token_spares_who_has_begun() -> None:
+    """Whoever has begun in time may go on past the first token's deadline."""
+    (a, _), _, _ = await run(saying(*"가나다라마", wait=0.15), saying("바"), first_token_s=0.3)
+    assert (a.status, a.text) == ("complete", "가나다라마")
+
+
+async def test_events_carry_nothing_of_the_models_own() -> None:
+    """No field tells a count, a time or a name; sides and text only."""
+    _, told, _ = await run(saying("하나"), saying("둘"))
+    for event in told:
+        match event.name:
+            case "delta":
+                assert set(event.data) <= {"a", "b"}
+                assert all(set(piece) <= {"text", "html"} for piece in event.data.values())
+            case "answer":
+                assert set(event.data) == {"side", "status"}
+            case _:
+                assert (event.name, set(event.data)) == ("done", {"turn", "votable"})
+
+
+async def test_a_listener_who_comes_late_hears_everything() -> None:
+    """Events are numbered from 1 and replayed from wherever a listener left."""
+    _, told, _ = await run(saying("하나"), saying("둘"))
+    assert [e.id for e in told] == list(range(1, len(told) + 1))
