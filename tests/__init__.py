@@ -1,0 +1,1 @@
+"""The promises, each kept through the real thing."""
