@@ -9,7 +9,7 @@ from typing import Any
 import rfc8785
 
 from arena.domain.battle import Battle, Side
-from arena.domain.citizen import Citizen, keyed_digest
+from arena.domain.citizen import Citizen, IdentityLevel, keyed_digest
 
 RECORD_SCHEMA = "kai.vote/1"
 
@@ -43,8 +43,11 @@ class Vote:
     cast_at: datetime
     record: bytes
     receipt: str
+    identity_level: IdentityLevel = "anonymous"
     marked: bool = False
     """Whether the battle may not have been blind; the stage says what that means for the fit."""
+    seal: str = ""
+    """Keyed over the receipt: only the arena can make it, so a vote that somebody writes into the database is known."""
 
 
 def canonical(record: dict[str, Any]) -> bytes:
@@ -87,4 +90,21 @@ def cast(battle: Battle, citizen: Citizen, ballot: Ballot, now: datetime, secret
         }
     )
     receipt = leaf_hash(record)
-    return Vote(battle.id, battle.stage_id, citizen.id, ballot, now, record, receipt, bool(battle.unblinding))
+    seal = seal_of(secret, receipt)
+    return Vote(
+        battle_id=battle.id,
+        stage_id=battle.stage_id,
+        citizen_id=citizen.id,
+        ballot=ballot,
+        cast_at=now,
+        record=record,
+        receipt=receipt,
+        identity_level=citizen.identity_level,
+        marked=bool(battle.unblinding),
+        seal=seal,
+    )
+
+
+def seal_of(secret: bytes, receipt: str) -> str:
+    """What shows that the arena itself took this vote; 64 hex characters."""
+    return keyed_digest(secret, "seal", receipt)

@@ -85,16 +85,28 @@ citizens = Table(
     Column("id", String(32), primary_key=True),
     Column("identity_level", String(16), nullable=False),
     Column("created_at", Moment, nullable=False),
+    Column("withdrawn_at", Moment),
+)
+
+# Who is behind a pseudonym, as far as anybody can tell: deleting the row cuts the thread for good.
+identities = Table(
+    "identities",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("subject", String(64), nullable=False, unique=True),
+    Column("created_at", Moment, nullable=False),
 )
 
 consents = Table(
     "consents",
     metadata,
-    Column("citizen_id", ForeignKey("citizens.id"), primary_key=True),
-    Column("consent_id", String(64), primary_key=True),
-    Column("version", Integer, primary_key=True),
+    Column("seq", _Serial, primary_key=True, autoincrement=True),
+    Column("citizen_id", ForeignKey("citizens.id"), nullable=False),
+    Column("consent_id", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
     Column("granted", Boolean, nullable=False),
     Column("at", Moment, nullable=False),
+    Index("ix_consents_citizen_id_seq", "citizen_id", "seq"),
 )
 
 battles = Table(
@@ -115,6 +127,7 @@ battles = Table(
     Column("lease_until", Moment),
     Column("void_reason", String(64)),
     Column("revealed_at", Moment),
+    Column("erased_at", Moment),
     _one_of("state", list(BattleState)),
     CheckConstraint("model_a <> model_b", name="two_entrants"),
     UniqueConstraint("stage_id", "draw_number"),
@@ -161,15 +174,63 @@ votes = Table(
     Column("battle_id", ForeignKey("battles.id"), nullable=False, unique=True),
     Column("stage_id", ForeignKey("stages.id"), nullable=False),
     Column("citizen_id", ForeignKey("citizens.id"), nullable=False),
+    Column("identity_level", String(16), nullable=False),
+    Column("network", String(32)),
     Column("winner", String(16), nullable=False),
     Column("reasons", JSON, nullable=False),
     Column("comment", Text, nullable=False),
+    Column("marked", Boolean, nullable=False),
     Column("cast_at", Moment, nullable=False),
     Column("record", LargeBinary, nullable=False),
     Column("receipt", String(64), nullable=False, unique=True),
-    Column("marked", Boolean, nullable=False),
+    Column("seal", String(64), nullable=False),
     _one_of("winner", list(Winner)),
     Index("ix_votes_stage_id_seq", "stage_id", "seq"),
+)
+
+# The order of the ledger: which vote is which leaf of its stage's Merkle tree. Only ever appended to.
+leaves = Table(
+    "leaves",
+    metadata,
+    Column("stage_id", ForeignKey("stages.id"), primary_key=True),
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("vote", ForeignKey("votes.seq"), nullable=False, unique=True),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("stage_id", ForeignKey("stages.id"), primary_key=True),
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", String(64), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("jws", Text, nullable=False),
+)
+
+# What the limits count. Losing it in a crash harms nobody, so it is written without waiting for the disk.
+counters = Table(
+    "counters",
+    metadata,
+    Column("key", String(160), primary_key=True),
+    Column("hits", BigInteger, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Index("ix_counters_expires_at", "expires_at"),
+)
+
+# Proofs of work that were used up, until they expire by themselves.
+spent_proofs = Table(
+    "spent_proofs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("expires_at", Moment, nullable=False),
+)
+
+# One random key for each day: when it is deleted, nobody can turn a digest of that day into a network again.
+network_keys = Table(
+    "network_keys",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("key", String(64), nullable=False),
 )
 
 organizers = Table(

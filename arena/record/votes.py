@@ -13,7 +13,7 @@ from arena.domain.stage import StageStatus
 from arena.domain.vote import Ballot, Vote, Winner
 from arena.record.battles import find, refusal, stage_not_open
 from arena.record.database import Database
-from arena.record.tables import battles, citizens, stages, votes
+from arena.record.tables import battles, stages, votes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,18 @@ class Votes:
         self._database = database
 
     def cast(
-        self, battle_id: str, citizen_id: str, ballot: Ballot, make: Callable[[Battle], Vote]
+        self,
+        battle_id: str,
+        citizen_id: str,
+        ballot: Ballot,
+        make: Callable[[Battle], Vote],
+        *,
+        network: str | None = None,
     ) -> tuple[Vote, bool]:
         """open → voted, and the vote beside it, in one transaction; returns the vote and whether it is new.
 
-        The same ballot again returns the vote that is there. `make(battle)` builds the record from what the database holds.
+        The same ballot again returns the vote that is there. `make(battle)` builds the record from what the database holds;
+        `network` is the day's digest of where it came from, and no part of the record.
 
         Raises:
             NotFound: unknown, or somebody else's.
@@ -86,12 +93,15 @@ class Votes:
                             battle_id=vote.battle_id,
                             stage_id=vote.stage_id,
                             citizen_id=vote.citizen_id,
+                            identity_level=vote.identity_level,
+                            network=network,
                             winner=ballot.winner,
                             reasons={side: sorted(tags) for side, tags in ballot.reasons.items()},
                             comment=ballot.comment,
                             cast_at=vote.cast_at,
                             record=vote.record,
                             receipt=vote.receipt,
+                            seal=vote.seal,
                             marked=vote.marked,
                         )
                     )
@@ -126,7 +136,7 @@ class Votes:
                 battles.c.model_b,
                 votes.c.winner,
                 votes.c.citizen_id.label("voter"),
-                citizens.c.identity_level,
+                votes.c.identity_level,
                 votes.c.cast_at,
                 battles.c.opened_at,
                 battles.c.draw_probability,
@@ -135,7 +145,6 @@ class Votes:
                 votes.c.record,
             )
             .join(battles, battles.c.id == votes.c.battle_id)
-            .join(citizens, citizens.c.id == votes.c.citizen_id)
             .where(votes.c.stage_id == stage_id, votes.c.seq > seq)
             .order_by(votes.c.seq)
         )
@@ -158,4 +167,15 @@ def _repeated(row: Row, ballot: Ballot) -> tuple[Vote, bool]:
     asked = Ballot(ballot.winner, {side: tuple(sorted(tags)) for side, tags in ballot.reasons.items()}, ballot.comment)
     if kept != asked:
         raise refusal_of_second()
-    return Vote(row.battle_id, row.stage_id, row.citizen_id, kept, row.cast_at, row.record, row.receipt), False
+    return Vote(
+        battle_id=row.battle_id,
+        stage_id=row.stage_id,
+        citizen_id=row.citizen_id,
+        ballot=kept,
+        cast_at=row.cast_at,
+        record=row.record,
+        receipt=row.receipt,
+        identity_level=row.identity_level,
+        marked=row.marked,
+        seal=row.seal,
+    ), False

@@ -1,0 +1,367 @@
+"""The ledger: each stage's votes as the leaves of one Merkle tree, its signed checkpoints, and the proofs and the audit that follow.
+
+A vote becomes a leaf when the ledger takes it in, after its commit: so the order has no gaps whatever the order of commits was, and no
+vote ever waits for another one's place. Votes hold the truth; `leaves` holds nothing but their order.
+"""
+
+import hmac
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, Select, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from arena.domain.battle import BattleState
+from arena.domain.errors import ArenaError, NotFound
+from arena.domain.vote import canonical, leaf_hash, seal_of
+from arena.record.keys import Keys, verify_jws
+from arena.record.merkle import Tree, verify_consistency
+from arena.record.store import Store
+from arena.record.tables import battles, checkpoints, leaves, votes
+
+CHECKPOINT_SCHEMA = "kai.checkpoint/1"
+CHUNK = 5000
+WINDOW = 10_000
+"""How many sequence numbers back the ledger looks for votes that committed late; the audit and a freeze look at all."""
+KST = timezone(timedelta(hours=9))
+
+
+class LedgerError(ArenaError):
+    """The record does not agree with itself: somebody has changed it behind the arena's back. For organizers."""
+
+    def __init__(self, findings: Sequence[str]) -> None:
+        en = (
+            "The ledger refuses: "
+            + "; ".join(findings[:5])
+            + ". Stop, keep a copy of the database, and compare it with a backup."
+        )
+        super().__init__("ledger_broken", en, en)
+        self.findings = tuple(findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A signed tree head: the root over the first `size` votes of a stage. `jws` is detached, over `payload()`."""
+
+    stage_id: str
+    size: int
+    root: str
+    at: datetime
+    jws: str
+
+    def payload(self) -> bytes:
+        """The canonical bytes that are signed."""
+        at = self.at.astimezone(KST).isoformat(timespec="microseconds")
+        return canonical(
+            {"schema": CHECKPOINT_SCHEMA, "stage": self.stage_id, "size": self.size, "root": self.root, "at": at}
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is published: `verify_checkpoint` reads it again."""
+        at = self.at.astimezone(KST).isoformat(timespec="microseconds")
+        return {
+            "schema": CHECKPOINT_SCHEMA,
+            "stage": self.stage_id,
+            "size": self.size,
+            "root": self.root,
+            "at": at,
+            "jws": self.jws,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """That one receipt is leaf `index` under a checkpoint; `merkle.verify_inclusion` checks it."""
+
+    receipt: str
+    index: int
+    path: tuple[str, ...]
+    checkpoint: Checkpoint
+
+
+def verify_checkpoint(published: Mapping[str, Any], jwks: Mapping[str, Any]) -> bool:
+    """Whether a published checkpoint carries the signature of one of these keys."""
+    body = {name: value for name, value in published.items() if name != "jws"}
+    return verify_jws(canonical(body), str(published.get("jws", "")), jwks)
+
+
+class Ledger:
+    """The ledger of every stage in a store."""
+
+    def __init__(self, store: Store, keys: Keys) -> None:
+        self._database = store.database
+        self._keys = keys
+        self._trees: dict[str, Tree] = {}
+
+    def checkpoint(self, stage_id: str, now: datetime, *, final: bool = False) -> Checkpoint:
+        """Takes in the votes committed so far and signs a checkpoint over them; the newest one, when there is nothing new.
+
+        `final` looks at every vote of the stage, for the freeze.
+
+        Raises:
+            LedgerError: a new vote was not cast by the arena, or what is there no longer leads to the newest checkpoint.
+        """
+        while self._take_in(stage_id, everything=final) == CHUNK:
+            pass
+        with self._database.reading() as connection:
+            size, newest = _size(connection, stage_id), _newest(connection, stage_id)
+        if newest is not None and newest.size == size:
+            return newest
+        tree = self._tree(stage_id)
+        if newest is not None and tree.root(newest.size) != newest.root:
+            raise LedgerError([f"the first {newest.size} votes no longer have the root that was signed"])
+        unsigned = Checkpoint(stage_id, size, tree.root(size), now, "")
+        made = Checkpoint(stage_id, size, unsigned.root, now, self._keys.sign(unsigned.payload()))
+        try:
+            with self._database.writing() as connection:
+                connection.execute(
+                    insert(checkpoints).values(stage_id=stage_id, size=size, root=made.root, at=now, jws=made.jws)
+                )
+        except IntegrityError:  # another process signed the same size first: its word is as good as ours
+            return self.newest(stage_id) or made
+        return made
+
+    def newest(self, stage_id: str) -> Checkpoint | None:
+        """The stage's newest checkpoint, if there is one."""
+        with self._database.reading() as connection:
+            return _newest(connection, stage_id)
+
+    def checkpoints(self, stage_id: str, after: int = -1, limit: int = 1000) -> list[Checkpoint]:
+        """The stage's checkpoints over more than `after` votes, smallest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                select(checkpoints)
+                .where(checkpoints.c.stage_id == stage_id, checkpoints.c.size > after)
+                .order_by(checkpoints.c.size)
+                .limit(limit)
+            ).all()
+        return [Checkpoint(**row._mapping) for row in rows]
+
+    def inclusion(self, receipt: str) -> Inclusion | None:
+        """The proof under the newest checkpoint; none yet for a vote that came after it.
+
+        Raises:
+            NotFound: no vote has this receipt.
+        """
+        with self._database.reading() as connection:
+            row = connection.execute(
+                select(votes.c.stage_id, leaves.c.n)
+                .join(leaves, leaves.c.vote == votes.c.seq, isouter=True)
+                .where(votes.c.receipt == receipt)
+            ).one_or_none()
+            if row is None:
+                raise NotFound(
+                    "receipt_not_found",
+                    "이 접수증을 찾을 수 없어요. 64자리를 그대로 옮겼는지 확인해 주세요.",
+                    "No vote has this receipt. Check that all 64 characters are there.",
+                )
+            newest = _newest(connection, row.stage_id)
+        if row.n is None or newest is None or row.n >= newest.size:
+            return None
+        path = self._tree(row.stage_id).inclusion(row.n, newest.size)
+        return Inclusion(receipt, row.n, tuple(path), newest)
+
+    def consistency(self, stage_id: str, first: int, second: int) -> list[str]:
+        """The path that proves the first `first` votes to be the beginning of the first `second`.
+
+        Raises:
+            NotFound: the ledger has no such sizes.
+        """
+        with self._database.reading() as connection:
+            size = _size(connection, stage_id)
+        if not 0 <= first <= second <= size:
+            raise NotFound(
+                "no_such_size",
+                f"이 단계의 기록은 {size}표까지 있어요. 0 ≤ first ≤ second ≤ {size}이어야 해요.",
+                f"This stage's ledger has {size} votes: choose 0 ≤ first ≤ second ≤ {size}.",
+            )
+        return self._tree(stage_id).consistency(first, second)
+
+    def audit(self, stage_id: str) -> list[str]:
+        """Everything that is wrong with a stage's votes, in words; empty when the record agrees with itself and its checkpoints.
+
+        Reads every vote and remembers nothing: record, receipt, seal, columns, order, every root, every signature.
+        """
+        findings: list[str] = []
+        hashes: list[bytes] = []
+        with self._database.reading() as connection:
+            for row in _leaves(connection, stage_id):
+                if row.n != len(hashes):
+                    findings.append(f"leaf {len(hashes)} is missing")
+                    break
+                if row.record is None:
+                    findings.append(f"the vote of leaf {row.n} is gone")
+                    break
+                findings += _faults(row, self._keys.secret)
+                hashes.append(bytes.fromhex(leaf_hash(row.record)))
+            findings += _strays(connection, stage_id, self._keys.secret)
+            findings += _unmatched(connection, stage_id)
+            signed = connection.execute(
+                select(checkpoints).where(checkpoints.c.stage_id == stage_id).order_by(checkpoints.c.size)
+            ).all()
+        tree = Tree(lambda start, end: hashes[start:end])
+        jwks = self._keys.jwks()
+        for checkpoint in (Checkpoint(**row._mapping) for row in signed):
+            name = f"checkpoint {checkpoint.size}"
+            if not verify_jws(checkpoint.payload(), checkpoint.jws, jwks):
+                findings.append(f"{name} has no valid signature")
+            if checkpoint.size > len(hashes):
+                findings.append(f"{name} covers more votes than there are ({len(hashes)})")
+            elif tree.root(checkpoint.size) != checkpoint.root:
+                findings.append(f"the votes no longer lead to the root of {name}")
+        return findings
+
+    def agrees_with(self, kept: Mapping[str, Any]) -> bool:
+        """Whether a checkpoint that somebody kept outside is genuine and the beginning of what is here now."""
+        stage_id, size = str(kept["stage"]), int(kept["size"])
+        with self._database.reading() as connection:
+            now = _size(connection, stage_id)
+        if not verify_checkpoint(kept, self._keys.jwks()) or size > now:
+            return False
+        tree = Tree(lambda start, end: self._hashes(stage_id, start, end))
+        return verify_consistency(size, str(kept["root"]), now, tree.root(now), tree.consistency(size, now))
+
+    def _take_in(self, stage_id: str, *, everything: bool) -> int:
+        """Gives the next leaves to committed votes that have none; two processes at once collide on a key, and one begins again."""
+        try:
+            with self._database.writing() as connection:
+                size = _size(connection, stage_id)
+                found = connection.execute(_without_leaf(connection, stage_id, size, everything=everything)).all()
+                faults = [fault for row in found for fault in _faults(row, self._keys.secret)]
+                if faults:
+                    raise LedgerError(faults)
+                if found:
+                    connection.execute(
+                        insert(leaves),
+                        [{"stage_id": stage_id, "n": size + i, "vote": row.seq} for i, row in enumerate(found)],
+                    )
+                return len(found)
+        except IntegrityError:
+            return CHUNK
+
+    def _tree(self, stage_id: str) -> Tree:
+        if stage_id not in self._trees:
+            self._trees[stage_id] = Tree(lambda start, end: self._hashes(stage_id, start, end))
+        return self._trees[stage_id]
+
+    def _hashes(self, stage_id: str, start: int, end: int) -> list[bytes]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                select(votes.c.receipt)
+                .join(leaves, leaves.c.vote == votes.c.seq)
+                .where(leaves.c.stage_id == stage_id, leaves.c.n >= start, leaves.c.n < end)
+                .order_by(leaves.c.n)
+            ).all()
+        if len(rows) != end - start:
+            raise LedgerError([f"votes are missing between leaf {start} and leaf {end}"])
+        return [bytes.fromhex(row.receipt) for row in rows]
+
+
+_CHECKED = (
+    votes.c.seq,
+    votes.c.stage_id,
+    votes.c.battle_id,
+    votes.c.citizen_id,
+    votes.c.identity_level,
+    votes.c.winner,
+    votes.c.reasons,
+    votes.c.cast_at,
+    votes.c.record,
+    votes.c.receipt,
+    votes.c.seal,
+    battles.c.model_a,
+    battles.c.model_b,
+    battles.c.draw_number,
+)
+
+
+def _faults(row: Row, secret: bytes) -> Iterator[str]:
+    """What is wrong with one vote: its receipt, its seal, or a column that says something else than the record."""
+    name = f"vote {row.receipt[:12]}…"
+    if leaf_hash(row.record) != row.receipt:
+        yield f"{name} has a record that was changed"
+        return
+    if not hmac.compare_digest(seal_of(secret, row.receipt), row.seal):
+        yield f"{name} was not cast by the arena"
+    told = orjson.loads(row.record)  # hashes to its receipt, so it is what the arena once wrote
+    kept = {
+        "stage": row.stage_id,
+        "battle": row.battle_id,
+        "voter": row.citizen_id,
+        "identity_level": row.identity_level,
+        "model_a": row.model_a,
+        "model_b": row.model_b,
+        "draw": row.draw_number,
+        "winner": row.winner,
+        "reasons": row.reasons,
+        "cast_at": row.cast_at.isoformat(timespec="milliseconds"),
+    }
+    for key, value in kept.items():
+        if told[key] != value:
+            yield f"{name} says {key} = {value!r}, its record says {told[key]!r}"
+
+
+def _size(connection: Connection, stage_id: str) -> int:
+    last = connection.execute(select(func.max(leaves.c.n)).where(leaves.c.stage_id == stage_id)).scalar_one()
+    return 0 if last is None else last + 1
+
+
+def _newest(connection: Connection, stage_id: str) -> Checkpoint | None:
+    row = connection.execute(
+        select(checkpoints).where(checkpoints.c.stage_id == stage_id).order_by(checkpoints.c.size.desc()).limit(1)
+    ).one_or_none()
+    return None if row is None else Checkpoint(**row._mapping)
+
+
+def _without_leaf(connection: Connection, stage_id: str, size: int, *, everything: bool) -> Select[*tuple[Any, ...]]:
+    """The next committed votes that are no leaves yet, in the order of their sequence numbers."""
+    chosen = (
+        select(*_CHECKED)
+        .join(battles, battles.c.id == votes.c.battle_id)
+        .join(leaves, leaves.c.vote == votes.c.seq, isouter=True)
+        .where(votes.c.stage_id == stage_id, leaves.c.vote.is_(None))
+        .order_by(votes.c.seq)
+        .limit(CHUNK)
+    )
+    if everything or size == 0:
+        return chosen
+    last = connection.execute(
+        select(leaves.c.vote).where(leaves.c.stage_id == stage_id, leaves.c.n == size - 1)
+    ).scalar_one()
+    return chosen.where(votes.c.seq > last - WINDOW)
+
+
+def _leaves(connection: Connection, stage_id: str) -> Iterator[Row]:
+    """Every leaf in order, with its vote where there is one."""
+    chosen = (
+        select(leaves.c.n, *_CHECKED)
+        .select_from(leaves)
+        .join(votes, votes.c.seq == leaves.c.vote, isouter=True)
+        .join(battles, battles.c.id == votes.c.battle_id, isouter=True)
+        .where(leaves.c.stage_id == stage_id)
+        .order_by(leaves.c.n)
+    )
+    yield from connection.execution_options(yield_per=CHUNK).execute(chosen)
+
+
+def _strays(connection: Connection, stage_id: str, secret: bytes) -> list[str]:
+    """Faults of votes that are no leaves yet."""
+    rows = connection.execute(_without_leaf(connection, stage_id, 0, everything=True).limit(None))
+    return [fault for row in rows for fault in _faults(row, secret)]
+
+
+def _unmatched(connection: Connection, stage_id: str) -> list[str]:
+    """Battles that are voted without a vote, or have a vote without being voted."""
+    decided = battles.c.state.in_([BattleState.VOTED, BattleState.REVEALED])
+    rows = connection.execute(
+        select(battles.c.id, votes.c.seq)
+        .join(votes, votes.c.battle_id == battles.c.id, isouter=True)
+        .where(battles.c.stage_id == stage_id, decided != votes.c.seq.is_not(None))
+    ).all()
+    return [
+        f"battle {row.id} has lost its vote" if row.seq is None else f"battle {row.id} has a vote it never asked for"
+        for row in rows
+    ]
