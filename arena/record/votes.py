@@ -1,10 +1,11 @@
 """Votes: append-only, one for each battle, durable before anybody is thanked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from arena.domain.battle import Battle, BattleState
@@ -34,6 +35,18 @@ class VoteRow:
     """An answer named its author, or the prompt asked for it."""
     receipt: str
     record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class VoteGroup:
+    """Equal votes of one voter: what a cold start reads instead of every vote."""
+
+    voter: str
+    model_a: str
+    model_b: str
+    winner: Winner
+    marked: bool
+    count: int
 
 
 class Votes:
@@ -127,30 +140,66 @@ class Votes:
             return connection.execute(select(func.count()).where(votes.c.stage_id == stage_id)).scalar_one()
 
     def after(self, stage_id: str, seq: int, chunk: int = 10_000) -> Iterator[VoteRow]:
-        """The stage's votes with a larger sequence number, in order."""
+        """The stage's votes with a larger sequence number, in order.
+
+        On PostgreSQL a vote may commit after one with a larger number: whoever follows looks back (`results.leaderboard`).
+        """
+        with self._database.reading() as connection:
+            chosen = _rows().where(votes.c.stage_id == stage_id, votes.c.seq > seq).order_by(votes.c.seq)
+            for row in connection.execution_options(yield_per=chunk).execute(chosen):
+                yield _vote_row(row)
+
+    def of_battles(self, battle_ids: Sequence[str]) -> list[VoteRow]:
+        """The votes of these battles, those that have one, in order."""
+        found: list[VoteRow] = []
+        with self._database.reading() as connection:
+            for start in range(0, len(battle_ids), 500):
+                some = battle_ids[start : start + 500]
+                found += [_vote_row(row) for row in connection.execute(_rows().where(votes.c.battle_id.in_(some)))]
+        return sorted(found, key=lambda row: row.seq)
+
+    def last_before(self, stage_id: str, moment: datetime) -> int:
+        """The largest sequence number among the stage's votes cast before this moment; 0 when there is none."""
+        chosen = select(func.max(votes.c.seq)).where(votes.c.stage_id == stage_id, votes.c.cast_at < moment)
+        with self._database.reading() as connection:
+            return connection.execute(chosen).scalar_one() or 0
+
+    def grouped(self, stage_id: str, up_to: int) -> list[VoteGroup]:
+        """The stage's votes up to this sequence number, equal ones of one voter counted by the database."""
+        columns = (votes.c.citizen_id, battles.c.model_a, battles.c.model_b, votes.c.winner, votes.c.marked)
         chosen = (
-            select(
-                votes.c.seq,
-                votes.c.battle_id,
-                battles.c.model_a,
-                battles.c.model_b,
-                votes.c.winner,
-                votes.c.citizen_id.label("voter"),
-                votes.c.identity_level,
-                votes.c.cast_at,
-                battles.c.opened_at,
-                battles.c.draw_probability,
-                votes.c.marked,
-                votes.c.receipt,
-                votes.c.record,
-            )
+            select(*columns, func.count())
             .join(battles, battles.c.id == votes.c.battle_id)
-            .where(votes.c.stage_id == stage_id, votes.c.seq > seq)
-            .order_by(votes.c.seq)
+            .where(votes.c.stage_id == stage_id, votes.c.seq <= up_to)
+            .group_by(*columns)
         )
         with self._database.reading() as connection:
-            for row in connection.execution_options(yield_per=chunk).execute(chosen):
-                yield VoteRow(**{**row._mapping, "winner": Winner(row.winner)})
+            return [
+                VoteGroup(voter, a, b, Winner(winner), marked, count)
+                for voter, a, b, winner, marked, count in connection.execute(chosen)
+            ]
+
+
+def _rows() -> Select[*tuple[Any, ...]]:
+    return select(
+        votes.c.seq,
+        votes.c.battle_id,
+        battles.c.model_a,
+        battles.c.model_b,
+        votes.c.winner,
+        votes.c.citizen_id.label("voter"),
+        votes.c.identity_level,
+        votes.c.cast_at,
+        battles.c.opened_at,
+        battles.c.draw_probability,
+        votes.c.marked,
+        votes.c.receipt,
+        votes.c.record,
+    ).join(battles, battles.c.id == votes.c.battle_id)
+
+
+def _vote_row(row: Row) -> VoteRow:
+    return VoteRow(**{**row._mapping, "winner": Winner(row.winner)})
 
 
 def refusal_of_second() -> Conflict:
