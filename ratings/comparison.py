@@ -1,0 +1,212 @@
+"""The data before the functions: outcomes, comparisons, and the counts that decide a fit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ratings.clusters import Clusters, IndependentVotes, WeightedVotes, WholeVotes
+from ratings.errors import ComparisonError
+
+BothBad = Literal["exclude", "tie"]
+"""What a `both_bad` vote does to the fit: nothing (the default), or half a win each way."""
+
+
+class Outcome(StrEnum):
+    """What a voter decided between the answer on side a and the one on side b."""
+
+    MODEL_A = "model_a"
+    MODEL_B = "model_b"
+    TIE = "tie"
+    BOTH_BAD = "both_bad"
+
+
+OUTCOMES: tuple[Outcome, ...] = tuple(Outcome)
+"""The order of the outcome codes 0…3."""
+A_WINS, B_WINS, TIE, BOTH_BAD = range(4)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """All that a fit needs to know of the comparisons: `counts[left, right, outcome]` and who voted how often."""
+
+    models: tuple[str, ...]
+    counts: NDArray[np.int64] | NDArray[np.float64]
+    """Shape (k, k, 4): votes, or sums of weights where votes are weighted."""
+    both_bad: BothBad
+    clusters: Clusters
+
+    @property
+    def wins(self) -> NDArray[np.float64]:
+        """The (k, k) win matrix: `wins[i, j]` counts i's wins over j, a tie as half a win each way."""
+        return win_matrix(self.counts, self.both_bad)
+
+
+def win_matrix(counts: NDArray, both_bad: BothBad = "exclude") -> NDArray[np.float64]:
+    """Folds counts[left, right, outcome] into wins[i, j]; a tie is half a win each way, exact in binary."""
+    halves = counts[:, :, TIE] + counts[:, :, BOTH_BAD] if both_bad == "tie" else counts[:, :, TIE]
+    return counts[:, :, A_WINS] + counts[:, :, B_WINS].T + (halves + halves.T) / 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparisons:
+    """Comparisons as codes: vote n showed `models[a[n]]` on side a against `models[b[n]]` on side b.
+
+    `outcome` holds indices into `OUTCOMES`, `voter` any small whole numbers (None: every vote is its own voter),
+    `weight` non-negative numbers (None: every vote counts once). Made by `from_frame` or `from_codes`, which check.
+    """
+
+    models: tuple[str, ...]
+    a: NDArray[np.integer]
+    b: NDArray[np.integer]
+    outcome: NDArray[np.integer]
+    voter: NDArray[np.integer] | None = None
+    weight: NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    @classmethod
+    def from_codes(
+        cls,
+        models: Sequence[str],
+        a: ArrayLike,
+        b: ArrayLike,
+        outcome: ArrayLike,
+        voter: ArrayLike | None = None,
+        weight: ArrayLike | None = None,
+    ) -> Self:
+        """Takes arrays of codes as they are, without a copy where the types already fit.
+
+        Raises:
+            ComparisonError: names a row that cannot be a comparison.
+        """
+        names = tuple(models)
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ComparisonError(f"the model {twice!r} is named twice: every entrant needs a name of its own")
+        columns = {"a": np.asarray(a), "b": np.asarray(b), "outcome": np.asarray(outcome)}
+        if voter is not None:
+            columns["voter"] = np.asarray(voter)
+        for name, column in columns.items():
+            if column.size == 0:
+                columns[name] = column.astype(np.int32)
+            elif column.dtype.kind not in "iu":
+                raise ComparisonError(f"column {name!r} holds {column.dtype} values: give whole-number codes")
+            if column.shape != columns["a"].shape or column.ndim != 1:
+                raise ComparisonError(f"column {name!r} has shape {column.shape}, a has {columns['a'].shape}")
+        for name, top in (("a", len(names)), ("b", len(names)), ("outcome", len(OUTCOMES))):
+            column = columns[name]
+            if column.size and (column.min() < 0 or column.max() >= top):
+                row = int(np.flatnonzero((column < 0) | (column >= top))[0])
+                raise ComparisonError(f"{name} is {column[row]}, codes go from 0 to {top - 1}", row=row)
+        same = columns["a"] == columns["b"]
+        if same.any():
+            row = int(same.argmax())
+            raise ComparisonError(f"{names[columns['a'][row]]!r} is compared with itself", row=row)
+        if "voter" in columns and columns["voter"].size and columns["voter"].min() < 0:
+            row = int((columns["voter"] < 0).argmax())
+            raise ComparisonError("the voter is missing", row=row)
+        weights = None if weight is None else _checked_weights(np.asarray(weight, dtype=np.float64), columns["a"].shape)
+        return cls(names, columns["a"], columns["b"], columns["outcome"], columns.get("voter"), weights)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, models: Sequence[str] | None = None) -> Self:
+        """Reads a frame with the field's columns: model_a, model_b, winner, and where there are any voter (or judge), weight.
+
+        Without a voter column every vote is its own voter. `models` names the declared entrants, in the order of the
+        answer; without it they are the names found, sorted. Voters are coded in the order of their sorted keys, so
+        that nothing depends on the order of the rows.
+
+        Raises:
+            ComparisonError: names a row that cannot be a comparison, counted from 0.
+        """
+        missing = [name for name in ("model_a", "model_b", "winner") if name not in frame.columns]
+        if missing:
+            raise ComparisonError(
+                f"column {missing[0]!r} is missing; columns must exist: model_a, model_b, winner (and voter or judge). "
+                f"Found: {', '.join(map(str, frame.columns)) or 'none'}"
+            )
+        sides = [_filled(frame, "model_a"), _filled(frame, "model_b")]
+        names = tuple(sorted({str(n) for s in sides for n in s.unique()})) if models is None else tuple(models)
+        place = {name: code for code, name in enumerate(names)}
+        codes = []
+        for column, side in zip(("model_a", "model_b"), sides, strict=True):
+            found, uniques = pd.factorize(side)
+            lookup = np.array([place.get(str(name), -1) for name in uniques], dtype=np.int32)
+            coded = lookup[found] if len(lookup) else np.empty(0, np.int32)
+            if len(coded) and coded.min() < 0:
+                row = int((coded < 0).argmax())
+                raise ComparisonError(f"{column} is {side.iloc[row]!r}, which is not a declared entrant", row=row)
+            codes.append(coded)
+        voter_column = next((name for name in ("voter", "judge") if name in frame.columns), None)
+        voter = None
+        if voter_column is not None:
+            voter = pd.factorize(_filled(frame, voter_column).astype(str), sort=True)[0].astype(np.int32)
+        weight = None
+        if "weight" in frame.columns:
+            weight = np.asarray(pd.to_numeric(_column(frame, "weight"), errors="coerce"), dtype=np.float64)
+        return cls.from_codes(names, codes[0], codes[1], _outcome_codes(_filled(frame, "winner")), voter, weight)
+
+    def tally(self, both_bad: BothBad = "exclude") -> Tally:
+        """Counts the comparisons; from here on neither their order nor their number costs anything."""
+        k = len(self.models)
+        key = (self.a.astype(np.intp) * k + self.b) * len(OUTCOMES) + self.outcome
+        shape = (k, k, len(OUTCOMES))
+        if self.weight is not None:
+            # Floating sums depend on their order, so weighted votes are summed in one canonical order.
+            voter = np.arange(len(self)) if self.voter is None else self.voter
+            order = np.lexsort((self.weight, key) if self.voter is None else (self.weight, key, voter))
+            key, weight = key[order], self.weight[order]
+            voter = np.arange(len(self)) if self.voter is None else voter[order]
+            counts = np.bincount(key, weight, minlength=4 * k * k).reshape(shape)
+            return Tally(self.models, counts, both_bad, WeightedVotes(k, key, voter, weight, both_bad == "tie"))
+        counts = np.bincount(key, minlength=4 * k * k).reshape(shape)
+        if self.voter is None:
+            return Tally(self.models, counts, both_bad, IndependentVotes(counts, both_bad == "tie"))
+        return Tally(self.models, counts, both_bad, WholeVotes(k, key, (self.a, self.b), self.voter, both_bad == "tie"))
+
+
+def _filled(frame: pd.DataFrame, column: str) -> pd.Series:
+    """The column, once no cell of it is empty."""
+    values = _column(frame, column)
+    empty = values.isna().to_numpy() | (values.to_numpy() == "")
+    if empty.any():
+        raise ComparisonError(f"{column} is empty", row=int(empty.argmax()))
+    return values
+
+
+def _column(frame: pd.DataFrame, column: str) -> pd.Series:
+    values = frame[column]
+    if not isinstance(values, pd.Series):
+        raise ComparisonError(f"column {column!r} stands twice: keep one of them")
+    return values
+
+
+def _outcome_codes(winner: pd.Series) -> NDArray[np.int8]:
+    found, uniques = pd.factorize(winner)
+    known = {outcome.value: code for code, outcome in enumerate(OUTCOMES)}
+    lookup = np.array([known.get(str(value), -1) for value in uniques], dtype=np.int8)
+    codes = lookup[found] if len(lookup) else np.empty(0, np.int8)
+    if len(codes) and codes.min() < 0:
+        row = int((codes < 0).argmax())
+        raise ComparisonError(
+            f"winner is {winner.iloc[row]!r}; it must be one of {', '.join(OUTCOMES)} "
+            "(ratings.formats translates the public releases)",
+            row=row,
+        )
+    return codes
+
+
+def _checked_weights(weight: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    if weight.shape != shape:
+        raise ComparisonError(f"weight has shape {weight.shape}, a has {shape}")
+    wrong = ~(np.isfinite(weight) & (weight >= 0))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ComparisonError(f"weight is {weight[row]}; a weight is a number of at least 0", row=row)
+    return weight

@@ -1,0 +1,53 @@
+"""What can go wrong between votes and ratings.
+
+RatingsError
+├── ComparisonError      the input cannot be read as comparisons: names the row, the column and what would be right
+├── NothingToRateError   no two entrants were ever compared
+├── SeparatedError       without a prior the estimate does not exist: names who always won against whom
+├── NotConvergedError    the fit did not reach its optimum; nothing unfinished is returned
+└── TransformError       an unknown or ill-declared way from ratings to points
+"""
+
+from collections.abc import Sequence
+
+
+class RatingsError(ValueError):
+    """Anything this package raises on purpose."""
+
+
+class ComparisonError(RatingsError):
+    """The input cannot be read as comparisons. `row` counts from 0, or is None when no single row is at fault."""
+
+    def __init__(self, message: str, *, row: int | None = None) -> None:
+        super().__init__(message if row is None else f"row {row}: {message}")
+        self.row = row
+
+
+class NothingToRateError(RatingsError):
+    """No two entrants were ever compared."""
+
+    def __init__(self) -> None:
+        super().__init__("no comparison can be counted: collect votes between at least two entrants first")
+
+
+class SeparatedError(RatingsError):
+    """Without a prior the maximum-likelihood estimate does not exist (Ford 1957)."""
+
+    def __init__(self, winners: Sequence[str], losers: Sequence[str]) -> None:
+        super().__init__(
+            f"{', '.join(winners)} never lost to {', '.join(losers)}, so with prior = 0 no finite rating exists: "
+            "give a prior above 0 (0.5 is the stage's default) or collect more votes between them"
+        )
+        self.winners = tuple(winners)
+        self.losers = tuple(losers)
+
+
+class NotConvergedError(RatingsError):
+    """The fit did not reach its optimum."""
+
+    def __init__(self, what: str, steps: int) -> None:
+        super().__init__(f"{what} did not converge in {steps} steps: check the weights for extreme values")
+
+
+class TransformError(RatingsError):
+    """An unknown or ill-declared way from ratings to points."""

@@ -1,0 +1,255 @@
+"""From comparisons to `Ratings`: look at who met whom, fit each group, carry the uncertainty through to the points."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ratings import bradley_terry, intervals, notices, score
+from ratings.comparison import A_WINS, B_WINS, BOTH_BAD, TIE, BothBad, Comparisons, Tally
+from ratings.connectivity import groups, separations
+from ratings.errors import NothingToRateError, RatingsError
+from ratings.result import EntrantRating, Pair, Ratings
+from ratings.score import Transform
+
+PER_LOGIT = float(400 / np.log(10))
+"""Rating points per logit: 400 points are odds of ten to one."""
+CENTRE = 1000.0
+PROVISIONAL_VOTES = 30
+PROVISIONAL_REACH = 50.0
+_SAME = 1e-9
+"""Strengths this close share a rank: they differ by rounding only."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """One group of entrants that were compared with each other, fitted."""
+
+    place: tuple[int, ...]
+    theta: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    votes: float
+    sum_of_squares: float
+    doubtful: frozenset[int]
+    """Entrants that the prior, not the votes, holds where they are."""
+
+    @property
+    def voters(self) -> float:
+        return self.votes**2 / self.sum_of_squares
+
+
+def rate(
+    comparisons: Comparisons | Tally,
+    *,
+    prior: float = 0.5,
+    both_bad: BothBad = "exclude",
+    transform: Transform | None = None,
+    component_max: float = 25.0,
+    seed: int = 0,
+    anchor: str | None = None,
+) -> Ratings:
+    """Rates the entrants; the same votes, in any order, and the same seed give the same ratings to the last digit.
+
+    Args:
+        comparisons: the votes, or their tally (whose `both_bad` then holds).
+        prior: wins and losses of the phantom opponent against every entrant; 0 is plain maximum likelihood.
+        both_bad: leave these votes out of the fit, or count them as ties.
+        transform: from ratings to points; the win probability unless declared otherwise.
+        component_max: the points of the whole user component.
+        seed: for the draws of simultaneous comparisons.
+        anchor: the entrant whose rating is 1000; without it the mean of the group is.
+
+    Raises:
+        NothingToRateError: no vote can be counted.
+        SeparatedError: `prior` is 0 and no finite estimate exists.
+        TransformError: the transform's anchor is not among the compared entrants.
+    """
+    tally = comparisons if isinstance(comparisons, Tally) else comparisons.tally(both_bad)
+    transform = transform or Transform()
+    models, wins, k = tally.models, tally.wins, len(tally.models)
+    if anchor is not None and anchor not in models:
+        raise RatingsError(f"the anchor {anchor!r} is not an entrant; choose one of {', '.join(models)}")
+    found = groups(wins)
+    met = [group for group in found if len(group) > 1]
+    if not met:
+        raise NothingToRateError
+    said = [notices.no_votes(models[group[0]]) for group in found if len(group) == 1]
+    if len(met) > 1:
+        said += notices.never_compared([tuple(models[i] for i in group) for group in met])
+
+    covariance = np.full((k, k), np.nan)
+    apart = np.full((k, k), None, dtype=object)
+    rows = [_unrated(tally, i) for i in range(k)]
+    fitted = _fit_groups(tally, wins, met, prior)
+    for number, group in enumerate(fitted):
+        block = np.ix_(group.place, group.place)
+        said += notices.separated(separations(wins, group.place), models)
+        at_once = intervals.simultaneous(group.theta, group.covariance, group.voters, seed)
+        apart[block] = at_once.separated
+        theta, covariance[block] = _anchored(group, models, anchor)
+        part = _rows(tally, group, number, theta, np.diag(covariance[block]), at_once, transform, component_max, seed)
+        for i, row in zip(group.place, part, strict=True):
+            rows[i] = row
+        said += _shortcomings(group, part, models)
+    if len(fitted) > 1:
+        rows = [replace(row, provisional=True) for row in rows]
+    used = sum(group.votes for group in fitted)
+    return Ratings(
+        rows=tuple(rows),
+        covariance=covariance,
+        pairwise=_pairs(tally, apart),
+        notices=tuple(said),
+        n_votes=_whole(tally.counts.sum()),
+        n_used=_whole(used),
+        n_eff_voters=used**2 / sum(group.sum_of_squares for group in fitted),
+        prior=prior,
+        both_bad=tally.both_bad,
+        transform=transform,
+        component_max=component_max,
+        seed=seed,
+        anchor=anchor,
+    )
+
+
+def _fit_groups(tally: Tally, wins: NDArray[np.float64], met: Sequence[tuple[int, ...]], prior: float) -> list[_Group]:
+    level = np.zeros(len(wins))
+    for place in met:
+        level[list(place)] = bradley_terry.fit(wins[np.ix_(place, place)], prior, [tally.models[i] for i in place])
+    gram = tally.clusters.score_gram(bradley_terry.probabilities(level))
+    fitted = []
+    for place in met:
+        block = np.ix_(place, place)
+        theta, members = level[list(place)], np.zeros(len(wins), bool)
+        members[list(place)] = True
+        votes, squares = float(wins[block].sum()), float(tally.clusters.sum_of_squares(members))
+        information = bradley_terry.information(wins[block], theta)
+        phantom = bradley_terry.phantom_information(theta, prior)
+        covariance = intervals.sandwich(information, gram[block], phantom, votes**2 / squares)
+        cuts = separations(wins, place)
+        doubtful = frozenset(i for cut in cuts for i in min(cut.winners, cut.losers, key=len))
+        fitted.append(_Group(place, theta, covariance, votes, squares, doubtful))
+    return fitted
+
+
+def _anchored(
+    group: _Group, models: Sequence[str], anchor: str | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """θ and its covariance with the anchor at 0, as L θ and L V Lᵀ; as they are where the anchor is elsewhere."""
+    names = [models[i] for i in group.place]
+    if anchor not in names:
+        return group.theta, group.covariance
+    shift = np.eye(len(names))
+    shift[:, names.index(anchor)] -= 1
+    return shift @ group.theta, shift @ group.covariance @ shift.T
+
+
+def _rows(
+    tally: Tally,
+    group: _Group,
+    number: int,
+    theta: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    at_once: intervals.Simultaneous,
+    transform: Transform,
+    component_max: float,
+    seed: int,
+) -> list[EntrantRating]:
+    q = intervals.quantile(group.voters)
+    chance = score.win_probability(group.theta, group.covariance, q)
+    shares = score.shares(
+        transform,
+        [tally.models[i] for i in group.place],
+        group.theta,
+        group.covariance,
+        q,
+        intervals.draws(group.covariance, group.voters, seed),
+    )
+    points = shares.points(component_max, transform.decimals)
+    errors = np.sqrt(np.maximum(variance, 0))
+    games = tally.wins + tally.wins.T
+    rows = []
+    for n, i in enumerate(group.place):
+        votes, rating, reach = float(games[i].sum()), CENTRE + PER_LOGIT * theta[n], PER_LOGIT * q * errors[n]
+        rows.append(
+            EntrantRating(
+                model=tally.models[i],
+                theta=float(theta[n]),
+                se=float(errors[n]),
+                rating=float(rating),
+                rating_ci95=(float(rating - reach), float(rating + reach)),
+                rank=1 + int((group.theta > group.theta[n] + _SAME).sum()),
+                rank_ci95=(int(at_once.rank_low[n]), int(at_once.rank_high[n])),
+                win_probability=float(chance.share[n]),
+                win_probability_ci95=(float(chance.low[n]), float(chance.high[n])),
+                points=points[n][0],
+                points_ci95=(points[n][1], points[n][2]),
+                n_votes=_whole(votes),
+                both_bad=_both_bad(tally, i),
+                provisional=votes < PROVISIONAL_VOTES or reach > PROVISIONAL_REACH or i in group.doubtful,
+                group=number,
+            )
+        )
+    return rows
+
+
+def _shortcomings(group: _Group, rows: Sequence[EntrantRating], models: Sequence[str]) -> list[notices.Notice]:
+    said = []
+    if group.voters < intervals.FEW_VOTERS:
+        said.append(notices.few_voters(group.voters, tuple(models[i] for i in group.place)))
+    for row in rows:
+        low, high = row.rating_ci95 or (0.0, 0.0)
+        if row.n_votes < PROVISIONAL_VOTES:
+            said.append(notices.few_votes(row.model, row.n_votes, PROVISIONAL_VOTES))
+        elif (high - low) / 2 > PROVISIONAL_REACH:
+            said.append(notices.wide_interval(row.model, (high - low) / 2, PROVISIONAL_REACH))
+    return said
+
+
+def _unrated(tally: Tally, i: int) -> EntrantRating:
+    """An entrant that was declared, and that no counted vote mentions."""
+    return EntrantRating(
+        model=tally.models[i],
+        theta=None,
+        se=None,
+        rating=None,
+        rating_ci95=None,
+        rank=None,
+        rank_ci95=None,
+        win_probability=None,
+        win_probability_ci95=None,
+        points=None,
+        points_ci95=None,
+        n_votes=0,
+        both_bad=_both_bad(tally, i),
+        provisional=True,
+        group=None,
+    )
+
+
+def _pairs(tally: Tally, apart: NDArray) -> tuple[Pair, ...]:
+    counts, models = tally.counts, tally.models
+    return tuple(
+        Pair(
+            a=models[i],
+            b=models[j],
+            wins_a=_whole(counts[i, j, A_WINS] + counts[j, i, B_WINS]),
+            wins_b=_whole(counts[i, j, B_WINS] + counts[j, i, A_WINS]),
+            ties=_whole(counts[i, j, TIE] + counts[j, i, TIE]),
+            both_bad=_whole(counts[i, j, BOTH_BAD] + counts[j, i, BOTH_BAD]),
+            shown_a_left=_whole(counts[i, j].sum()),
+            separated=None if apart[i, j] is None else bool(apart[i, j]),
+        )
+        for i in range(len(models))
+        for j in range(i + 1, len(models))
+    )
+
+
+def _both_bad(tally: Tally, i: int) -> int | float:
+    return _whole(tally.counts[i, :, BOTH_BAD].sum() + tally.counts[:, i, BOTH_BAD].sum())
+
+
+def _whole(value: float) -> int | float:
+    """A count as an int; a sum of weights stays a float."""
+    number = float(value)
+    return int(number) if number.is_integer() else number

@@ -1,0 +1,169 @@
+"""What a fit gives: a row for each entrant, what happened between each pair, and how all of it was made."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ratings.comparison import BothBad
+from ratings.notices import Notice
+from ratings.score import Transform
+
+METHOD_VERSION = 1
+"""Raised whenever the same votes would give another digit."""
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class EntrantRating:
+    """One entrant's row. Everything that needs a fit is None for an entrant that was never compared."""
+
+    model: str
+    theta: float | None
+    """Log-strength in logits, mean 0 within the group (or 0 at the anchor)."""
+    se: float | None
+    rating: float | None
+    rating_ci95: Interval | None
+    rank: int | None
+    """Within the group, 1 is the highest; read it with `rank_ci95`."""
+    rank_ci95: tuple[int, int] | None
+    win_probability: float | None
+    win_probability_ci95: Interval | None
+    points: float | None
+    points_ci95: Interval | None
+    n_votes: int | float
+    """Votes in the fit that this entrant took part in."""
+    both_bad: int | float
+    """Its votes that found neither answer good enough."""
+    provisional: bool
+    group: int | None
+    """Entrants of different groups never met, not even through others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What happened between two entrants."""
+
+    a: str
+    b: str
+    wins_a: int | float
+    wins_b: int | float
+    ties: int | float
+    both_bad: int | float
+    shown_a_left: int | float
+    separated: bool | None
+    """Whether their ratings are apart beyond chance, all pairs claimed at once; None across groups."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ratings:
+    """A fit, with all that is needed to repeat it."""
+
+    rows: tuple[EntrantRating, ...]
+    """In the order the entrants were declared."""
+    covariance: NDArray[np.float64]
+    """Of θ, (k, k), squared logits; NaN across groups."""
+    pairwise: tuple[Pair, ...]
+    notices: tuple[Notice, ...]
+    n_votes: int | float
+    """Votes given, `both_bad` included."""
+    n_used: int | float
+    """Votes in the fit."""
+    n_eff_voters: float
+    """Kish's effective number of voters: as many equally busy ones would say as much."""
+    prior: float
+    both_bad: BothBad
+    transform: Transform
+    component_max: float
+    seed: int
+    anchor: str | None
+    method_version: int = METHOD_VERSION
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The entrants' names, in the order of the rows and of the covariance."""
+        return tuple(row.model for row in self.rows)
+
+    @property
+    def theta(self) -> NDArray[np.float64]:
+        """The log-strengths, NaN where an entrant has none."""
+        return np.array([np.nan if row.theta is None else row.theta for row in self.rows])
+
+    def row(self, model: str) -> EntrantRating:
+        """The row of this entrant."""
+        return self.rows[self.models.index(model)]
+
+    def by_rank(self) -> list[EntrantRating]:
+        """The rows as a leaderboard lists them: by group, then rank; the unranked last."""
+        return sorted(self.rows, key=lambda r: (r.group is None, r.group or 0, r.rank or 0, self.models.index(r.model)))
+
+    def to_dict(self, entrant_key: Literal["team_id", "model"] = "model") -> dict[str, Any]:
+        """The JSON of DESIGN §7: `scores[]`, `covariance`, `pairwise[]`, `warnings[]` and how they were made.
+
+        Floats are rounded (logits to 9 decimals, ratings to 4, probabilities to 6), far below any interval, so that
+        another processor's last bits do not show.
+        """
+        return {
+            "scores": [_score(row, entrant_key) for row in self.rows],
+            "covariance": [[_number(value, 12) for value in row] for row in self.covariance.tolist()],
+            "pairwise": [
+                {
+                    "a": p.a,
+                    "b": p.b,
+                    "wins_a": _number(p.wins_a, 6),
+                    "wins_b": _number(p.wins_b, 6),
+                    "ties": _number(p.ties, 6),
+                    "both_bad": _number(p.both_bad, 6),
+                    "shown_a_left": _number(p.shown_a_left, 6),
+                    "separated": p.separated,
+                }
+                for p in self.pairwise
+            ],
+            "warnings": [notice.to_dict() for notice in self.notices],
+            "method": {
+                "model": "bradley-terry",
+                "version": self.method_version,
+                "prior": self.prior,
+                "both_bad": self.both_bad,
+                "covariance": "voter-clustered sandwich",
+                "seed": self.seed,
+                "anchor": self.anchor,
+                "n_votes": _number(self.n_votes, 6),
+                "n_used": _number(self.n_used, 6),
+                "n_eff_voters": _number(self.n_eff_voters, 2),
+                "transform": self.transform.to_dict(self.component_max),
+            },
+        }
+
+
+def _score(row: EntrantRating, entrant_key: str) -> dict[str, Any]:
+    return {
+        entrant_key: row.model,
+        "theta": _number(row.theta, 9),
+        "se": _number(row.se, 9),
+        "rating": _number(row.rating, 4),
+        "rating_ci95": _numbers(row.rating_ci95, 4),
+        "rank": row.rank,
+        "rank_ci95": None if row.rank_ci95 is None else list(row.rank_ci95),
+        "win_probability": _number(row.win_probability, 6),
+        "win_probability_ci95": _numbers(row.win_probability_ci95, 6),
+        "points": row.points,
+        "points_ci95": None if row.points_ci95 is None else list(row.points_ci95),
+        "n_votes": _number(row.n_votes, 6),
+        "both_bad": _number(row.both_bad, 6),
+        "provisional": row.provisional,
+        "group": row.group,
+    }
+
+
+def _number(value: float | None, decimals: int) -> int | float | None:
+    """JSON has no NaN, and a count is no float. `+ 0.0` turns -0.0 into 0.0."""
+    if value is None or value != value:
+        return None
+    return value if isinstance(value, int) else round(value, decimals) + 0.0
+
+
+def _numbers(values: Interval | None, decimals: int) -> list[int | float | None] | None:
+    return None if values is None else [_number(value, decimals) for value in values]

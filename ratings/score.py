@@ -1,0 +1,183 @@
+"""From ratings to the user score: a declared transform, with its interval and its rounding rule.
+
+Every transform gives a share of the component's maximum between 0 and 1, the higher the better.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from ratings.bradley_terry import probabilities
+from ratings.errors import TransformError
+
+TransformId = Literal["win_probability", "anchored", "top_normalised", "min_max"]
+
+_PARAMS: dict[str, set[str]] = {
+    "win_probability": set(),
+    "anchored": {"anchor", "panel"},
+    "top_normalised": set(),
+    "min_max": set(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """How a rating becomes points; stands in the stage file before the first vote.
+
+    - `win_probability`: the mean over the other entrants of the probability to beat them.
+    - `anchored`: the probability to beat a reference, `{"anchor": name}`, or the mean over a frozen panel,
+      `{"panel": {name: θ}}` with the θ (in logits) that the panel had when it was frozen. Comparable across stages.
+    - `top_normalised`: the win probability divided by the leader's. The leader gets the maximum by construction.
+    - `min_max`: θ between the last (0) and the first (1). Moves by up to 20 of 100 points when the pool changes.
+    """
+
+    id: str = "win_probability"
+    version: int = 1
+    params: Mapping[str, Any] = field(default_factory=dict)
+    decimals: int = 2
+
+    def __post_init__(self) -> None:
+        if self.id not in get_args(TransformId):
+            raise TransformError(f"transform {self.id!r} is unknown; choose one of {', '.join(get_args(TransformId))}")
+        if self.version != 1:
+            raise TransformError(f"transform {self.id!r} has version 1; version {self.version} is unknown here")
+        unknown = set(self.params) - _PARAMS[self.id]
+        if unknown:
+            raise TransformError(f"transform {self.id!r} does not know the parameter {sorted(unknown)[0]!r}")
+        if self.id == "anchored" and len(self.params) != 1:
+            raise TransformError("transform 'anchored' needs either anchor = \"name\" or panel = {name = theta, …}")
+
+    def to_dict(self, maximum: float) -> dict[str, Any]:
+        """As the export declares it."""
+        return {
+            "id": self.id,
+            "version": self.version,
+            "params": dict(self.params),
+            "scale": [0, maximum],
+            "rounding": {"decimals": self.decimals, "mode": "half_even"},
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shares:
+    """Per entrant, a share of the maximum with its 95 % interval."""
+
+    share: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    def points(self, maximum: float, decimals: int) -> list[tuple[float, float, float]]:
+        """(points, low, high) for each entrant, rounded half to even in decimal."""
+        columns = zip(self.share.tolist(), self.low.tolist(), self.high.tolist(), strict=True)
+        return [tuple(rounded(value * maximum, decimals) for value in row) for row in columns]  # type: ignore[misc]
+
+
+def rounded(value: float, decimals: int) -> float:
+    """Half to even on the shortest decimal that stands for the float, so that 0.125 is treated as it is printed."""
+    return float(Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_EVEN))
+
+
+def win_probability(theta: NDArray[np.float64], covariance: NDArray[np.float64], quantile: float) -> Shares:
+    """Mean over the others of P(beats it); interval by the delta method on the logit, so it stays within 0…1."""
+    k = len(theta)
+    p = probabilities(theta)
+    slope = p * (1 - p)
+    share = (p.sum(axis=1) - 0.5) / (k - 1)
+    gradient = (np.diag(slope.sum(axis=1)) - slope) / (k - 1)
+    return _delta(share, gradient, covariance, quantile)
+
+
+def shares(
+    transform: Transform,
+    models: Sequence[str],
+    theta: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    quantile: float,
+    sample: NDArray[np.float64],
+) -> Shares:
+    """Applies the transform to one group of compared entrants.
+
+    Args:
+        transform: the declared one.
+        models: names, to find anchors by.
+        theta: log-strengths.
+        covariance: of θ.
+        quantile: standard errors that a 95 % interval reaches out.
+        sample: (draws, k) seeded errors of θ, for the transforms that have corners (a best, a last).
+
+    Raises:
+        TransformError: an anchor is not among the models.
+    """
+    match transform.id:
+        case "win_probability":
+            return win_probability(theta, covariance, quantile)
+        case "anchored":
+            panel = transform.params.get("panel") or {transform.params["anchor"]: 0.0}
+            return _anchored(panel, models, theta, covariance, quantile)
+        case "top_normalised":
+            return _sampled(_top_normalised, theta, sample)
+        case _:
+            return _sampled(_min_max, theta, sample)
+
+
+def _anchored(
+    panel: Mapping[str, float],
+    models: Sequence[str],
+    theta: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    quantile: float,
+) -> Shares:
+    absent = [name for name in panel if name not in models]
+    if absent:
+        raise TransformError(
+            f"the anchor {absent[0]!r} was not compared with {', '.join(models)}: give it battles first"
+        )
+    places = [list(models).index(name) for name in panel]
+    frozen = np.array(list(panel.values()), dtype=np.float64)
+    level = theta[places].mean() - frozen.mean()
+    p = expit(theta[:, None] - level - frozen[None, :])
+    mean_slope = (p * (1 - p)).mean(axis=1)
+    of_level = np.zeros(len(theta))
+    of_level[places] = 1 / len(places)
+    gradient = mean_slope[:, None] * (np.eye(len(theta)) - of_level[None, :])
+    return _delta(p.mean(axis=1), gradient, covariance, quantile)
+
+
+def _delta(
+    share: NDArray[np.float64], gradient: NDArray[np.float64], covariance: NDArray[np.float64], quantile: float
+) -> Shares:
+    error = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", gradient, covariance, gradient), 0))
+    inside = np.clip(share, 1e-12, 1 - 1e-12)
+    reach = quantile * error / (inside * (1 - inside))
+    return Shares(share, expit(logit(inside) - reach), expit(logit(inside) + reach))
+
+
+def _top_normalised(theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    p = expit(theta[..., :, None] - theta[..., None, :])
+    share = p.sum(axis=-1) - 0.5
+    return share / share.max(axis=-1, keepdims=True)
+
+
+def _min_max(theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    low = theta.min(axis=-1, keepdims=True)
+    spread = theta.max(axis=-1, keepdims=True) - low
+    # All equal: nobody is first or last, so everybody stands in the middle.
+    return np.where(spread > 0, (theta - low) / np.where(spread > 0, spread, 1), 0.5)
+
+
+def _sampled(
+    function: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    theta: NDArray[np.float64],
+    sample: NDArray[np.float64],
+) -> Shares:
+    """The interval that 95 of 100 seeded draws of θ fall into, stretched to hold the estimate itself."""
+    share = function(theta)
+    rows = max(1, 4_000_000 // len(theta) ** 2)
+    drawn = [function(theta + sample[start : start + rows]) for start in range(0, len(sample), rows)]
+    low, high = np.quantile(np.concatenate(drawn), [0.025, 0.975], axis=0)
+    return Shares(share, np.minimum(low, share), np.maximum(high, share))

@@ -1,0 +1,45 @@
+"""Seeded synthetic comparisons for the ratings' tests: voters with a known taste."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from ratings.comparison import OUTCOMES, Comparisons
+
+
+def votes(
+    theta: list[float] | NDArray[np.float64],
+    voters: int,
+    each: int,
+    seed: int,
+    *,
+    taste: float = 0.0,
+    ties: float = 0.0,
+    both_bad: float = 0.0,
+) -> Comparisons:
+    """`voters` people cast `each` votes; each voter adds a personal taste of sd `taste` (logits) to every model."""
+    rng = np.random.default_rng(seed)
+    k, n = len(theta), voters * each
+    liking = np.asarray(theta) + taste * rng.standard_normal((voters, k))
+    voter = np.repeat(np.arange(voters, dtype=np.int32), each)
+    a = rng.integers(0, k, n)
+    b = (a + rng.integers(1, k, n)) % k
+    first = rng.random(n) < expit(liking[voter, a] - liking[voter, b])
+    kind = rng.random(n)
+    outcome = np.where(kind < both_bad, 3, np.where(kind < both_bad + ties, 2, np.where(first, 0, 1)))
+    return Comparisons.from_codes([f"m{i}" for i in range(k)], a, b, outcome, voter)
+
+
+def frame(comparisons: Comparisons) -> pd.DataFrame:
+    """The same comparisons in the field's columns."""
+    names = np.array(comparisons.models)
+    voter = np.arange(len(comparisons)) if comparisons.voter is None else comparisons.voter
+    return pd.DataFrame(
+        {
+            "model_a": names[comparisons.a],
+            "model_b": names[comparisons.b],
+            "winner": np.array([o.value for o in OUTCOMES])[comparisons.outcome],
+            "voter": [f"citizen-{v:06d}" for v in voter],
+        }
+    )
