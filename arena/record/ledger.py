@@ -268,6 +268,7 @@ _CHECKED = (
     votes.c.identity_level,
     votes.c.winner,
     votes.c.reasons,
+    votes.c.marked,
     votes.c.cast_at,
     votes.c.record,
     votes.c.receipt,
@@ -287,6 +288,7 @@ def _faults(row: Row, secret: bytes) -> Iterator[str]:
     if not hmac.compare_digest(seal_of(secret, row.receipt), row.seal):
         yield f"{name} was not cast by the arena"
     told = orjson.loads(row.record)  # hashes to its receipt, so it is what the arena once wrote
+    told["marked"] = bool(told["marks"])
     kept = {
         "stage": row.stage_id,
         "battle": row.battle_id,
@@ -297,6 +299,7 @@ def _faults(row: Row, secret: bytes) -> Iterator[str]:
         "draw": row.draw_number,
         "winner": row.winner,
         "reasons": row.reasons,
+        "marked": row.marked,
         "cast_at": row.cast_at.isoformat(timespec="milliseconds"),
     }
     for key, value in kept.items():

@@ -1,0 +1,72 @@
+"""A stage in the record without models or web: battles that are asked, answered and voted by the record's own verbs."""
+
+from datetime import UTC, datetime, timedelta
+
+from arena.domain.battle import Answer, Battle, Draw, new_battle_id
+from arena.domain.citizen import Citizen
+from arena.domain.stage import StageStatus
+from arena.domain.vote import Ballot, Vote, Winner, cast
+from arena.record.store import Store
+
+STAGE = "round-1"
+SECRET = b"s" * 32
+NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=20)
+OWNER = "process-1"
+
+
+def draw(_seed: str, number: int) -> Draw:
+    """Who stands where does not matter here."""
+    return Draw("garam", "narae", number, ("garam", "narae"), 0.5)
+
+
+def open_stage(store: Store, stage_id: str = STAGE) -> None:
+    """An open stage."""
+    store.stages.register(stage_id, "", "0" * 64, NOW)
+    store.stages.move(stage_id, StageStatus.DRAFT, StageStatus.OPEN, NOW)
+
+
+def enrol(store: Store, name: str = "c") -> Citizen:
+    """A citizen who has agreed."""
+    citizen = Citizen(name.ljust(32, "0"))
+    store.citizens.enrol(citizen, {"service": (1, True)}, NOW)
+    return citizen
+
+
+def begin(store: Store, battle: Battle, citizen: Citizen, *, owner: str = OWNER, prompt: str = "안녕하세요?") -> Battle:
+    """Asks one question."""
+    return store.battles.begin_turn(battle.id, citizen.id, prompt, max_turns=3, lease=(owner, LATER), now=NOW)
+
+
+def finish(store: Store, battle: Battle, n: int = 1, *, owner: str = OWNER, void_reason: str | None = None) -> Battle:
+    """Answers it on both sides."""
+    status = "failed" if void_reason else "complete"
+    given = [Answer("a", "complete", "에이의 답"), Answer("b", status, "" if void_reason else "비의 답")]
+    return store.battles.finish_turn(battle.id, n, given, owner=owner, void_reason=void_reason, now=NOW)
+
+
+def opened(store: Store, citizen: Citizen, stage_id: str = STAGE) -> Battle:
+    """A battle nobody has asked anything in."""
+    return store.battles.open(new_battle_id(), stage_id, citizen.id, draw, NOW)
+
+
+def ready(store: Store, citizen: Citizen, stage_id: str = STAGE) -> Battle:
+    """A battle with one turn answered: it can be voted on."""
+    battle = opened(store, citizen, stage_id)
+    begin(store, battle, citizen)
+    return finish(store, battle)
+
+
+def ballot(winner: Winner = Winner.MODEL_A, comment: str = "") -> Ballot:
+    """A decision."""
+    return Ballot(winner, {"a": ("useful",), "b": ()}, comment)
+
+
+def vote(
+    store: Store, battle: Battle, citizen: Citizen, choice: Ballot | None = None, *, at: datetime = NOW
+) -> tuple[Vote, bool]:
+    """Casts it."""
+    chosen = choice or ballot()
+    return store.votes.cast(
+        battle.id, citizen.id, chosen, lambda b: cast(b, citizen, chosen, at, SECRET), network="n" * 32
+    )
