@@ -36,23 +36,9 @@ class Battles:
             ).one_or_none()
             if row is None:
                 raise stage_not_open()
-            drawn = draw(row.draw_seed, row.draws)
-            connection.execute(
-                insert(battles).values(
-                    id=battle_id,
-                    stage_id=stage_id,
-                    citizen_id=citizen_id,
-                    state=BattleState.OPEN,
-                    model_a=drawn.a,
-                    model_b=drawn.b,
-                    draw_number=drawn.number,
-                    draw_available=list(drawn.available),
-                    draw_probability=drawn.probability,
-                    opened_at=now,
-                    touched_at=now,
-                )
-            )
-            return Battle(battle_id, stage_id, citizen_id, BattleState.OPEN, drawn, now)
+            opened = Battle(battle_id, stage_id, citizen_id, BattleState.OPEN, draw(row.draw_seed, row.draws), now)
+            connection.execute(insert(battles).values(**battle_values(opened, touched_at=now)))
+            return opened
 
     def begin_turn(
         self,
@@ -132,7 +118,7 @@ class Battles:
                     "답변을 저장하기 전에 대결이 다른 곳으로 넘어갔어요. 다시 질문해 주세요.",
                     "The battle was taken over before the answers were saved. Please ask again.",
                 )
-            connection.execute(insert(answers), [_answer_row(battle_id, n, answer) for answer in given])
+            connection.execute(insert(answers), [answer_values(battle_id, n, answer) for answer in given])
             return _load(connection, battle_id)
 
     def release_expired(self, now: datetime) -> int:
@@ -200,6 +186,23 @@ class Battles:
                 .group_by(battles.c.model_a, battles.c.model_b, battles.c.state)
             ).all()
         return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+def battle_values(battle: Battle, *, touched_at: datetime) -> dict[str, Any]:
+    """The columns of a battle."""
+    return {
+        "id": battle.id,
+        "stage_id": battle.stage_id,
+        "citizen_id": battle.citizen_id,
+        "state": battle.state,
+        "model_a": battle.draw.a,
+        "model_b": battle.draw.b,
+        "draw_number": battle.draw.number,
+        "draw_available": list(battle.draw.available),
+        "draw_probability": battle.draw.probability,
+        "opened_at": battle.opened_at,
+        "touched_at": touched_at,
+    }
 
 
 def stage_not_open() -> Conflict:
@@ -338,6 +341,7 @@ def _battle(row: Any, conversation: tuple[Turn, ...]) -> Battle:
     )
 
 
-def _answer_row(battle_id: str, n: int, answer: Answer) -> dict[str, Any]:
+def answer_values(battle_id: str, n: int, answer: Answer) -> dict[str, Any]:
+    """The columns of an answer."""
     fields = {name: getattr(answer, name) for name in Answer.__dataclass_fields__}
     return {"battle_id": battle_id, "n": n, **fields}

@@ -101,23 +101,7 @@ class Votes:
             )
             if changed.rowcount == 1:
                 try:
-                    connection.execute(
-                        insert(votes).values(
-                            battle_id=vote.battle_id,
-                            stage_id=vote.stage_id,
-                            citizen_id=vote.citizen_id,
-                            identity_level=vote.identity_level,
-                            network=network,
-                            winner=ballot.winner,
-                            reasons={side: sorted(tags) for side, tags in ballot.reasons.items()},
-                            comment=ballot.comment,
-                            cast_at=vote.cast_at,
-                            record=vote.record,
-                            receipt=vote.receipt,
-                            seal=vote.seal,
-                            marked=vote.marked,
-                        )
-                    )
+                    connection.execute(insert(votes).values(**vote_values(vote, network)))
                 except IntegrityError as error:  # the constraint is the last word, should two updates ever pass
                     raise refusal_of_second() from error
                 return vote, True
@@ -200,6 +184,25 @@ def _rows() -> Select[*tuple[Any, ...]]:
 
 def _vote_row(row: Row) -> VoteRow:
     return VoteRow(**{**row._mapping, "winner": Winner(row.winner)})
+
+
+def vote_values(vote: Vote, network: str | None) -> dict[str, Any]:
+    """The columns of a vote."""
+    return {
+        "battle_id": vote.battle_id,
+        "stage_id": vote.stage_id,
+        "citizen_id": vote.citizen_id,
+        "identity_level": vote.identity_level,
+        "network": network,
+        "winner": vote.ballot.winner,
+        "reasons": {side: sorted(tags) for side, tags in vote.ballot.reasons.items()},
+        "comment": vote.ballot.comment,
+        "cast_at": vote.cast_at,
+        "record": vote.record,
+        "receipt": vote.receipt,
+        "seal": vote.seal,
+        "marked": vote.marked,
+    }
 
 
 def refusal_of_second() -> Conflict:

@@ -1,0 +1,350 @@
+"""Citizens with a known taste, through the real record and the real ratings: for demonstrations and tests, always labelled synthetic."""
+
+import hashlib
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from math import exp
+from typing import Any
+
+from arena.battles.pairing import draw
+from arena.domain.battle import SIDES, Answer, Battle, BattleState, Draw, Side, Turn
+from arena.domain.citizen import Citizen, pseudonym
+from arena.domain.errors import Conflict, Unusable
+from arena.domain.stage import Stage, StageStatus
+from arena.domain.vote import Ballot, Vote, Winner, cast
+from arena.record import bulk
+from arena.record.store import Store
+from arena.results.leaderboard import Leaderboard
+from ratings.result import Ratings
+
+SIMULATED = "simulated"
+BULK_FROM = 5000
+"""From so many votes on, battles are kept a few thousand at a time instead of verb by verb."""
+CHUNK = 5000
+WORDS_KO = (
+    "오늘",
+    "서울",
+    "바다",
+    "노래",
+    "역사",
+    "수학",
+    "요리",
+    "여행",
+    "날씨",
+    "책",
+    "나무",
+    "강아지",
+    "과학",
+    "그림",
+    "운동",
+)
+ASKS = (
+    "{}에 대해 알려 주세요.",
+    "{} 이야기를 짧게 써 주세요.",
+    "{}을(를) 초등학생에게 설명해 주세요.",
+    "Tell me about {}.",
+)
+
+STAGE = """\
+# A simulated stage: five invented teams, scripted answers, votes by programme. Nothing in it was said or judged by a person.
+id = "{id}"
+title = {{ ko = "모의 평가", en = "Simulated round" }}
+programme = "독자 AI 파운데이션 모델"
+round = {round}
+component_max = {component_max}
+planned_advance = {planned_advance}
+synthetic = true
+"""
+ENTRANT = """
+[[entrants]]
+id = "{id}"
+team = {{ ko = "{ko}", en = "{en}" }}
+backend = "scripted"
+answers = ["[모의 답변] {ko}의 모델이 한 것으로 적은 답입니다."]
+"""
+TEAMS = {
+    "garam": ("가람팀", "Team Garam"),
+    "narae": ("나래팀", "Team Narae"),
+    "dasom": ("다솜팀", "Team Dasom"),
+    "maru": ("마루팀", "Team Maru"),
+    "hanbit": ("한빛팀", "Team Hanbit"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """How the simulated citizens judge; strengths in logits."""
+
+    spread: float = 1.4
+    """From the best entrant to the last."""
+    personal: float = 0.4
+    """Standard deviation of a citizen's own liking of an entrant."""
+    side: float = 0.0
+    """Liking of whatever stands on side a."""
+    ties: float = 0.15
+    """How often two equally liked answers are called a tie."""
+    both_bad: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationReport:
+    """What was planted and what the ratings found."""
+
+    stage_id: str
+    votes: int
+    voters: int
+    seed: int
+    planted: Mapping[str, float]
+    """Strengths in logits, mean 0."""
+    ratings: Ratings
+
+    @property
+    def fitted_order(self) -> list[str]:
+        """The entrants as the ratings rank them, best first."""
+        return [row.model for row in self.ratings.by_rank()]
+
+    @property
+    def planted_order(self) -> list[str]:
+        """The entrants by planted strength, best first."""
+        return sorted(self.planted, key=lambda entrant: -self.planted[entrant])
+
+    @property
+    def recovered(self) -> bool:
+        """Whether the fitted order is the planted one."""
+        return self.fitted_order == self.planted_order
+
+    def to_json(self) -> dict[str, Any]:
+        """For the command line and for files."""
+        return {
+            "synthetic": True,
+            "stage": self.stage_id,
+            "votes": self.votes,
+            "voters": self.voters,
+            "seed": self.seed,
+            "planted": {entrant: round(theta, 6) for entrant, theta in self.planted.items()},
+            "planted_order": self.planted_order,
+            "fitted_order": self.fitted_order,
+            "recovered": self.recovered,
+            **self.ratings.to_dict("team_id"),
+        }
+
+
+def simulated_stage(
+    stage_id: str = SIMULATED,
+    *,
+    teams: Mapping[str, tuple[str, str]] | None = None,
+    round_number: int = 1,
+    component_max: float = 25,
+    planned_advance: int = 4,
+    more: str = "",
+) -> tuple[Stage, bytes]:
+    """A stage file for a simulation, with these teams (`{id: (Korean, English)}`); `more` holds further tables of the file."""
+    text = STAGE.format(
+        id=stage_id, round=round_number, component_max=component_max, planned_advance=planned_advance
+    ) + (f"\n{more}\n" if more else "")
+    for entrant, (ko, en) in (teams or TEAMS).items():
+        text += ENTRANT.format(id=entrant, ko=ko, en=en)
+    data = text.encode()
+    return Stage.from_toml(data, f"{stage_id}.toml"), data
+
+
+def simulate(
+    store: Store,
+    stage: Stage,
+    votes: int,
+    seed: int,
+    voters: int | None = None,
+    *,
+    secret: bytes,
+    strengths: Mapping[str, float] | None = None,
+    taste: Taste | None = None,
+    ends: datetime | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> SimulationReport:
+    """Plays citizens through an open synthetic stage and rates what they voted.
+
+    Args:
+        store: the record; the stage has to be open in it.
+        stage: a stage whose file says that it is synthetic.
+        votes: how many votes to cast.
+        seed: decides taste, prompts, answers and votes; the draws have the stage's own seed.
+        voters: how many citizens take turns; one for every 20 votes unless given.
+        secret: keys pseudonyms and seals, as the arena's own does.
+        strengths: of the entrants, in logits; unless given, evenly spread in an order that the seed decides.
+        taste: how they judge.
+        ends: when the last vote is cast; now, unless given.
+        progress: told how many votes there are, now and then.
+
+    Raises:
+        Unusable: the stage is not synthetic, or there is nothing to simulate.
+        Conflict: the stage has votes, or is not open.
+    """
+    if not stage.synthetic or votes < 1:
+        raise Unusable(
+            "not_synthetic",
+            "모의 투표는 synthetic = true인 단계에만 넣을 수 있습니다.",
+            f"Stage {stage.id} is not synthetic, or no vote is asked for: simulated votes go only where synthetic = true.",
+        )
+    if store.votes.count(stage.id):
+        raise Conflict(
+            "has_votes",
+            f"단계 {stage.id}에 이미 투표가 있습니다. --id로 다른 이름을 주세요.",
+            f"Stage {stage.id} has votes already. Give the simulation another name with --id.",
+        )
+    rng = random.Random(seed)
+    crowd = _Crowd(
+        stage,
+        rng,
+        secret,
+        taste or Taste(),
+        _planted(stage, rng, taste or Taste(), strengths),
+        _citizens(secret, seed, voters or max(2, votes // 20)),
+        (ends or datetime.now(UTC)).replace(microsecond=0) - timedelta(seconds=6 * votes),
+    )
+    crowd.enrol(store)
+    store.events.append(
+        datetime.now(UTC),
+        stage.id,
+        "simulate",
+        "simulation",
+        {"votes": votes, "voters": len(crowd.citizens), "seed": seed},
+    )
+    if votes < BULK_FROM:
+        for done in range(1, votes + 1):
+            crowd.vote_by_verbs(store)
+            if done % 100 == 0:
+                progress(done)
+    else:
+        for start in range(0, votes, CHUNK):
+            count = min(CHUNK, votes - start)
+            bulk.append(store.database, stage.id, count, crowd.draw, crowd.played)
+            progress(start + count)
+    ratings = Leaderboard(store, stage).snapshot().ratings
+    assert ratings is not None  # noqa: S101 - votes were just cast
+    return SimulationReport(stage.id, votes, len(crowd.citizens), seed, crowd.strengths, ratings)
+
+
+def open_simulated(store: Store, stage: Stage, file: bytes, now: datetime) -> None:
+    """Registers and opens the simulation's stage."""
+    if store.stages.adopt(stage, file, now).status is not StageStatus.OPEN:
+        raise Conflict(
+            "stage_status",
+            f"단계 {stage.id}은(는) 이미 마감되었습니다. --id로 다른 이름을 주세요.",
+            f"Stage {stage.id} is frozen already. Give the simulation another name with --id.",
+        )
+
+
+@dataclass
+class _Crowd:
+    """The citizens of one simulation, their taste, and a clock of their own."""
+
+    stage: Stage
+    rng: random.Random
+    secret: bytes
+    taste: Taste
+    strengths: Mapping[str, float]
+    citizens: list[Citizen]
+    now: datetime
+    liking: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def enrol(self, store: Store) -> None:
+        """Everybody agrees to what is required; some to the release of votes and texts."""
+        enrolled = []
+        for citizen in self.citizens:
+            granted = {c.id: (c.version, c.required or self.rng.random() < 0.7) for c in self.stage.consents}
+            enrolled.append((citizen, granted))
+        bulk.enrol(store.database, enrolled, self.now)
+
+    def draw(self, seed: str, number: int) -> Draw:
+        """The stage's own draw."""
+        return draw(seed, number, self.stage.entrant_ids)
+
+    def vote_by_verbs(self, store: Store) -> None:
+        """One battle, verb by verb, as a citizen's browser would have it."""
+        citizen = self.rng.choice(self.citizens)
+        battle = store.battles.open(self._battle_id(), self.stage.id, citizen.id, self.draw, self._later())
+        turn = self._turn(battle.draw)
+        lease = ("simulate", self.now + timedelta(minutes=1))
+        store.battles.begin_turn(battle.id, citizen.id, turn.prompt, max_turns=1, lease=lease, now=self.now)
+        given = list(turn.answers.values())
+        now = self._later()
+        store.battles.finish_turn(battle.id, 1, given, owner="simulate", void_reason=None, now=now)
+        ballot = self._ballot(citizen, battle.draw)
+        now = self._later()
+        store.votes.cast(battle.id, citizen.id, ballot, lambda b: cast(b, citizen, ballot, now, self.secret))
+        if self.stage.protocol.reveal == "after_vote":
+            store.battles.reveal(battle.id, now)
+
+    def played(self, drawn: Draw) -> tuple[Battle, Vote]:
+        """The same battle as a value."""
+        citizen = self.rng.choice(self.citizens)
+        opened = self._later()
+        turn = self._turn(drawn)
+        self._later()
+        battle = Battle(self._battle_id(), self.stage.id, citizen.id, BattleState.VOTED, drawn, opened, (turn,))
+        return battle, cast(battle, citizen, self._ballot(citizen, drawn), self._later(), self.secret)
+
+    def _later(self) -> datetime:
+        self.now += timedelta(seconds=2, milliseconds=self.rng.randrange(-500, 500))
+        return self.now
+
+    def _battle_id(self) -> str:
+        return self.rng.randbytes(12).hex()
+
+    def _turn(self, drawn: Draw) -> Turn:
+        prompt = self.rng.choice(ASKS).format(self.rng.choice(WORDS_KO))
+        answers: dict[Side, Answer] = {}
+        for side, entrant in zip(SIDES, (drawn.a, drawn.b), strict=True):
+            words = self.rng.choices(WORDS_KO, k=self.rng.randrange(5, 40))
+            answers[side] = Answer(
+                side,
+                "complete",
+                f"[모의 답변] {' '.join(words)}.",
+                first_token_ms=self.rng.randrange(80, 400),
+                total_ms=self.rng.randrange(800, 4000),
+                shown_ms=4000,
+                prompt_tokens=12,
+                completion_tokens=len(words) * 2 + len(entrant),
+            )
+        return Turn(1, prompt, self.now, answers)
+
+    def _ballot(self, citizen: Citizen, drawn: Draw) -> Ballot:
+        apart = self._likes(citizen, drawn.a) - self._likes(citizen, drawn.b) + self.taste.side
+        p = 1 / (1 + exp(-apart))
+        lot = self.rng.random()
+        if lot < self.taste.both_bad:
+            winner = Winner.BOTH_BAD
+        elif lot < self.taste.both_bad + self.taste.ties * 4 * p * (1 - p):
+            winner = Winner.TIE
+        else:
+            winner = Winner.MODEL_A if self.rng.random() < p else Winner.MODEL_B
+        return Ballot(winner, self._tags(winner), "")
+
+    def _tags(self, winner: Winner) -> dict[Side, tuple[str, ...]]:
+        praise = [reason.id for reason in self.stage.reasons if reason.kind == "praise"]
+        tags = (self.rng.choice(praise),) if praise and self.rng.random() < 0.3 else ()
+        return {"a": tags if winner is Winner.MODEL_A else (), "b": tags if winner is Winner.MODEL_B else ()}
+
+    def _likes(self, citizen: Citizen, entrant: str) -> float:
+        key = (citizen.id, entrant)
+        if key not in self.liking:
+            self.liking[key] = self.strengths[entrant] + self.rng.gauss(0, self.taste.personal)
+        return self.liking[key]
+
+
+def _planted(
+    stage: Stage, rng: random.Random, taste: Taste, strengths: Mapping[str, float] | None
+) -> Mapping[str, float]:
+    if strengths is not None:
+        return strengths
+    order = rng.sample(stage.entrant_ids, len(stage.entrant_ids))
+    step = taste.spread / (len(order) - 1)
+    planted = {entrant: taste.spread / 2 - n * step for n, entrant in enumerate(order)}
+    return {entrant: planted[entrant] for entrant in stage.entrant_ids}
+
+
+def _citizens(secret: bytes, seed: int, voters: int) -> list[Citizen]:
+    run = hashlib.sha256(f"simulate {seed}".encode()).hexdigest()
+    return [Citizen(pseudonym(secret, f"{run} {number}")) for number in range(voters)]
