@@ -1,0 +1,144 @@
+"""Identity marks: an answer that says who wrote it is marked, a prompt that asks is marked, ordinary words void nothing."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from arena.battles.identity import Lexicon
+from arena.domain.battle import Answer, Battle, BattleState, Draw, Side, Turn
+from arena.domain.stage import Bilingual, Entrant
+
+
+def entrant(entrant_id: str, ko: str, en: str, *aliases: str) -> Entrant:
+    return Entrant(id=entrant_id, team=Bilingual(ko=ko, en=en), aliases=aliases, backend="scripted")
+
+
+LEXICON = Lexicon(
+    [
+        entrant("garam", "가람팀", "Team Garam", "가람", "Garam-7B"),
+        entrant("narae", "나래팀", "Team Narae", "나래", "Narae"),
+        entrant("maru", "마루팀", "Team Maru", "Maru"),
+        entrant("lg", "LG AI연구원", "LG AI Research", "LG", "엘지", "EXAONE", "엑사원", "EXAONE 4.0"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "own", "marks"),
+    [
+        ("저는 가람입니다. 무엇을 도와드릴까요?", "garam", ("self:garam",)),
+        ("안녕하세요! 저는 LG AI연구원에서 개발한 언어 모델 EXAONE입니다.", "lg", ("self:lg",)),
+        ("저는 엑사원이라고 해요.", "garam", ("rival:lg",)),
+        ("제 이름은 나래예요.", "narae", ("self:narae",)),
+        ("저를 만든 곳은 마루팀입니다.", "maru", ("self:maru",)),
+        ("나래팀이 만든 인공지능 모델입니다.", "narae", ("self:narae",)),
+        ("안녕하세요, Garam 7B입니다!", "garam", ("self:garam",)),
+        ("I'm Garam-7B, a language model.", "garam", ("self:garam",)),
+        ("I am a large language model created by Team Narae.", "narae", ("self:narae",)),
+        ("I was developed by LG AI Research to help.", "lg", ("self:lg",)),
+        ("저는 OpenAI에서 만든 ChatGPT입니다.", "garam", ("outsider:openai",)),
+        ("As an AI, I was trained by Google.", "garam", ("outsider:google",)),
+        ("저는 나래팀에서 만들어졌어요.", "maru", ("rival:narae",)),
+        ("exaone-4.0으로서 저는 답을 드립니다.", "lg", ("self:lg",)),
+        ("저는 엘지의 인공지능 비서예요", "lg", ("self:lg",)),
+        ("서울의 맛집을 소개합니다.\n\n참고로 저는 마루팀이 개발한 AI 모델이에요.", "maru", ("self:maru",)),
+    ],
+)
+def test_an_answer_that_says_who_it_is_is_marked(answer, own, marks):
+    """Its own name, its maker's, a rival's or a stranger's, in Korean or English, in any usual spelling, particles attached."""
+    assert LEXICON.mark_answer(answer, own) == marks
+
+
+@pytest.mark.parametrize(
+    ("answer", "own", "marks"),
+    [
+        ("LG 텔레비전을 고를 때는 패널과 크기를 보세요. LG의 OLED가 유명합니다.", "lg", ("mention:lg",)),
+        ("저는 LG에서 만든 텔레비전을 추천합니다.", "lg", ("mention:lg",)),
+        ("페루의 라마(llama)는 낙타과 동물입니다. I am a llama farmer in Peru.", "garam", ()),
+        ("가람은 강을 뜻하는 순우리말입니다.", "garam", ("mention:garam",)),
+        ("나래를 펴고 하늘을 날았다. 저는 새입니다.", "narae", ("mention:narae",)),
+        ("저는 인공지능 언어 모델이라서 감정을 느끼지 않습니다.", "garam", ()),
+        ("저는 오늘 네 가지를 추천합니다. 첫째, 나래 공원입니다.", "narae", ("mention:narae",)),
+        ("구글에서 검색해 보세요. Meta는 회사 이름을 바꿨습니다.", "garam", ()),
+        ("가람이네 집에 놀러 갔다. 해나래 펼쳐라. 대청마루를 닦았다.", "garam", ()),
+        ("엑사원은 LG AI연구원이 만든 모델입니다.", "garam", ("mention:lg",)),
+        ("ChatGPT는 OpenAI가 만든 인공지능입니다.", "garam", ()),
+        ("Gemini is a constellation. I'm not sure about Google's plans.", "garam", ()),
+    ],
+)
+def test_ordinary_words_are_at_most_a_mention(answer, own, marks):
+    """A product, a river, an animal or another company in an answer voids nothing, even where it is an entrant's name."""
+    assert LEXICON.mark_answer(answer, own) == marks
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "너 누구야?",
+        "누가 만들었어?",
+        "너는 어느 회사에서 만든 AI야?",
+        "who are you",
+        "What's your name?",
+        "넌 어떤 모델이니",
+        "당신을 만든 회사는 어디인가요?",
+        "너 혹시 엑사원이지?",
+        "Are you ChatGPT?",
+        "Which company made you?",
+        "네 정체가 뭐야",
+        "너 자기소개 해봐",
+        "너의 이름은 뭐야?",
+        "이 모델은 누가 개발했나요",
+        "누구세요?",
+        "너를 학습시킨 회사 알려줘",
+        "what model are you?",
+        "어느 회사 모델이야?",
+    ],
+)
+def test_a_prompt_that_asks_who_they_are_is_marked(prompt):
+    """ "Who are you", "누가 만들었어" and their kin are marked: the answers may tell."""
+    assert LEXICON.mark_prompt(prompt) == ("asks_identity",)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "LG 텔레비전 고르는 법",
+        "llama in Peru",
+        "한글은 누가 만들었어?",
+        "'Who are you?'를 한국어로 번역해줘",
+        "영화 너의 이름은 줄거리 알려줘",
+        "자기소개서 써줘",
+        "면접에서 할 자기소개를 다듬어 주세요",
+        "이 노트북은 어느 회사에서 만든 거예요?",
+        "가람의 뜻이 뭐야",
+        "당신은 누구와 여행하고 싶나요?",
+        "누가 에베레스트에 처음 올랐어?",
+        "우리 팀 이름 추천해줘",
+        "아이폰은 어느 회사가 만든 거야?",
+        "구글과 네이버의 차이",
+        "너무 졸린데 누가 커피를 발명했어?",
+        "세종대왕이 누구야?",
+        "What are you supposed to do in an earthquake?",
+        "네 명이서 할 게임 이름 추천",
+        "이 AI 논문 누가 썼어",
+        "니체는 누구야?",
+        "네루는 누구인가요?",
+        "너구리는 누구의 천적이야?",
+    ],
+)
+def test_an_ordinary_prompt_is_not_marked(prompt):
+    """Names of products, animals, films and philosophers, and what stands in quotation marks, ask nobody who they are."""
+    assert LEXICON.mark_prompt(prompt) == ()
+
+
+def test_only_what_unblinds_counts_for_the_vote():
+    """A battle's marks that count are claims and asked identities, each with its side; a mention is not among them."""
+    now = datetime(2026, 12, 1, tzinfo=UTC)
+    answers: dict[Side, Answer] = {
+        "a": Answer("a", "complete", "…", marks=("mention:lg",)),
+        "b": Answer("b", "complete", "…", marks=("mention:lg", "self:narae")),
+    }
+    turn = Turn(1, "누구세요?", now, answers, ("asks_identity", "masked:phone"))
+    battle = Battle("x", "s", "c", BattleState.OPEN, Draw("lg", "narae", 1, ("lg", "narae"), 0.5), now, (turn,))
+
+    assert battle.unblinding == ("b:self:narae", "prompt:asks_identity")
