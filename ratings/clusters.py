@@ -7,6 +7,7 @@ every sum is exact and the answer is the same to the last digit in any order of 
 `LiveRatings`. The rounding moves a standard error by about one part in a million.
 """
 
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,8 @@ FROM_LEFT = np.array([2, 0, 1, 1])
 """Twice the share of the win that an outcome gives to the left side, in the order of the outcome codes."""
 _BLOCK = 4_000_000
 """Scores held at a time: bounds the memory for many voters and many models."""
+_CACHED = 32_768
+"""Scores multiplied at a time: they stay in the processor's cache."""
 
 
 class Clusters(Protocol):
@@ -50,27 +53,34 @@ class WholeVotes:
         key: NDArray[np.intp],
         sides: tuple[NDArray[np.integer], NDArray[np.integer]],
         voter: NDArray[np.integer],
-        both_bad_counts: bool,
+        left_out: NDArray[np.bool_] | None,
     ) -> None:
-        self._k, self._key, self._sides, self._voter = k, key, sides, voter
-        self._both_bad_counts = both_bad_counts
+        """Takes the votes' keys (left · 4k + right · 4 + outcome), sides, voters, and which of them the fit leaves out."""
+        self._k, self._key, self._sides, self._voter, self._left_out = k, key, sides, voter, left_out
         self._voters = int(voter.max()) + 1 if voter.size else 0
 
     def sum_of_squares(self, members: NDArray[np.bool_]) -> int:
         """Σ n² over voters, exact."""
-        counted = np.repeat(members, self._k * 4)
-        if not self._both_bad_counts:
-            counted[3::4] = False
-        voter = self._voter if counted.all() else self._voter[counted[self._key]]
-        votes = np.bincount(voter, minlength=1)
+        return self._all_squares if members.all() else self._squares(members[self._sides[0]])
+
+    @cached_property
+    def _all_squares(self) -> int:
+        return self._squares(None)
+
+    def _squares(self, chosen: NDArray[np.bool_] | None) -> int:
+        voter = self._voter if chosen is None else self._voter[chosen]
+        votes = np.bincount(voter, minlength=self._voters)
+        if self._left_out is not None:
+            unfitted = self._left_out if chosen is None else self._left_out[chosen]
+            votes -= np.bincount(voter[unfitted], minlength=self._voters)
         return int(votes @ votes)
 
     def score_gram(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
         """Σ s sᵀ over voters, exact in fixed point."""
         k = self._k
-        bits = fixed_point_bits(self.sum_of_squares(np.ones(k, bool)))
+        bits = fixed_point_bits(self._all_squares)
         table = ((FROM_LEFT << bits) - fixed_point(p, bits)[:, :, None]).astype(np.float64)
-        if not self._both_bad_counts:
+        if self._left_out is not None:
             table[:, :, 3] = 0
         table = table.ravel()
         gram = np.zeros((k, k), np.int64)
@@ -97,11 +107,16 @@ def _sums(place: NDArray[np.intp], values: NDArray[np.float64], size: int) -> ND
 
 
 def _exact_gram(scores: NDArray[np.float64]) -> NDArray[np.int64]:
-    """SᵀS of whole numbers held as floats: two 16-bit-apart words each, so that every BLAS sum stays below 2^53."""
-    high = np.rint(scores / 65536)
-    low = scores - high * 65536
-    cross = (high.T @ low).astype(np.int64)
-    return ((high.T @ high).astype(np.int64) << 32) + ((cross + cross.T) << 16) + (low.T @ low).astype(np.int64)
+    """SᵀS of whole numbers held as floats: two words, 16 bits apart, so that every sum in BLAS stays below 2^53."""
+    gram = np.zeros((scores.shape[1], scores.shape[1]), np.int64)
+    rows = max(1, _CACHED // scores.shape[1])
+    for start in range(0, len(scores), rows):
+        part = scores[start : start + rows]
+        high = np.rint(part * 2.0**-16)
+        low = part - high * 2.0**16
+        cross = (high.T @ low).astype(np.int64)
+        gram += ((high.T @ high).astype(np.int64) << 32) + ((cross + cross.T) << 16) + (low.T @ low).astype(np.int64)
+    return gram
 
 
 class IndependentVotes:

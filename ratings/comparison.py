@@ -143,10 +143,7 @@ class Comparisons:
                 row = int((coded < 0).argmax())
                 raise ComparisonError(f"{column} is {side.iloc[row]!r}, which is not a declared entrant", row=row)
             codes.append(coded)
-        voter_column = next((name for name in ("voter", "judge") if name in frame.columns), None)
-        voter = None
-        if voter_column is not None:
-            voter = pd.factorize(_filled(frame, voter_column).astype(str), sort=True)[0].astype(np.int32)
+        voter = voters(frame)[0] if {"voter", "judge"} & set(frame.columns) else None
         weight = None
         if "weight" in frame.columns:
             weight = np.asarray(pd.to_numeric(_column(frame, "weight"), errors="coerce"), dtype=np.float64)
@@ -168,7 +165,19 @@ class Comparisons:
         counts = np.bincount(key, minlength=4 * k * k).reshape(shape)
         if self.voter is None:
             return Tally(self.models, counts, both_bad, IndependentVotes(counts, both_bad == "tie"))
-        return Tally(self.models, counts, both_bad, WholeVotes(k, key, (self.a, self.b), self.voter, both_bad == "tie"))
+        left_out = self.outcome == BOTH_BAD if both_bad == "exclude" else None
+        return Tally(self.models, counts, both_bad, WholeVotes(k, key, (self.a, self.b), self.voter, left_out))
+
+
+def voters(frame: pd.DataFrame) -> tuple[NDArray[np.int32], NDArray]:
+    """Each row's voter as a code, and the sorted voters that the codes stand for.
+
+    Raises:
+        ComparisonError: a voter is missing.
+    """
+    column = next(name for name in ("voter", "judge") if name in frame.columns)
+    codes, names = pd.factorize(_filled(frame, column).astype(str), sort=True)
+    return codes.astype(np.int32), np.asarray(names)
 
 
 def _filled(frame: pd.DataFrame, column: str) -> pd.Series:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ratings import bradley_terry, intervals, notices, score
 from ratings.comparison import A_WINS, B_WINS, BOTH_BAD, TIE, BothBad, Comparisons, Tally
-from ratings.connectivity import groups, separations
+from ratings.connectivity import Separation, groups, separations
 from ratings.errors import NothingToRateError, RatingsError
 from ratings.result import EntrantRating, Pair, Ratings
 from ratings.score import Transform
@@ -31,8 +31,12 @@ class _Group:
     covariance: NDArray[np.float64]
     votes: float
     sum_of_squares: float
-    doubtful: frozenset[int]
-    """Entrants that the prior, not the votes, holds where they are."""
+    cuts: tuple[Separation, ...]
+
+    @property
+    def doubtful(self) -> frozenset[int]:
+        """Entrants that the prior, not the votes, holds where they are: the smaller side of each separation."""
+        return frozenset(i for cut in self.cuts for i in min(cut.winners, cut.losers, key=len))
 
     @property
     def voters(self) -> float:
@@ -84,11 +88,12 @@ def rate(
     fitted = _fit_groups(tally, wins, met, prior)
     for number, group in enumerate(fitted):
         block = np.ix_(group.place, group.place)
-        said += notices.separated(separations(wins, group.place), models)
-        at_once = intervals.simultaneous(group.theta, group.covariance, group.voters, seed)
+        said += notices.separated(group.cuts, models)
+        sample = intervals.draws(group.covariance, group.voters, seed)
+        at_once = intervals.simultaneous(group.theta, group.covariance, sample)
         apart[block] = at_once.separated
         theta, covariance[block] = _anchored(group, models, anchor)
-        part = _rows(tally, group, number, theta, np.diag(covariance[block]), at_once, transform, component_max, seed)
+        part = _rows(tally, group, number, theta, np.diag(covariance[block]), at_once, sample, transform, component_max)
         for i, row in zip(group.place, part, strict=True):
             rows[i] = row
         said += _shortcomings(group, part, models)
@@ -126,9 +131,7 @@ def _fit_groups(tally: Tally, wins: NDArray[np.float64], met: Sequence[tuple[int
         information = bradley_terry.information(wins[block], theta)
         phantom = bradley_terry.phantom_information(theta, prior)
         covariance = intervals.sandwich(information, gram[block], phantom, votes**2 / squares)
-        cuts = separations(wins, place)
-        doubtful = frozenset(i for cut in cuts for i in min(cut.winners, cut.losers, key=len))
-        fitted.append(_Group(place, theta, covariance, votes, squares, doubtful))
+        fitted.append(_Group(place, theta, covariance, votes, squares, tuple(separations(wins, place))))
     return fitted
 
 
@@ -151,26 +154,21 @@ def _rows(
     theta: NDArray[np.float64],
     variance: NDArray[np.float64],
     at_once: intervals.Simultaneous,
+    sample: NDArray[np.float64],
     transform: Transform,
     component_max: float,
-    seed: int,
 ) -> list[EntrantRating]:
     q = intervals.quantile(group.voters)
     chance = score.win_probability(group.theta, group.covariance, q)
-    shares = score.shares(
-        transform,
-        [tally.models[i] for i in group.place],
-        group.theta,
-        group.covariance,
-        q,
-        intervals.draws(group.covariance, group.voters, seed),
-    )
+    names = [tally.models[i] for i in group.place]
+    shares = score.shares(transform, names, group.theta, group.covariance, q, sample)
     points = shares.points(component_max, transform.decimals)
     errors = np.sqrt(np.maximum(variance, 0))
-    games = tally.wins + tally.wins.T
+    games = tally.wins.sum(axis=0) + tally.wins.sum(axis=1)
+    doubtful = group.doubtful
     rows = []
     for n, i in enumerate(group.place):
-        votes, rating, reach = float(games[i].sum()), CENTRE + PER_LOGIT * theta[n], PER_LOGIT * q * errors[n]
+        votes, rating, reach = float(games[i]), CENTRE + PER_LOGIT * theta[n], PER_LOGIT * q * errors[n]
         rows.append(
             EntrantRating(
                 model=tally.models[i],
@@ -186,7 +184,7 @@ def _rows(
                 points_ci95=(points[n][1], points[n][2]),
                 n_votes=_whole(votes),
                 both_bad=_both_bad(tally, i),
-                provisional=votes < PROVISIONAL_VOTES or reach > PROVISIONAL_REACH or i in group.doubtful,
+                provisional=votes < PROVISIONAL_VOTES or reach > PROVISIONAL_REACH or i in doubtful,
                 group=number,
             )
         )
@@ -228,20 +226,25 @@ def _unrated(tally: Tally, i: int) -> EntrantRating:
 
 
 def _pairs(tally: Tally, apart: NDArray) -> tuple[Pair, ...]:
-    counts, models = tally.counts, tally.models
+    models = tally.models
+    first, second = np.triu_indices(len(models), 1)
+    left, right = tally.counts[first, second], tally.counts[second, first]
+    both = left + right[:, [B_WINS, A_WINS, TIE, BOTH_BAD]]
+    columns = zip(
+        first.tolist(), second.tolist(), both.tolist(), left.sum(axis=1).tolist(), apart[first, second], strict=True
+    )
     return tuple(
         Pair(
             a=models[i],
             b=models[j],
-            wins_a=_whole(counts[i, j, A_WINS] + counts[j, i, B_WINS]),
-            wins_b=_whole(counts[i, j, B_WINS] + counts[j, i, A_WINS]),
-            ties=_whole(counts[i, j, TIE] + counts[j, i, TIE]),
-            both_bad=_whole(counts[i, j, BOTH_BAD] + counts[j, i, BOTH_BAD]),
-            shown_a_left=_whole(counts[i, j].sum()),
-            separated=None if apart[i, j] is None else bool(apart[i, j]),
+            wins_a=_whole(counts[A_WINS]),
+            wins_b=_whole(counts[B_WINS]),
+            ties=_whole(counts[TIE]),
+            both_bad=_whole(counts[BOTH_BAD]),
+            shown_a_left=_whole(shown),
+            separated=separated,
         )
-        for i in range(len(models))
-        for j in range(i + 1, len(models))
+        for i, j, counts, shown, separated in columns
     )
 
 
@@ -251,5 +254,4 @@ def _both_bad(tally: Tally, i: int) -> int | float:
 
 def _whole(value: float) -> int | float:
     """A count as an int; a sum of weights stays a float."""
-    number = float(value)
-    return int(number) if number.is_integer() else number
+    return int(value) if float(value).is_integer() else float(value)

@@ -19,7 +19,6 @@ FEW_VOTERS = 50
 """Below this many effective voters, quantiles come from Student's t."""
 _DRAWS = 4000
 """Draws of the maximum in simultaneous comparisons; the 95 % point is then good to 0.35 percentage points."""
-_CHUNK = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,22 +88,30 @@ def draws(covariance: NDArray[np.float64], voters: float, seed: int, count: int 
 
 
 def simultaneous(
-    theta: NDArray[np.float64], covariance: NDArray[np.float64], voters: float, seed: int, level: float = 0.95
+    theta: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    sample: NDArray[np.float64],
+    level: float = 0.95,
 ) -> Simultaneous:
-    """Which pairs are apart, all claims together at this level (max-t; Hothorn, Bretz & Westfall 2008)."""
+    """Which pairs are apart, all claims together at this level (max-t; Hothorn, Bretz & Westfall 2008).
+
+    Args:
+        theta: log-strengths of one group.
+        covariance: of θ.
+        sample: (count, k) seeded errors of θ, from `draws`.
+        level: that all claims are right at once.
+    """
     k = len(theta)
     errors = difference_errors(covariance)
-    first, second = np.triu_indices(k, 1)
-    scale = np.where(errors[first, second] > 0, errors[first, second], np.inf)
-    sample = draws(covariance, voters, seed)
-    largest = np.empty(len(sample))
-    rows = max(1, _CHUNK // len(first))
-    for start in range(0, len(sample), rows):
-        part = sample[start : start + rows]
-        largest[start : start + rows] = np.abs((part[:, first] - part[:, second]) / scale).max(axis=1)
+    precision = np.divide(1, errors, out=np.zeros_like(errors), where=errors > 0)
+    by_model = np.ascontiguousarray(sample.T)
+    largest = np.zeros(len(sample))
+    for i in range(k - 1):
+        apart = np.abs(by_model[i + 1 :] - by_model[i])
+        apart *= precision[i, i + 1 :, None]
+        np.maximum(largest, apart.max(axis=0), out=largest)
     critical = float(np.quantile(largest, level))
-    apart = theta[:, None] - theta[None, :]
-    above = apart > critical * errors
+    above = theta[:, None] - theta[None, :] > critical * errors
     np.fill_diagonal(above, False)
     return Simultaneous(critical, above | above.T, 1 + above.sum(axis=0), k - above.sum(axis=1))
 

@@ -3,18 +3,18 @@
 Kept are the counts and, for the clustered covariance, the second moments of voters' pair counts: Σ x xᵀ, Σ x nᵀ, Σ n nᵀ
 over voters, where x and n are a voter's doubled wins and votes per pair. They are whole numbers, so a snapshot equals
 `fit.rate` on the same votes to the last digit, whatever the order and however the votes arrived. For m = k(k − 1)/2
-pairs the moments take 24 m² bytes (0.9 MB at 20 entrants).
+pairs the moments take 24 m² bytes (0.9 MB at 20 entrants), and each voter's cells 12 bytes per pair voted on.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from ratings.clusters import fixed_point, fixed_point_bits
-from ratings.comparison import BOTH_BAD, OUTCOMES, BothBad, Outcome, Tally
+from ratings.clusters import FROM_LEFT, fixed_point, fixed_point_bits
+from ratings.comparison import BOTH_BAD, OUTCOMES, BothBad, Comparisons, Outcome, Tally, voters
 from ratings.errors import ComparisonError
 from ratings.fit import rate
 from ratings.result import Ratings
@@ -22,26 +22,18 @@ from ratings.score import Transform
 
 MOST_ENTRANTS = 64
 """Beyond this the moments outgrow their use (98 MB); rate such a stage in batches."""
-_TO_LOWER = np.array([2, 0, 1, 1])
-"""Twice the share of the win that an outcome gives to the left side."""
 
 
 class PairMoments:
-    """Σ over voters of products of their pair counts: all that the sandwich needs of them at any θ."""
+    """Σ over voters of products of their pair counts: all that the sandwich needs of them, at any θ."""
 
     def __init__(self, k: int) -> None:
-        self._k = k
         self._first, self._second = np.triu_indices(k, 1)
         pairs = len(self._first)
-        self.xx = np.zeros((pairs, pairs), np.int64)
-        self.xn = np.zeros((pairs, pairs), np.int64)
-        self.nn = np.zeros((pairs, pairs), np.int64)
-
-    def copy(self) -> "PairMoments":
-        """A copy that later votes do not touch."""
-        twin = PairMoments(self._k)
-        twin.xx, twin.xn, twin.nn = self.xx.copy(), self.xn.copy(), self.nn.copy()
-        return twin
+        self._contrasts = np.zeros((k, pairs), np.int64)
+        self._contrasts[self._first, np.arange(pairs)] = 1
+        self._contrasts[self._second, np.arange(pairs)] = -1
+        self.xx, self.xn, self.nn = (np.zeros((pairs, pairs), np.int64) for _ in range(3))
 
     def sum_of_squares(self, members: NDArray[np.bool_]) -> int:
         """Σ n² over voters, n being their votes between members."""
@@ -49,27 +41,39 @@ class PairMoments:
         return int(self.nn[np.ix_(inside, inside)].sum())
 
     def score_gram(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Σ s sᵀ over voters, exact in fixed point (see `ratings.clusters`); sums wrap at 2^64, the result does not."""
+        """Σ s sᵀ over voters, exact in fixed point (see `ratings.clusters`); terms may wrap at 2^64, the sum does not."""
         bits = fixed_point_bits(int(self.nn.sum()))
         at = fixed_point(p, bits)[self._first, self._second]
         mixed = self.xn * at
         of_pairs = (self.xx << 2 * bits) - ((mixed + mixed.T) << bits) + at[:, None] * self.nn * at
-        gram = np.zeros((self._k, self._k), np.int64)
-        for row, row_sign in ((self._first, 1), (self._second, -1)):
-            for column, sign in ((self._first, 1), (self._second, -1)):
-                np.add.at(gram, (row[:, None], column[None, :]), row_sign * sign * of_pairs)
+        gram = self._contrasts @ of_pairs @ self._contrasts.T
         return np.ldexp(gram.astype(np.float64), -2 * (bits + 1))
 
+    def move(self, cells: NDArray[np.int32], place: int, x: int, n: int) -> None:
+        """One voter's cell `place` grows by (x, n): what that adds to the products with all of this voter's cells."""
+        pairs, wins, votes = cells
+        pair = pairs[place]
+        for moments, row, column in (
+            (self.xx, x * wins, x * wins),
+            (self.xn, x * votes, n * wins),
+            (self.nn, n * votes, n * votes),
+        ):
+            moments[pair, pairs] += row
+            moments[pairs, pair] += column
+        self.xx[pair, pair] += x * x
+        self.xn[pair, pair] += x * n
+        self.nn[pair, pair] += n * n
 
-@dataclass(frozen=True, slots=True)
-class GroupedVotes:
-    """`count` equal votes of one voter, as a database groups them; a negative count takes votes back."""
-
-    voter: str
-    model_a: str
-    model_b: str
-    winner: str
-    count: int = 1
+    def add(self, voter: NDArray, pair: NDArray, x: NDArray, n: NDArray, sign: int) -> None:
+        """Adds (or takes away) whole voters, as a sparse product."""
+        if len(voter) == 0:
+            return
+        shape = (int(voter.max()) + 1, len(self.nn))
+        wins = sparse.csr_array((x.astype(np.int64), (voter, pair)), shape=shape)
+        votes = sparse.csr_array((n.astype(np.int64), (voter, pair)), shape=shape)
+        self.xx += sign * (wins.T @ wins).toarray()
+        self.xn += sign * (wins.T @ votes).toarray()
+        self.nn += sign * (votes.T @ votes).toarray()
 
 
 class LiveRatings:
@@ -83,18 +87,18 @@ class LiveRatings:
         """
         if len(set(models)) != len(models) or len(models) > MOST_ENTRANTS:
             raise ComparisonError(f"live ratings take up to {MOST_ENTRANTS} entrants, each named once")
+        k = len(models)
         self._models = tuple(models)
         self._both_bad: BothBad = both_bad
-        k = len(self._models)
         self._place = {name: code for code, name in enumerate(self._models)}
         self._outcome = {outcome.value: code for code, outcome in enumerate(OUTCOMES)}
-        self._pair = np.full((k, k), -1)
-        self._pair[np.triu_indices(k, 1)] = np.arange(k * (k - 1) // 2)
-        self._pair = np.maximum(self._pair, self._pair.T)
+        pair = np.zeros((k, k), np.int32)
+        pair[np.triu_indices(k, 1)] = np.arange(k * (k - 1) // 2)
+        self._pair = pair + pair.T
         self._counts = np.zeros((k, k, len(OUTCOMES)), np.int64)
         self._moments = PairMoments(k)
-        self._cells: dict[str, NDArray[np.int64]] = {}
-        """Per voter, columns (pair, x, n) of the pairs voted on."""
+        self._cells: dict[str, NDArray[np.int32]] = {}
+        """Per voter, rows (pair, x, n) over the pairs voted on."""
 
     def __len__(self) -> int:
         return int(self._counts.sum())
@@ -105,41 +109,62 @@ class LiveRatings:
         Raises:
             ComparisonError: an unknown entrant or outcome, or a model against itself; nothing is counted.
         """
-        self.add_many([GroupedVotes(voter, model_a, model_b, winner)])
+        for name in (model_a, model_b):
+            if name not in self._place:
+                raise ComparisonError(f"{name!r} is not a declared entrant")
+        if model_a == model_b:
+            raise ComparisonError(f"{model_a!r} is compared with itself")
+        if winner not in self._outcome:
+            raise ComparisonError(f"winner is {winner!r}; it must be one of {', '.join(OUTCOMES)}")
+        a, b, outcome = self._place[model_a], self._place[model_b], self._outcome[winner]
+        self._counts[a, b, outcome] += 1
+        if outcome == BOTH_BAD and self._both_bad == "exclude":
+            return
+        x = int(FROM_LEFT[outcome])
+        x, pair = (x if a < b else 2 - x), self._pair[a, b]
+        cells = self._cells.get(voter, np.empty((3, 0), np.int32))
+        found = np.flatnonzero(cells[0] == pair)
+        if len(found) == 0:
+            cells = np.append(cells, np.array([[pair], [0], [0]], np.int32), axis=1)
+            self._cells[voter] = cells
+        place = int(found[0]) if len(found) else cells.shape[1] - 1
+        self._moments.move(cells, place, x, 1)
+        cells[1:, place] += (x, 1)
 
-    def add_many(self, votes: Iterable[GroupedVotes]) -> None:
-        """Counts a batch of votes, grouped or not, in any order.
+    def add_many(self, votes: pd.DataFrame) -> None:
+        """Counts a batch in any order: the field's columns, and `count` where a database has grouped equal votes.
+
+        A negative count takes votes back.
 
         Raises:
-            ComparisonError: names the first row that cannot be counted; nothing of the batch is.
+            ComparisonError: names a row that cannot be counted; nothing of the batch is.
         """
-        rows = list(votes)
-        coded = [self._coded(vote, row) for row, vote in enumerate(rows)]
-        changed: dict[str, dict[int, list[int]]] = {}
-        for vote, (a, b, outcome) in zip(rows, coded, strict=True):
-            if outcome == BOTH_BAD and self._both_bad == "exclude":
-                continue
-            left = int(_TO_LOWER[outcome])
-            cell = changed.setdefault(vote.voter, {}).setdefault(int(self._pair[a, b]), [0, 0])
-            cell[0] += (left if a < b else 2 - left) * vote.count
-            cell[1] += vote.count
-        merged = {voter: _merge(self._cells.get(voter), change) for voter, change in changed.items()}
-        wrong = next((voter for voter, cells in merged.items() if (cells[2] < 0).any()), None)
-        if wrong is not None:
+        rows = Comparisons.from_frame(votes.drop(columns="weight", errors="ignore"), self._models)
+        if rows.voter is None:
+            raise ComparisonError("column 'voter' is missing: live ratings need to know who voted")
+        names = voters(votes)[1]
+        count = np.asarray(votes["count"], np.int64) if "count" in votes.columns else np.ones(len(rows), np.int64)
+        fitted = np.ones(len(rows), bool) if self._both_bad == "tie" else rows.outcome != BOTH_BAD
+        a, b = rows.a[fitted], rows.b[fitted]
+        x = FROM_LEFT[rows.outcome[fitted]]
+        change = (
+            rows.voter[fitted],
+            self._pair[a, b],
+            np.where(a < b, x, 2 - x) * count[fitted],
+            count[fitted],
+        )
+        before = self._gathered(names)
+        joined = [np.concatenate(both) for both in zip(before, change, strict=True)]
+        after = _summed(joined[0], joined[1], joined[2], joined[3], len(self._moments.nn))
+        if (after[3] < 0).any():
+            wrong = names[after[0][int(after[3].argmin())]]
             raise ComparisonError(f"more votes of {wrong!r} are taken back than were given")
-        for vote, (a, b, outcome) in zip(rows, coded, strict=True):
-            self._counts[a, b, outcome] += vote.count
-        if len(merged) == 1:
-            [(voter, cells)] = merged.items()
-            self._replace_one(self._cells.get(voter), cells)
-        elif merged:
-            self._replace_many([self._cells[voter] for voter in merged if voter in self._cells], -1)
-            self._replace_many(list(merged.values()), 1)
-        self._cells.update(merged)
-
-    def tally(self) -> Tally:
-        """The counts so far, as `fit.rate` takes them; later votes do not touch it."""
-        return Tally(self._models, self._counts.copy(), self._both_bad, self._moments.copy())
+        np.add.at(self._counts, (rows.a, rows.b, rows.outcome), count)
+        self._moments.add(*before, sign=-1)
+        self._moments.add(*after, sign=1)
+        ends = np.searchsorted(after[0], np.arange(1, len(names)))
+        for name, cells in zip(names, np.split(np.stack(after[1:]).astype(np.int32), ends, axis=1), strict=True):
+            self._cells[str(name)] = cells.copy()
 
     def snapshot(
         self,
@@ -158,45 +183,21 @@ class LiveRatings:
         tally = Tally(self._models, self._counts, self._both_bad, self._moments)
         return rate(tally, prior=prior, transform=transform, component_max=component_max, seed=seed, anchor=anchor)
 
-    def _coded(self, vote: GroupedVotes, row: int) -> tuple[int, int, int]:
-        for name in (vote.model_a, vote.model_b):
-            if name not in self._place:
-                raise ComparisonError(f"{name!r} is not a declared entrant", row=row)
-        if vote.model_a == vote.model_b:
-            raise ComparisonError(f"{vote.model_a!r} is compared with itself", row=row)
-        if vote.winner not in self._outcome:
-            raise ComparisonError(f"winner is {vote.winner!r}; it must be one of {', '.join(OUTCOMES)}", row=row)
-        return self._place[vote.model_a], self._place[vote.model_b], self._outcome[vote.winner]
-
-    def _replace_one(self, old: NDArray[np.int64] | None, new: NDArray[np.int64]) -> None:
-        """One voter's moments, old for new: an outer product over the pairs that the voter has met."""
-        for cells, sign in ((old, -1), (new, 1)):
-            if cells is not None:
-                pair, x, n = cells
-                where = np.ix_(pair, pair)
-                self._moments.xx[where] += sign * np.outer(x, x)
-                self._moments.xn[where] += sign * np.outer(x, n)
-                self._moments.nn[where] += sign * np.outer(n, n)
-
-    def _replace_many(self, cells: list[NDArray[np.int64]], sign: int) -> None:
-        """Many voters' moments at once, as a sparse product."""
-        if not cells:
-            return
-        voter = np.repeat(np.arange(len(cells)), [c.shape[1] for c in cells])
-        pair, x, n = np.concatenate(cells, axis=1)
-        shape = (len(cells), len(self._moments.nn))
-        wins = sparse.csr_array((x, (voter, pair)), shape=shape)
-        votes = sparse.csr_array((n, (voter, pair)), shape=shape)
-        self._moments.xx += sign * (wins.T @ wins).toarray()
-        self._moments.xn += sign * (wins.T @ votes).toarray()
-        self._moments.nn += sign * (votes.T @ votes).toarray()
+    def _gathered(self, names: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+        """What these voters' cells hold so far: voter (as a place in `names`), pair, x, n."""
+        held = [(code, self._cells[name]) for code, name in enumerate(names.tolist()) if name in self._cells]
+        if not held:
+            none = np.empty(0, np.int64)
+            return none, none, none, none
+        voter = np.repeat([code for code, _ in held], [cells.shape[1] for _, cells in held])
+        pair, x, n = np.concatenate([cells for _, cells in held], axis=1).astype(np.int64)
+        return voter, pair, x, n
 
 
-def _merge(old: NDArray[np.int64] | None, change: dict[int, list[int]]) -> NDArray[np.int64]:
-    """A voter's cells with the change in them."""
-    cells = {} if old is None else {int(pair): [int(x), int(n)] for pair, x, n in old.T}
-    for pair, (x, n) in change.items():
-        cell = cells.setdefault(pair, [0, 0])
-        cell[0] += x
-        cell[1] += n
-    return np.array([[pair, x, n] for pair, (x, n) in cells.items()], dtype=np.int64).reshape(-1, 3).T.copy()
+def _summed(
+    voter: NDArray, pair: NDArray, x: NDArray, n: NDArray, pairs: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """One cell for each voter and pair, sorted by voter."""
+    cell, place = np.unique(voter.astype(np.int64) * pairs + pair, return_inverse=True)
+    sums = [np.rint(np.bincount(place, weights, minlength=len(cell))).astype(np.int64) for weights in (x, n)]
+    return cell // pairs, cell % pairs, sums[0], sums[1]
