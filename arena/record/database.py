@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from arena.domain.errors import Unavailable
@@ -27,11 +27,20 @@ class Database:
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         options: dict[str, Any] = {"pool_pre_ping": not self.is_sqlite, "pool_size": 8, "max_overflow": 8}
-        if self.is_sqlite:
-            options["connect_args"] = {"check_same_thread": False}
+        options["connect_args"] = {"check_same_thread": False} if self.is_sqlite else {"connect_timeout": 5}
         self.engine: Engine = create_engine(self.url, **options)
+        self._file: tuple[int, int] | None = None
+        event.listen(self.engine, "do_connect", self._on_do_connect)
         event.listen(self.engine, "connect", self._on_connect)
         event.listen(self.engine, "begin", self._on_begin)
+
+    def _on_do_connect(self, _dialect: Any, _record: Any, _args: Any, _options: Any) -> None:
+        self._require_file()
+
+    def _require_file(self) -> None:
+        """SQLite would go on writing into a file that was deleted or replaced, and every such vote would be lost."""
+        if self._file is not None and self._file != _identity(self.url.database):
+            raise _not_saved()
 
     def _on_connect(self, connection: Any, _record: Any) -> None:
         if self.is_sqlite:
@@ -49,7 +58,7 @@ class Database:
         else:
             with connection.cursor() as cursor:
                 cursor.execute("SET synchronous_commit = on")
-                cursor.execute("SET lock_timeout = '5s'")
+                cursor.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
             connection.commit()
 
     def _on_begin(self, connection: Connection) -> None:
@@ -64,6 +73,8 @@ class Database:
         with self.writing() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+        if self.is_sqlite:
+            self._file = _identity(self.url.database)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -76,7 +87,7 @@ class Database:
         """A transaction, durable when the block has ended without an exception, and nothing at all otherwise.
 
         Raises:
-            Unavailable: the database did not take it; the same call may succeed later.
+            Unavailable: the database did not take it, or was lost before it could say so; the same call may succeed later.
         """
         with (
             _translated(),
@@ -84,17 +95,26 @@ class Database:
             connection.begin(),
         ):
             yield connection
+            self._require_file()
 
     def close(self) -> None:
         """Gives every connection back."""
         self.engine.dispose()
 
 
+def _identity(path: str | None) -> tuple[int, int]:
+    try:
+        found = Path(path or "").stat()
+    except OSError:
+        return (0, 0)
+    return found.st_dev, found.st_ino
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, PoolTimeout) as error:
+    except (OperationalError, InternalError, InterfaceError, PoolTimeout) as error:
         raise _not_saved() from error
     except DBAPIError as error:
         if error.connection_invalidated:
@@ -105,6 +125,6 @@ def _translated() -> Iterator[None]:
 def _not_saved() -> Unavailable:
     return Unavailable(
         "not_saved",
-        "지금은 저장할 수 없어요. 아무것도 바뀌지 않았으니 잠시 뒤 다시 시도해 주세요.",
-        "This could not be saved. Nothing was changed; please try again in a moment.",
+        "저장하지 못했어요. 잠시 뒤 다시 시도해 주세요. 다시 시도해도 두 번 세지 않아요.",
+        "Not saved. Please try again in a moment; trying again never counts twice.",
     )
