@@ -6,7 +6,8 @@ over voters, where x and n are a voter's doubled wins and votes per pair. They a
 pairs the moments take 24 m² bytes (0.9 MB at 20 entrants), and each voter's cells 12 bytes per pair voted on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -76,6 +77,17 @@ class PairMoments:
         self.nn += sign * (votes.T @ votes).toarray()
 
 
+@dataclass(frozen=True, slots=True)
+class GroupedVotes:
+    """`count` equal votes of one voter, as a database groups them; a negative count takes votes back."""
+
+    voter: str
+    model_a: str
+    model_b: str
+    winner: str
+    count: int = 1
+
+
 class LiveRatings:
     """Takes votes, gives `Ratings`."""
 
@@ -131,19 +143,20 @@ class LiveRatings:
         self._moments.move(cells, place, x, 1)
         cells[1:, place] += (x, 1)
 
-    def add_many(self, votes: pd.DataFrame) -> None:
-        """Counts a batch in any order: the field's columns, and `count` where a database has grouped equal votes.
-
-        A negative count takes votes back.
+    def add_many(self, votes: Iterable[GroupedVotes] | pd.DataFrame) -> None:
+        """Counts a batch in any order; a frame has the field's columns, and `count` where equal votes are grouped.
 
         Raises:
             ComparisonError: names a row that cannot be counted; nothing of the batch is.
         """
-        rows = Comparisons.from_frame(votes.drop(columns="weight", errors="ignore"), self._models)
+        table = votes if isinstance(votes, pd.DataFrame) else _table(votes)
+        if table.empty:
+            return
+        rows = Comparisons.from_frame(table.drop(columns="weight", errors="ignore"), self._models)
         if rows.voter is None:
             raise ComparisonError("column 'voter' is missing: live ratings need to know who voted")
-        names = voters(votes)[1]
-        count = np.asarray(votes["count"], np.int64) if "count" in votes.columns else np.ones(len(rows), np.int64)
+        names = voters(table)[1]
+        count = np.asarray(table["count"], np.int64) if "count" in table.columns else np.ones(len(rows), np.int64)
         fitted = np.ones(len(rows), bool) if self._both_bad == "tie" else rows.outcome != BOTH_BAD
         a, b = rows.a[fitted], rows.b[fitted]
         x = FROM_LEFT[rows.outcome[fitted]]
@@ -192,6 +205,11 @@ class LiveRatings:
         voter = np.repeat([code for code, _ in held], [cells.shape[1] for _, cells in held])
         pair, x, n = np.concatenate([cells for _, cells in held], axis=1).astype(np.int64)
         return voter, pair, x, n
+
+
+def _table(votes: Iterable[GroupedVotes]) -> pd.DataFrame:
+    rows = [(vote.voter, vote.model_a, vote.model_b, vote.winner, vote.count) for vote in votes]
+    return pd.DataFrame(rows, columns=["voter", "model_a", "model_b", "winner", "count"])
 
 
 def _summed(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ratings.comparison import Comparisons
 from ratings.errors import ComparisonError, NothingToRateError
 from ratings.fit import rate
-from ratings.live import LiveRatings
+from ratings.live import GroupedVotes, LiveRatings
 from tests.ratings_votes import frame, votes
 
 
@@ -38,10 +38,10 @@ def test_grouped_counts_are_single_votes():
     live.add_many(grouped)
     batch = rate(Comparisons.from_frame(table))
     assert live.snapshot().to_dict() == batch.to_dict()
-    stuffed = pd.DataFrame([["stuffer", "m0", "m1", "model_a", 500]], columns=grouped.columns)
-    live.add_many(stuffed)
+    live.add_many([GroupedVotes("stuffer", "m0", "m1", "model_a", 500)])
     assert live.snapshot().to_dict() != batch.to_dict()
-    live.add_many(stuffed.assign(count=-500))
+    live.add_many([GroupedVotes("stuffer", "m0", "m1", "model_a", -500)])
+    live.add_many([])
     assert live.snapshot().to_dict() == batch.to_dict()
 
 
