@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from math import exp
 from typing import Any
 
-from arena.battles.pairing import draw
 from arena.domain.battle import SIDES, Answer, Battle, BattleState, Draw, Side, Turn
 from arena.domain.citizen import Citizen, pseudonym
 from arena.domain.errors import Conflict, Unusable
+from arena.domain.pairing import draw
 from arena.domain.stage import Stage, StageStatus
 from arena.domain.vote import Ballot, Vote, Winner, cast
 from arena.record import bulk

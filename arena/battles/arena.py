@@ -6,12 +6,14 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
-from arena.battles import pairing
+from arena.battles import privacy
+from arena.battles.identity import Lexicon
 from arena.battles.pacing import pacer
+from arena.battles.pairing import Pairing
 from arena.battles.text import clean_comment, clean_prompt
 from arena.battles.turn import Entrants, Question, RunningTurn
 from arena.battles.views import BlindBattle, Reveal, blind, reveal_of
@@ -62,6 +64,8 @@ class Arena:
         self.stage = stage
         self.store = store
         self._entrants = entrants
+        self._pairing = Pairing(stage, store)
+        self._lexicon = Lexicon(stage.entrants)
         self._secret = secret
         self._clock = clock
         self._owner = secrets.token_hex(8)
@@ -96,7 +100,7 @@ class Arena:
             new_battle_id(),
             self.stage.id,
             citizen.id,
-            lambda seed, number: pairing.draw(seed, number, available),
+            lambda seed, number: self._pairing.draw(seed, number, available),
             now,
         )
         return battle.id
@@ -112,8 +116,8 @@ class Arena:
         now = self._clock()
         self._require_window(now)
         protocol, limits = self.stage.protocol, self.stage.limits
-        prompt = clean_prompt(prompt, protocol.prompt_chars)
         self._require_room(citizen)
+        prompt, marks = await self.recorded(self._admitted, clean_prompt(prompt, protocol.prompt_chars))
         battle = await self.recorded(
             self.store.battles.begin_turn,
             battle_id,
@@ -122,6 +126,7 @@ class Arena:
             max_turns=protocol.turns,
             lease=(self._owner, now + LEASE),
             now=now,
+            marks=marks,
         )
         turn = RunningTurn(
             len(battle.turns),
@@ -272,6 +277,7 @@ class Arena:
     async def _keep(self, battle: Battle, answers: Sequence[Answer]) -> Mapping[str, Any]:
         """Stores the answers, patiently: two answers are worth a few tries."""
         failed = [answer for answer in answers if answer.status == "failed"]
+        answers = await self.recorded(self._marked, battle, answers)
         pauses = iter((0.2, 1.0, 3.0))
         while True:
             try:
@@ -291,6 +297,14 @@ class Arena:
                 await asyncio.sleep(pause)
             else:
                 return {"votable": kept.votable, "void": bool(failed)}
+
+    def _admitted(self, prompt: str) -> tuple[str, tuple[str, ...]]:
+        """The prompt as it may be stored and sent, and its marks; from here on nobody has the other one."""
+        admitted, masked = privacy.guard(prompt, self.stage.protocol.privacy)
+        return admitted, (*self._lexicon.mark_prompt(admitted), *masked)
+
+    def _marked(self, battle: Battle, answers: Sequence[Answer]) -> list[Answer]:
+        return [replace(a, marks=self._lexicon.mark_answer(a.text, battle.entrant(a.side))) for a in answers]
 
     def _conversation(self, battle: Battle, side: Side) -> list[Message]:
         system = self.stage.protocol.system_prompt
@@ -317,7 +331,8 @@ class Arena:
                     f"{tag[:40]!r} is not one of the stage's reasons.",
                 )
         tags: dict[Side, tuple[str, ...]] = {side: tuple(sorted(set(reasons.get(side, ())))) for side in SIDES}
-        return Ballot(Winner(winner), tags, clean_comment(comment, self.stage.limits.comment_chars))
+        said = clean_comment(comment, self.stage.limits.comment_chars)
+        return Ballot(Winner(winner), tags, privacy.mask(said, privacy.check(said)))
 
     async def _reveal(self, citizen: Citizen, battle_id: str, now: datetime) -> Reveal | None:
         """After the vote is durable: a failure here must not look like a lost vote, so the reveal is then simply not there yet."""

@@ -1,5 +1,31 @@
-"""The draw of a battle, as the arena makes it."""
+"""The draw of a battle: the stage's rule, fed with what the record knows."""
 
-from arena.domain.pairing import draw
+from collections.abc import Mapping, Sequence
 
-__all__ = ["draw"]
+from arena.domain import pairing
+from arena.domain.battle import Draw
+from arena.domain.pairing import Pair
+from arena.domain.stage import Stage
+from arena.record.store import Store
+
+
+class Pairing:
+    """Draws a stage's battles. Every process that serves the stage draws the same battle for the same number."""
+
+    def __init__(self, stage: Stage, store: Store) -> None:
+        """Reads nothing yet; adaptive pairing counts the pairs once in every hundred draws."""
+        self._stage_id = stage.id
+        self._store = store
+        self._rule = pairing.rule_of(stage)
+        self._shown: tuple[int, Mapping[Pair, int]] = (0, {})
+
+    def draw(self, seed: str, number: int, available: Sequence[str]) -> Draw:
+        """The draw with this number, for `Battles.open`: called while the number's row is locked, so every lower number is there to be counted."""
+        shown: Mapping[Pair, int] = {}
+        if self._rule.pairing == "adaptive":
+            start = pairing.epoch_start(number)
+            counted, shown = self._shown
+            if counted != start:
+                shown = self._store.battles.drawn_pairs(self._stage_id, start)
+                self._shown = (start, shown)
+        return pairing.draw(seed, number, available, self._rule, shown)

@@ -1,39 +1,112 @@
 """Who meets whom: one public formula, so that a stranger with the stage's seed can draw every battle again.
 
-The rule `uniform`, in full. Let S be the entrants that can be drawn, sorted, and n how many they are; let the ordered pairs of S stand in
-lexicographic order, M = n(n-1) of them. Draw k is
+Let S be the entrants that can be drawn, sorted, P their pairs, and for a text m let
 
-    d = HMAC-SHA-256(key = seed, message = "kai.draw/1|" + k + "|" + S joined by ",")      seed and message in ASCII, k in decimal
-    pair number floor(d * M / 2**256), counted from 0                                      d read as a big-endian integer
+    h(m, n) = floor(HMAC-SHA-256(key = seed, message = m) * n / 2**256)      seed and m in ASCII, the digest a big-endian integer
 
-so that each ordered pair has probability 1/M (to within 2**-250) whatever was drawn before: seeing every earlier reveal teaches nothing.
+which is a number from 0 to n-1. `k` is the draw's number in decimal, `S` the ids joined by ",". Draw k, in this order:
+
+check     only where the stage has a golden rate g and a control can be drawn: it is a check if h("kai.check/1|k|S", 10**9) < g * 10**9;
+          then entrant, control and sides are number h("kai.check-pair/1|k|S", 2*|S|*|controls|) of all ordered (entrant, control) and (control, entrant).
+uniform   number h("kai.draw/1|k|S", M) of the M = |S|(|S|-1) ordered pairs in lexicographic order.
+adaptive  the same list, each ordered pair with a whole weight: n/d being the stage's uniform share, s(p) how often pair p was drawn (without checks)
+          before this hundred of draws, and gap(p) = max(s) - s(p):  weight(p) = n * sum(gap) + (d - n) * |P| * gap(p), or 1 where all gaps are 0.
+balanced  blocks of M draws: the first half holds every pair once, in the order of h("kai.block/1|b|p|S", 2**256), b the block's number from 0, p "x,y";
+          x stands on side a if h("kai.side/1|b|p|S", 2) is 0. The second half holds every pair the other way round, ordered by h("kai.block/2|b|p|S", 2**256).
+
+Every ordered pair has the probability that is stored with the draw. `uniform` and `adaptive` draws are independent of each other given S and the counts,
+so reveals teach nothing about the next pair; a balanced block's end can be foreseen by whoever saw its beginning (`docs/integrity.md` has the figures).
 """
 
 import hashlib
 import hmac
-from collections.abc import Sequence
-from itertools import permutations
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations, permutations
+from typing import Literal
 
 from arena.domain.battle import Draw
+from arena.domain.stage import Stage
+
+EPOCH = 100
+"""Adaptive pairing looks at the counts once in so many draws, so that every process and every stranger sees the same ones."""
+_BILLION = 10**9
+
+Pair = tuple[str, str]
+"""Two ids in order of the alphabet, whatever their sides were."""
 
 
-def draw(seed: str, number: int, available: Sequence[str]) -> Draw:
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the stage declares about its draws."""
+
+    pairing: Literal["uniform", "balanced", "adaptive"] = "uniform"
+    uniform_share: float = 1.0
+    golden_rate: float = 0.0
+    controls: frozenset[str] = frozenset()
+
+
+UNIFORM = Rule()
+
+
+def rule_of(stage: Stage) -> Rule:
+    """The stage's rule."""
+    protocol = stage.protocol
+    controls = frozenset(control.id for control in stage.controls)
+    return Rule(protocol.pairing, protocol.uniform_share, protocol.golden_rate, controls)
+
+
+def draw(
+    seed: str, number: int, available: Sequence[str], rule: Rule = UNIFORM, shown: Mapping[Pair, int] | None = None
+) -> Draw:
     """The stage's draw with this number.
 
     Args:
         seed: the stage's secret, published when it freezes; `commitment(seed)` is published before it opens.
         number: counts the stage's draws from 1.
-        available: ids of the entrants that can be drawn; their order does not matter.
+        available: ids of the entrants, and controls, that can be drawn; their order does not matter.
+        rule: the stage's.
+        shown: for adaptive pairing, how often each pair was drawn up to `epoch_start(number)`.
 
     Raises:
-        ValueError: fewer than two entrants.
+        ValueError: fewer than two entrants besides controls.
     """
-    entrants = tuple(sorted(set(available)))
+    everyone = tuple(sorted(set(available)))
+    entrants = [e for e in everyone if e not in rule.controls]
+    controls = [e for e in everyone if e in rule.controls]
     if len(entrants) < 2:
         raise ValueError(f"two entrants are needed to draw a battle; available: {', '.join(entrants) or 'none'}")
+    where = f"{number}|{','.join(entrants)}"
+    checks = round(rule.golden_rate * _BILLION) if controls else 0
+    if checks and below(seed, f"kai.check/1|{where}", _BILLION) < checks:
+        pairs = sorted((x, y) for e in entrants for c in controls for x, y in ((e, c), (c, e)))
+        a, b = pairs[below(seed, f"kai.check-pair/1|{where}", len(pairs))]
+        return Draw(a, b, number, everyone, checks / _BILLION / len(pairs))
+    left = 1 - checks / _BILLION
     pairs = list(permutations(entrants, 2))
-    a, b = pairs[below(seed, f"kai.draw/1|{number}|{','.join(entrants)}", len(pairs))]
-    return Draw(a, b, number, entrants, 1 / len(pairs))
+    if rule.pairing == "balanced":
+        a, b = _block(seed, (number - 1) // len(pairs), entrants)[(number - 1) % len(pairs)]
+        return Draw(a, b, number, everyone, left / len(pairs))
+    weights = _weights(rule, entrants, shown or {})
+    total = 2 * sum(weights.values())
+    point = below(seed, f"kai.draw/1|{where}", total)
+    for a, b in pairs:
+        weight = weights[pair_of(a, b)]
+        if point < weight:
+            return Draw(a, b, number, everyone, left * weight / total)
+        point -= weight
+    raise AssertionError("a point below the total lies in one of the weights")
+
+
+def epoch_start(number: int) -> int:
+    """The last draw whose outcome adaptive pairing knows at this draw."""
+    return (number - 1) // EPOCH * EPOCH
+
+
+def pair_of(a: str, b: str) -> Pair:
+    """The pair, whatever the sides."""
+    return (a, b) if a < b else (b, a)
 
 
 def commitment(seed: str) -> str:
@@ -45,3 +118,30 @@ def below(seed: str, message: str, n: int) -> int:
     """A number from 0 to n-1 that only the seed's owner can foresee, and that everybody can check afterwards."""
     digest = hmac.new(seed.encode("ascii"), message.encode("ascii"), hashlib.sha256).digest()
     return int.from_bytes(digest, "big") * n >> 256
+
+
+def _weights(rule: Rule, entrants: Sequence[str], shown: Mapping[Pair, int]) -> dict[Pair, int]:
+    """Whole numbers, so that every machine draws the same."""
+    pairs = list(combinations(entrants, 2))
+    if rule.pairing != "adaptive":
+        return dict.fromkeys(pairs, 1)
+    most = max(shown.get(p, 0) for p in pairs)
+    gaps = {p: most - shown.get(p, 0) for p in pairs}
+    share = Fraction(str(rule.uniform_share))
+    even = share.numerator * sum(gaps.values())
+    if not sum(gaps.values()):
+        return dict.fromkeys(pairs, 1)
+    return {p: even + (share.denominator - share.numerator) * len(pairs) * gap for p, gap in gaps.items()}
+
+
+def _block(seed: str, block: int, entrants: Sequence[str]) -> list[Pair]:
+    """One block: every pair once, then every pair once more with the sides changed."""
+    everyone = ",".join(entrants)
+    pairs = list(combinations(entrants, 2))
+
+    def shuffled(half: int) -> list[Pair]:
+        return sorted(pairs, key=lambda p: below(seed, f"kai.block/{half}|{block}|{p[0]},{p[1]}|{everyone}", 1 << 256))
+
+    swapped = {p: below(seed, f"kai.side/1|{block}|{p[0]},{p[1]}|{everyone}", 2) == 1 for p in pairs}
+    first = [(y, x) if swapped[x, y] else (x, y) for x, y in shuffled(1)]
+    return first + [(x, y) if swapped[x, y] else (y, x) for x, y in shuffled(2)]

@@ -177,6 +177,20 @@ class Battles:
             ).all()
         return [(_battle(row, ()), row.n_turns, row.receipt) for row in rows]
 
+    def drawn_pairs(self, stage_id: str, up_to: int) -> dict[tuple[str, str], int]:
+        """How often each pair was drawn up to this draw, whatever the sides and whatever became of it: `{(x, y): battles}`, x < y."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                select(battles.c.model_a, battles.c.model_b, func.count())
+                .where(battles.c.stage_id == stage_id, battles.c.draw_number <= up_to)
+                .group_by(battles.c.model_a, battles.c.model_b)
+            ).all()
+        counted: dict[tuple[str, str], int] = {}
+        for a, b, count in rows:
+            pair = (min(a, b), max(a, b))
+            counted[pair] = counted.get(pair, 0) + count
+        return counted
+
     def exposure(self, stage_id: str) -> list[tuple[str, str, str, int]]:
         """How often each ordered pair was drawn, by state: `(model_a, model_b, state, battles)`."""
         with self._database.reading() as connection:
