@@ -20,7 +20,7 @@ from arena.battles.views import BlindBattle, Reveal, blind, reveal_of
 from arena.domain import vote as votes
 from arena.domain.battle import SIDES, Answer, Battle, Side, new_battle_id
 from arena.domain.citizen import Citizen
-from arena.domain.errors import ArenaError, Forbidden, NotFound, TooMany, Unavailable, Unusable
+from arena.domain.errors import ArenaError, Forbidden, NotFound, Unavailable, Unusable
 from arena.domain.stage import Stage, StageStatus
 from arena.domain.vote import Ballot, Winner
 from arena.record.battles import stage_not_open
@@ -116,7 +116,7 @@ class Arena:
         now = self._clock()
         self._require_window(now)
         protocol, limits = self.stage.protocol, self.stage.limits
-        self._require_room(citizen)
+        self._require_room()
         prompt, marks = await self.recorded(self._admitted, clean_prompt(prompt, protocol.prompt_chars))
         battle = await self.recorded(
             self.store.battles.begin_turn,
@@ -124,6 +124,7 @@ class Arena:
             citizen.id,
             prompt,
             max_turns=protocol.turns,
+            max_streams=limits.streams_per_citizen,
             lease=(self._owner, now + LEASE),
             now=now,
             marks=marks,
@@ -377,16 +378,8 @@ class Arena:
                 f"A required consent is missing ({', '.join(missing)}). Give it on the first page.",
             )
 
-    def _require_room(self, citizen: Citizen) -> None:
-        alive = [owner for owner, turn in self._running.values() if not turn.over.is_set()]
-        if alive.count(citizen.id) >= self.stage.limits.streams_per_citizen:
-            raise TooMany(
-                "too_many_streams",
-                "동시에 진행할 수 있는 대결 수를 넘었어요. 진행 중인 답변이 끝난 뒤 다시 시도해 주세요.",
-                "You have as many answers running as you may. Try again when one has ended.",
-                retry_after_s=10,
-            )
-        if len(alive) >= self.stage.limits.streams:
+    def _require_room(self) -> None:
+        if sum(not turn.over.is_set() for _, turn in self._running.values()) >= self.stage.limits.streams:
             raise Unavailable(
                 "busy",
                 "지금 이용하는 분이 많아요. 잠시 뒤 다시 시도해 주세요.",

@@ -118,8 +118,20 @@ class Limits(Declared):
     """Bounds on everything a client can make grow."""
 
     battles_per_hour: Annotated[int, Field(ge=1)] = 60
+    battles_per_day: Annotated[int, Field(ge=1)] = 300
     turns_per_minute: Annotated[int, Field(ge=1)] = 20
+    turns_per_day: Annotated[int, Field(ge=1)] = 1000
     votes_per_hour: Annotated[int, Field(ge=1)] = 60
+    votes_per_day: Annotated[int, Field(ge=1)] = 300
+    sessions_per_hour: Annotated[int, Field(ge=1)] = 300
+    """New citizens from one network (/24 or /56)."""
+    network_factor: Annotated[int, Field(ge=1)] = 50
+    """How many citizens' worth of battles, turns and votes one network may use: schools and carriers share addresses."""
+    proof: Literal["never", "pressure", "always"] = "pressure"
+    """When a new citizen's browser has to work a little (ALTCHA); under `pressure`, after `proof_after` in an hour from one network."""
+    proof_after: Annotated[int, Field(ge=0)] = 20
+    proof_cost: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
+    """Iterations of each of the 256 tries that a proof takes on average: about a second on a phone."""
     streams_per_citizen: Annotated[int, Field(ge=1)] = 2
     streams: Annotated[int, Field(ge=1)] = 2000
     comment_chars: Annotated[int, Field(ge=0, le=10_000)] = 1000

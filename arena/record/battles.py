@@ -1,16 +1,28 @@
 """Battles, turns and answers. Every transition is one conditional update: whoever comes second changes nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, exists, func, insert, literal, select, update
 
 from arena.domain.battle import SIDES, Answer, Battle, BattleState, Draw, Turn
-from arena.domain.errors import ArenaError, Conflict, not_found
+from arena.domain.errors import ArenaError, Conflict, TooMany, not_found
 from arena.domain.stage import StageStatus
 from arena.record.database import Database
 from arena.record.tables import answers, battles, stages, turns, votes
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnBattle:
+    """A draw and what became of it."""
+
+    battle_id: str
+    draw: Draw
+    state: BattleState
+    void_reason: str | None
+    touched_at: datetime
 
 
 class Battles:
@@ -47,6 +59,7 @@ class Battles:
         prompt: str,
         *,
         max_turns: int,
+        max_streams: int | None = None,
         lease: tuple[str, datetime],
         now: datetime,
         marks: Sequence[str] = (),
@@ -56,9 +69,12 @@ class Battles:
         Raises:
             NotFound: unknown, or somebody else's.
             Conflict: another state, or no turn left.
+            TooMany: this citizen has `max_streams` answers running, here or in other processes.
         """
         owner, until = lease
         with self._database.writing() as connection:
+            if max_streams is not None and _running(connection, citizen_id, now) >= max_streams:
+                raise too_many_streams()
             _release_expired(connection, battle_id, now)
             n = _turn_count(connection, battle_id) + 1
             changed = connection.execute(
@@ -177,6 +193,25 @@ class Battles:
             ).all()
         return [(_battle(row, ()), row.n_turns, row.receipt) for row in rows]
 
+    def drawn(self, stage_id: str, chunk: int = 10_000) -> Iterator[DrawnBattle]:
+        """Every draw of the stage, in the order of its number."""
+        columns = (
+            battles.c.id,
+            battles.c.model_a,
+            battles.c.model_b,
+            battles.c.draw_number,
+            battles.c.draw_available,
+            battles.c.draw_probability,
+            battles.c.state,
+            battles.c.void_reason,
+            battles.c.touched_at,
+        )
+        chosen = select(*columns).where(battles.c.stage_id == stage_id).order_by(battles.c.draw_number)
+        with self._database.reading() as connection:
+            for row in connection.execution_options(yield_per=chunk).execute(chosen):
+                draw = Draw(row.model_a, row.model_b, row.draw_number, tuple(row.draw_available), row.draw_probability)
+                yield DrawnBattle(row.id, draw, BattleState(row.state), row.void_reason, row.touched_at)
+
     def drawn_pairs(self, stage_id: str, up_to: int) -> dict[tuple[str, str], int]:
         """How often each pair was drawn up to this draw, whatever the sides and whatever became of it: `{(x, y): battles}`, x < y."""
         with self._database.reading() as connection:
@@ -234,6 +269,23 @@ def _stage_is_open() -> Any:
 
 def _turn_count(connection: Connection, battle_id: str) -> int:
     return connection.execute(select(func.count()).where(turns.c.battle_id == battle_id)).scalar_one()
+
+
+def _running(connection: Connection, citizen_id: str, now: datetime) -> int:
+    running = and_(
+        battles.c.citizen_id == citizen_id, battles.c.state == BattleState.ANSWERING, battles.c.lease_until >= now
+    )
+    return connection.execute(select(func.count()).where(running)).scalar_one()
+
+
+def too_many_streams() -> TooMany:
+    """As many answers are running as may."""
+    return TooMany(
+        "too_many_streams",
+        "동시에 진행할 수 있는 대결 수를 넘었어요. 진행 중인 답변이 끝난 뒤 다시 시도해 주세요.",
+        "You have as many answers running as you may. Try again when one has ended.",
+        retry_after_s=10,
+    )
 
 
 def _release_expired(connection: Connection, battle_id: str | None, now: datetime) -> int:

@@ -20,8 +20,12 @@ BUSY_TIMEOUT_MS = 5000
 class Database:
     """Opens a database (SQLite file or PostgreSQL), migrates it, and lends transactions."""
 
-    def __init__(self, url: str) -> None:
-        """`url` is SQLAlchemy's: `sqlite:///var/arena.db` or `postgresql+psycopg://user@host/name`."""
+    def __init__(self, url: str, *, durable: bool = True) -> None:
+        """`url` is SQLAlchemy's: `sqlite:///var/arena.db` or `postgresql+psycopg://user@host/name`.
+
+        Without `durable`, a commit does not wait for the disk: for what may be forgotten, never for a vote.
+        """
+        self._durable = durable
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite and self.url.database:
@@ -49,15 +53,17 @@ class Database:
             cursor = connection.cursor()
             for pragma in (
                 "journal_mode=WAL",
-                "synchronous=FULL",  # the acknowledgement of a vote must survive a power cut
+                # The acknowledgement of a vote must survive a power cut.
+                f"synchronous={'FULL' if self._durable else 'NORMAL'}",
                 "foreign_keys=ON",
                 f"busy_timeout={BUSY_TIMEOUT_MS}",
             ):
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
+            self._file = self._file or _identity(self.url.database)
         else:
             with connection.cursor() as cursor:
-                cursor.execute("SET synchronous_commit = on")
+                cursor.execute(f"SET synchronous_commit = {'on' if self._durable else 'off'}")
                 cursor.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
             connection.commit()
 
@@ -73,8 +79,6 @@ class Database:
         with self.writing() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-        if self.is_sqlite:
-            self._file = _identity(self.url.database)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -3,6 +3,7 @@
 from arena.record.battles import Battles
 from arena.record.citizens import Citizens
 from arena.record.database import Database
+from arena.record.ephemera import Ephemera
 from arena.record.events import Events
 from arena.record.organizers import Organizers
 from arena.record.stages import Stages
@@ -22,6 +23,8 @@ class Store:
         self.votes = Votes(self.database)
         self.events = Events(self.database)
         self.organizers = Organizers(self.database)
+        self._hasty = Database(url, durable=False)
+        self.ephemera = Ephemera(self._hasty)
 
     def ping(self) -> None:
         """Raises Unavailable unless a write transaction can begin."""
@@ -31,3 +34,4 @@ class Store:
     def close(self) -> None:
         """Gives every connection back."""
         self.database.close()
+        self._hasty.close()
