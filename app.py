@@ -68,7 +68,14 @@ def build(chosen: settings.Settings) -> FastAPI:
     problems.install(app)
     app.include_router(api.router)
     app.include_router(api.health)
-    login = site.mount(app, stage=stage, store=store, leaderboard=leaderboard, cookie_secrets=keys.cookie_secrets)
+    login = site.mount(
+        app,
+        stage=stage,
+        store=store,
+        leaderboard=leaderboard,
+        cookie_secrets=keys.cookie_secrets,
+        public_url=chosen.public_url,
+    )
     return app
 
 

@@ -12,6 +12,7 @@ from arena.domain.citizen import Citizen, IdentityLevel, pseudonym
 
 COOKIE = "arena_session"
 MAX_AGE_S = 180 * 24 * 3600
+AUDIENCE = "citizen"
 
 
 class Sessions:
@@ -25,7 +26,7 @@ class Sessions:
     def new(self, subject: str | None = None, level: IdentityLevel = "anonymous") -> tuple[Citizen, str]:
         """A citizen and the cookie's value; without a subject, a new anonymous one."""
         subject = subject or secrets.token_urlsafe(16)
-        claims = {"sub": subject, "lvl": level, "exp": int(time.time()) + MAX_AGE_S}
+        claims = {"sub": subject, "aud": AUDIENCE, "lvl": level, "exp": int(time.time()) + MAX_AGE_S}
         return Citizen(pseudonym(self._secret, subject), level), jwt.encode({"alg": "HS256"}, claims, self._keys[0])
 
     def citizen(self, cookie: str | None) -> Citizen | None:
@@ -33,7 +34,9 @@ class Sessions:
         for key in self._keys if cookie else ():
             try:
                 claims = jwt.decode(cookie or "", key, algorithms=["HS256"]).claims
-                jwt.JWTClaimsRegistry(sub={"essential": True}, exp={"essential": True}).validate(claims)
+                jwt.JWTClaimsRegistry(
+                    sub={"essential": True}, exp={"essential": True}, aud={"essential": True, "value": AUDIENCE}
+                ).validate(claims)
             except (JoseError, ValueError):
                 continue
             return Citizen(pseudonym(self._secret, claims["sub"]), claims.get("lvl", "anonymous"))

@@ -1,0 +1,106 @@
+"""The organizer's way in: a form, a signed cookie, and the one-time link printed at start."""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from html import escape
+
+import anyio.to_thread
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+from starlette.datastructures import FormData
+
+COOKIE = "arena_organizer"
+MAX_AGE_S = 12 * 3600
+AUDIENCE = "organizer"
+
+_FORM = """<!doctype html>
+<html lang="ko"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>운영자 로그인 · K-AI Arena</title><link rel="stylesheet" href="/arena-assets/arena.css"></head>
+<body class="arena-login"><main><h1>운영자 로그인</h1><p lang="en">Organizer login</p>
+<form method="post" action="/organizer/login">
+<label for="name">이름 <span lang="en">Name</span></label>
+<input id="name" name="name" autocomplete="username" required maxlength="64" value="{name}">
+<label for="password">비밀번호 <span lang="en">Password</span></label>
+<input id="password" name="password" type="password" autocomplete="current-password" required maxlength="200">
+{error}
+<button type="submit">로그인 <span lang="en">Log in</span></button>
+</form></main></body></html>"""
+
+
+class Login:
+    """Who may see the console."""
+
+    def __init__(self, check: Callable[[str, str], bool], cookie_secrets: Sequence[bytes], *, secure: bool) -> None:
+        """`check(name, password)` says whether an organizer may enter; it may be slow, and is called in a thread."""
+        self._check = check
+        self._keys = [OctKey.import_key(secret) for secret in cookie_secrets]
+        self._secure = secure
+        self._link = secrets.token_urlsafe(24)
+        self.router = APIRouter(prefix="/organizer", include_in_schema=False)
+        self.router.add_api_route("/login", self._form, methods=["GET"])
+        self.router.add_api_route("/login", self._enter, methods=["POST"])
+        self.router.add_api_route("/logout", self._leave, methods=["POST"])
+        self.router.add_api_route("/enter", self._by_link, methods=["GET"])
+
+    def one_time_link(self) -> str:
+        """The path that lets its first visitor in, once."""
+        return f"/organizer/enter?once={self._link}"
+
+    def organizer(self, request: Request) -> str | None:
+        """The organizer's name, if this request carries a valid cookie."""
+        for key in self._keys:
+            try:
+                claims = jwt.decode(request.cookies.get(COOKIE, ""), key, algorithms=["HS256"]).claims
+                jwt.JWTClaimsRegistry(
+                    sub={"essential": True}, exp={"essential": True}, aud={"essential": True, "value": AUDIENCE}
+                ).validate(claims)
+            except (JoseError, ValueError):
+                continue
+            return str(claims["sub"])
+        return None
+
+    def is_organizer(self, request: Request) -> bool:
+        """Whether this request comes from an organizer."""
+        return self.organizer(request) is not None
+
+    async def _form(self) -> HTMLResponse:
+        return HTMLResponse(_FORM.format(name="", error=""))
+
+    async def _enter(self, request: Request) -> Response:
+        form: FormData = await request.form()
+        name, password = str(form.get("name", ""))[:64], str(form.get("password", ""))[:200]
+        if not await anyio.to_thread.run_sync(self._check, name, password):
+            error = (
+                '<p role="alert">이름이나 비밀번호가 맞지 않습니다. <span lang="en">Wrong name or password.</span></p>'
+            )
+            return HTMLResponse(_FORM.format(name=escape(name, quote=True), error=error), 401)
+        return self._welcome(name)
+
+    async def _by_link(self, once: str = "") -> Response:
+        if not self._link or not secrets.compare_digest(once.encode(), self._link.encode()):
+            return RedirectResponse("/organizer/login", 303)
+        self._link = ""
+        return self._welcome("console")
+
+    async def _leave(self) -> Response:
+        response = RedirectResponse("/organizer/login", 303)
+        response.delete_cookie(COOKIE, path="/")
+        return response
+
+    def _welcome(self, name: str) -> Response:
+        claims = {"sub": name, "aud": AUDIENCE, "exp": int(time.time()) + MAX_AGE_S}
+        response = RedirectResponse("/organizer/", 303)
+        response.set_cookie(
+            COOKIE,
+            jwt.encode({"alg": "HS256"}, claims, self._keys[0]),
+            max_age=MAX_AGE_S,
+            httponly=True,
+            samesite="lax",
+            secure=self._secure,
+            path="/",
+        )
+        return response

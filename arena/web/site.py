@@ -1,0 +1,61 @@
+"""Puts the pages into the app: assets, login, the two Gradio apps, and the guard before all of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import gradio as gr
+from fastapi import FastAPI, Request
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.cors import CORSMiddleware
+
+from arena.domain.stage import Stage
+from arena.record.store import Store
+from arena.results.leaderboard import Leaderboard
+from arena.web import citizen_page, organizer_page
+from arena.web.guard import Guard
+from arena.web.login import Login
+
+HERE = Path(__file__).resolve().parent
+
+
+def mount(
+    app: FastAPI,
+    *,
+    stage: Stage,
+    store: Store,
+    leaderboard: Leaderboard,
+    cookie_secrets: Sequence[bytes],
+    public_url: str,
+) -> Login:
+    """Mounts everything people see; returns the organizers' login."""
+    login = Login(store.organizers.check, cookie_secrets, secure=public_url.startswith("https://"))
+    app.include_router(login.router)
+    app.mount("/arena-assets", StaticFiles(directory=HERE / "assets"))
+    _gradio(app, organizer_page.build(stage, leaderboard.snapshot), "/organizer", login=login)
+    _gradio(app, citizen_page.build(stage), "/", head=citizen_page.HEAD)
+    # Our own CORS rule on the parent keeps Gradio from adding one that reflects any origin.
+    app.add_middleware(CORSMiddleware, allow_origins=[public_url] if public_url else [])
+    app.add_middleware(Guard, origins=[public_url] if public_url else [], body_bytes=stage.limits.body_bytes)
+    return login
+
+
+def _gradio(app: FastAPI, page: gr.Blocks, path: str, *, head: str | None = None, login: Login | None = None) -> None:
+    def organizer(request: Request) -> str | None:
+        return login.organizer(request) if login else None
+
+    page.queue(api_open=False, max_size=200)
+    gr.mount_gradio_app(
+        app,
+        page,
+        path=path,
+        auth_dependency=organizer if login else None,
+        theme=citizen_page.theme(),
+        head=head,
+        show_error=False,
+        max_file_size="1kb",
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
+    )
