@@ -34,7 +34,7 @@ EPOCH = 100
 _BILLION = 10**9
 
 Pair = tuple[str, str]
-"""Two ids in order of the alphabet, whatever their sides were."""
+"""Two ids: side a and side b; or, where sides do not matter, in the order of the alphabet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +72,11 @@ def draw(
     Raises:
         ValueError: fewer than two entrants besides controls.
     """
-    everyone = tuple(sorted(set(available)))
-    entrants = [e for e in everyone if e not in rule.controls]
-    controls = [e for e in everyone if e in rule.controls]
-    if len(entrants) < 2:
-        raise ValueError(f"two entrants are needed to draw a battle; available: {', '.join(entrants) or 'none'}")
+    everyone, entrants, controls = _sorted_out(available, rule)
     where = f"{number}|{','.join(entrants)}"
-    checks = round(rule.golden_rate * _BILLION) if controls else 0
+    checks = _checks(rule, controls)
     if checks and below(seed, f"kai.check/1|{where}", _BILLION) < checks:
-        pairs = sorted((x, y) for e in entrants for c in controls for x, y in ((e, c), (c, e)))
+        pairs = _check_pairs(entrants, controls)
         a, b = pairs[below(seed, f"kai.check-pair/1|{where}", len(pairs))]
         return Draw(a, b, number, everyone, checks / _BILLION / len(pairs))
     left = 1 - checks / _BILLION
@@ -97,6 +93,25 @@ def draw(
             return Draw(a, b, number, everyone, left * weight / total)
         point -= weight
     raise AssertionError("a point below the total lies in one of the weights")
+
+
+def chances(
+    available: Sequence[str], rule: Rule = UNIFORM, shown: Mapping[Pair, int] | None = None
+) -> dict[Pair, float]:
+    """The probability of every ordered pair `(side a, side b)` that could be drawn; they sum to 1.
+
+    Raises:
+        ValueError: fewer than two entrants besides controls.
+    """
+    _, entrants, controls = _sorted_out(available, rule)
+    check = _checks(rule, controls) / _BILLION
+    weights = _weights(rule, entrants, shown or {})
+    total = 2 * sum(weights.values())
+    chance = {(a, b): (1 - check) * weights[pair_of(a, b)] / total for a, b in permutations(entrants, 2)}
+    if check:
+        pairs = _check_pairs(entrants, controls)
+        chance |= dict.fromkeys(pairs, check / len(pairs))
+    return chance
 
 
 def epoch_start(number: int) -> int:
@@ -118,6 +133,23 @@ def below(seed: str, message: str, n: int) -> int:
     """A number from 0 to n-1 that only the seed's owner can foresee, and that everybody can check afterwards."""
     digest = hmac.new(seed.encode("ascii"), message.encode("ascii"), hashlib.sha256).digest()
     return int.from_bytes(digest, "big") * n >> 256
+
+
+def _sorted_out(available: Sequence[str], rule: Rule) -> tuple[tuple[str, ...], list[str], list[str]]:
+    everyone = tuple(sorted(set(available)))
+    entrants = [e for e in everyone if e not in rule.controls]
+    if len(entrants) < 2:
+        raise ValueError(f"two entrants are needed to draw a battle; available: {', '.join(entrants) or 'none'}")
+    return everyone, entrants, [e for e in everyone if e in rule.controls]
+
+
+def _checks(rule: Rule, controls: Sequence[str]) -> int:
+    """How many of a billion draws are checks."""
+    return round(rule.golden_rate * _BILLION) if controls else 0
+
+
+def _check_pairs(entrants: Sequence[str], controls: Sequence[str]) -> list[Pair]:
+    return sorted(pair for e in entrants for c in controls for pair in ((e, c), (c, e)))
 
 
 def _weights(rule: Rule, entrants: Sequence[str], shown: Mapping[Pair, int]) -> dict[Pair, int]:

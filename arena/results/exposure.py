@@ -1,0 +1,164 @@
+"""What the draws gave each entrant: exposure by pair and side with a test of balance, and every draw drawn again."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from arena.domain import pairing
+from arena.domain.battle import Draw
+from arena.domain.pairing import Pair, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """A chi-square test of the draws against the stage's rule. A small `p` says that they did not follow it."""
+
+    statistic: float
+    df: int
+    p: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is published."""
+        return {"chi2": round(self.statistic, 6), "df": self.df, "p": round(self.p, 6)}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One ordered pair."""
+
+    a: str
+    b: str
+    drawn: int
+    expected: float
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One entrant."""
+
+    entrant: str
+    on_a: int
+    on_b: int
+    expected: float
+    """On both sides together."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExposureTable:
+    """How often each entrant, pair and side was drawn, and how often the rule lets one expect it."""
+
+    draws: int
+    cells: tuple[Cell, ...]
+    shares: tuple[Share, ...]
+    pairs: Balance
+    """Over all ordered pairs."""
+    sides: Balance
+    """Side a against side b, entrant by entrant."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is published."""
+        return {
+            "draws": self.draws,
+            "pairs": [{"a": c.a, "b": c.b, "drawn": c.drawn, "expected": round(c.expected, 3)} for c in self.cells],
+            "entrants": [
+                {"id": s.entrant, "on_a": s.on_a, "on_b": s.on_b, "expected": round(s.expected, 3)} for s in self.shares
+            ],
+            "balance": {"pairs": self.pairs.to_json(), "sides": self.sides.to_json()},
+        }
+
+
+def exposure(draws: Iterable[Draw], rule: Rule) -> ExposureTable:
+    """Counts the draws, all from the first one on and in order, against what the rule expects at each of them.
+
+    With x the indicator of each draw's pair and p its probabilities at that draw, sum(x - p) has covariance V = sum(diag(p) - p p'); the statistic is
+    its quadratic form in V's pseudo-inverse. With the same entrants throughout this is Pearson's; with outages and adaptive weights it stays right.
+    """
+    drawn: Counter[Pair] = Counter()
+    strata: Counter[tuple[tuple[str, ...], int]] = Counter()
+    seen: dict[int, Mapping[Pair, int]] = {0: {}}
+    shown: Counter[Pair] = Counter()
+    n = 0
+    for draw in draws:
+        n += 1
+        start = pairing.epoch_start(draw.number) if rule.pairing == "adaptive" else 0
+        if start not in seen:
+            seen[start] = dict(shown)
+        strata[draw.available, start] += 1
+        drawn[draw.a, draw.b] += 1
+        shown[pairing.pair_of(draw.a, draw.b)] += 1
+    chances = {key: pairing.chances(key[0], rule, seen[key[1]]) for key in strata}
+    keys = sorted({pair for chance in chances.values() for pair in chance} | set(drawn))
+    place = {pair: i for i, pair in enumerate(keys)}
+    expected, v = np.zeros(len(keys)), np.zeros((len(keys), len(keys)))
+    for key, times in strata.items():
+        p = np.zeros(len(keys))
+        for pair, chance in chances[key].items():
+            p[place[pair]] = chance
+        expected += times * p
+        v += times * (np.diag(p) - np.outer(p, p))
+    counted = np.array([drawn[pair] for pair in keys], float)
+    entrants = sorted({entrant for pair in keys for entrant in pair})
+    side = np.array([[(pair[0] == e) - (pair[1] == e) for pair in keys] for e in entrants], float)
+    both = np.array([[e in pair for pair in keys] for e in entrants], float)
+    return ExposureTable(
+        draws=n,
+        cells=tuple(Cell(*pair, drawn[pair], float(expected[i])) for i, pair in enumerate(keys)),
+        shares=tuple(
+            Share(
+                e,
+                sum(count for (a, _), count in drawn.items() if a == e),
+                sum(count for (_, b), count in drawn.items() if b == e),
+                float(both[i] @ expected),
+            )
+            for i, e in enumerate(entrants)
+        ),
+        pairs=_balance(counted - expected, v),
+        sides=_balance(side @ (counted - expected), side @ v @ side.T),
+    )
+
+
+def redraw(seed: str, draws: Iterable[Draw], rule: Rule, commitment: str | None = None) -> list[str]:
+    """Draws every battle again, from the first one on; what does not agree, a sentence for each, empty when everything does.
+
+    Args:
+        seed: the stage's, revealed at its freeze.
+        draws: all of the stage's draws, in order.
+        rule: the stage's.
+        commitment: what was published before the stage opened.
+    """
+    wrong: list[str] = []
+    if commitment is not None and pairing.commitment(seed) != commitment:
+        wrong.append("the revealed seed is not the one that was committed to before the stage opened")
+    shown: Counter[Pair] = Counter()
+    known: Mapping[Pair, int] = {}
+    for place, draw in enumerate(draws, start=1):
+        if draw.number != place:
+            wrong.append(f"draw {place} is missing: the next one is number {draw.number}")
+            break
+        if rule.pairing == "adaptive" and (draw.number - 1) % pairing.EPOCH == 0:
+            known = dict(shown)
+        try:
+            again = pairing.draw(seed, draw.number, draw.available, rule, known)
+        except ValueError as error:
+            wrong.append(f"draw {place}: {error}")
+            continue
+        if (draw.a, draw.b) != (again.a, again.b):
+            wrong.append(f"draw {place} gave {draw.a} against {draw.b}; the seed gives {again.a} against {again.b}")
+        elif abs(draw.probability - again.probability) > 1e-12:
+            wrong.append(f"draw {place} has probability {draw.probability}; the rule gives {again.probability}")
+        shown[pairing.pair_of(draw.a, draw.b)] += 1
+    return wrong
+
+
+def _balance(off: np.ndarray, v: np.ndarray) -> Balance:
+    if not len(off):
+        return Balance(0.0, 0, 1.0)
+    values, vectors = np.linalg.eigh(v)
+    solid = values > 1e-9 * max(1.0, float(values.max()))
+    statistic = float((((vectors.T @ off)[solid] ** 2) / values[solid]).sum())
+    df = int(solid.sum())
+    return Balance(statistic, df, float(stats.chi2.sf(statistic, df)) if df else 1.0)
