@@ -7,7 +7,7 @@ from sqlalchemy import Connection, insert, select
 
 from arena.domain.citizen import Citizen
 from arena.record.database import Database
-from arena.record.tables import citizens, consents
+from arena.record.tables import citizens, consents, identities
 
 
 class Citizens:
@@ -24,7 +24,7 @@ class Citizens:
                 connection.execute(
                     insert(citizens).values(id=citizen.id, identity_level=citizen.identity_level, created_at=now)
                 )
-            last = _answered(connection, citizen.id)
+            last = answered(connection, citizen.id)
             new = [
                 {"citizen_id": citizen.id, "consent_id": consent, "version": version, "granted": yes, "at": now}
                 for consent, (version, yes) in granted.items()
@@ -36,12 +36,28 @@ class Citizens:
     def consents(self, citizen_id: str) -> dict[str, int]:
         """What this citizen has agreed to and not taken back: `{consent id: version}`."""
         with self._database.reading() as connection:
-            last = _answered(connection, citizen_id)
+            last = answered(connection, citizen_id)
         return {consent: version for consent, (version, granted) in last.items() if granted}
 
+    def has_withdrawn(self, citizen_id: str) -> bool:
+        """Whether this pseudonym has taken everything back: it is never used again."""
+        with self._database.reading() as connection:
+            withdrawn = select(citizens.c.withdrawn_at).where(citizens.c.id == citizen_id)
+            return connection.execute(withdrawn).scalar_one_or_none() is not None
 
-def _answered(connection: Connection, citizen_id: str) -> dict[str, tuple[int, bool]]:
-    """The last answer to each consent."""
+    def subject_of(self, digest: str, new: str, now: datetime) -> str:
+        """The random subject behind an identity's keyed digest; `new` becomes it at the first login, and after a withdrawal."""
+        with self._database.writing() as connection:
+            found = connection.execute(
+                select(identities.c.subject).where(identities.c.digest == digest)
+            ).scalar_one_or_none()
+            if found is None:
+                connection.execute(insert(identities).values(digest=digest, subject=new, created_at=now))
+            return found or new
+
+
+def answered(connection: Connection, citizen_id: str) -> dict[str, tuple[int, bool]]:
+    """The last answer to each consent: `{consent id: (version, granted)}`."""
     rows = connection.execute(
         select(consents.c.consent_id, consents.c.version, consents.c.granted)
         .where(consents.c.citizen_id == citizen_id)

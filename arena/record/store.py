@@ -4,6 +4,7 @@ from arena.record.battles import Battles
 from arena.record.citizens import Citizens
 from arena.record.database import Database
 from arena.record.ephemera import Ephemera
+from arena.record.erasure import Erasure
 from arena.record.events import Events
 from arena.record.organizers import Organizers
 from arena.record.stages import Stages
@@ -23,6 +24,7 @@ class Store:
         self.votes = Votes(self.database)
         self.events = Events(self.database)
         self.organizers = Organizers(self.database)
+        self.erasure = Erasure(self.database)
         self._hasty = Database(url, durable=False)
         self.ephemera = Ephemera(self._hasty)
 
