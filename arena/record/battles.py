@@ -180,6 +180,11 @@ class Battles:
         with self._database.reading() as connection:
             return _owned(connection, battle_id, citizen_id)
 
+    def get(self, battle_id: str) -> Battle | None:
+        """Anybody's battle with its texts: `battles.retention.read_conversation` logs who looks."""
+        with self._database.reading() as connection:
+            return find(connection, battle_id)
+
     def of_citizen(self, citizen_id: str, limit: int) -> list[tuple[Battle, int, str | None]]:
         """This citizen's newest battles without their texts: `(battle, number of turns, receipt)`."""
         counted = select(func.count()).where(turns.c.battle_id == battles.c.id).scalar_subquery()

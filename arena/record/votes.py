@@ -14,7 +14,7 @@ from arena.domain.stage import StageStatus
 from arena.domain.vote import Ballot, Vote, Winner
 from arena.record.battles import find, refusal, stage_not_open
 from arena.record.database import Database
-from arena.record.tables import battles, stages, votes
+from arena.record.tables import battles, leaves, stages, votes
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,18 @@ class Votes:
         """
         with self._database.reading() as connection:
             chosen = _rows().where(votes.c.stage_id == stage_id, votes.c.seq > seq).order_by(votes.c.seq)
+            for row in connection.execution_options(yield_per=chunk).execute(chosen):
+                yield _vote_row(row)
+
+    def sealed(self, stage_id: str, size: int, chunk: int = 10_000) -> Iterator[VoteRow]:
+        """The stage's first `size` votes in the order of its ledger: the row at place n is leaf n."""
+        chosen = (
+            _rows()
+            .join(leaves, leaves.c.vote == votes.c.seq)
+            .where(leaves.c.stage_id == stage_id, leaves.c.n < size)
+            .order_by(leaves.c.n)
+        )
+        with self._database.reading() as connection:
             for row in connection.execution_options(yield_per=chunk).execute(chosen):
                 yield _vote_row(row)
 

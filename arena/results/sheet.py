@@ -1,0 +1,101 @@
+"""The sheet of numbers: everything in an export that follows from the votes, the draws and the stage file, and from nothing else.
+
+The export is made by `sheet`, and the stranger's check makes it again: whatever differs was not made from this evidence.
+"""
+
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+
+from arena.domain.stage import Stage
+from arena.domain.vote import Winner
+from arena.results import evidence
+from arena.results.counting import CHECK, REMOVED, rating_seed
+from arena.results.leaderboard import Exposure, SideBias
+from arena.results.population import published
+from ratings.comparison import BothBad, Comparisons
+from ratings.errors import NothingToRateError
+from ratings.fit import rate
+from ratings.result import Ratings
+from ratings.score import Transform
+
+
+def sheet(stage: Stage, file_sha256: str, votes: pa.Table, draws: pa.Table, removed: frozenset[str]) -> dict[str, Any]:
+    """Every number of the export, by the name of its section."""
+    entrants = [entrant for entrant in stage.entrant_ids if entrant not in removed]
+    frame: Any = evidence.frame(votes)
+    used = frame[frame["left_out"].isna()]
+    met = frame[~frame["left_out"].isin([CHECK, REMOVED])]
+    weighted = bool(votes.num_rows) and frame["weight"].notna().all()
+
+    def rated(rows: Any, both_bad: BothBad, *, by_weight: bool = False) -> Ratings | None:
+        columns = ["model_a", "model_b", "winner", "judge", *(["weight"] if by_weight else [])]
+        declared = stage.protocol.transform
+        try:
+            return rate(
+                Comparisons.from_frame(rows[columns], entrants),
+                prior=stage.protocol.prior,
+                both_bad=both_bad,
+                transform=Transform(declared.id, declared.version, declared.params),
+                component_max=stage.component_max,
+                seed=rating_seed(file_sha256),
+            )
+        except NothingToRateError:
+            return None
+
+    main = rated(used, stage.protocol.both_bad)
+    other: BothBad = "tie" if stage.protocol.both_bad == "exclude" else "exclude"
+    body = {} if main is None else main.to_dict("team_id")
+    winners = used["winner"].value_counts()
+    return {
+        "scores": body.get("scores", []),
+        "covariance": body.get("covariance", []),
+        "pairwise": body.get("pairwise", []),
+        "warnings": body.get("warnings", []),
+        "method": body.get("method"),
+        "sensitivity": {
+            f"both_bad_{other}": _variant(rated(used, other)),
+            "nothing_excluded": _variant(rated(met, stage.protocol.both_bad)),
+            "weighted": _variant(rated(used, stage.protocol.both_bad, by_weight=True)) if weighted else None,
+        },
+        "votes": {
+            "n_votes_raw": votes.num_rows,
+            "n_votes_counted": len(used),
+            "n_votes_used": 0 if main is None else body["method"]["n_used"],
+            "n_voters": int(frame["judge"].nunique()),
+            "n_eff_voters": None if main is None else body["method"]["n_eff_voters"],
+            "winners": {winner.value: int((frame["winner"] == winner.value).sum()) for winner in Winner},
+            "exclusions": [
+                {"reason": str(reason), "count": int(count)}
+                for reason, count in sorted(frame["left_out"].dropna().value_counts().items())
+            ],
+            "identity_levels": identity_levels(votes),
+        },
+        "side_bias": SideBias(int(winners.get("model_a", 0)), int(winners.get("model_b", 0))).to_json(),
+        "exposure": exposure(draws),
+    }
+
+
+def _variant(ratings: Ratings | None) -> list[dict[str, Any]] | None:
+    """The scores under another choice, for comparison with the main ones."""
+    if ratings is None:
+        return None
+    kept = ("team_id", "theta", "se", "rating", "rating_ci95", "rank", "rank_ci95", "points", "points_ci95", "n_votes")
+    return [{key: row[key] for key in kept} for row in ratings.to_dict("team_id")["scores"]]
+
+
+def identity_levels(votes: pa.Table) -> list[dict[str, Any]]:
+    """How many voters had which identity check; of groups under ten only that they exist."""
+    people: Any = votes.select(["judge", "identity_level"]).to_pandas().drop_duplicates()
+    counts = published({str(level): int(n) for level, n in people["identity_level"].value_counts().items()})
+    return [{"level": level, "voters": n} for level, n in counts.items()]
+
+
+def exposure(draws: pa.Table) -> list[dict[str, Any]]:
+    """How often each ordered pair was drawn, and what became of those battles."""
+    cells: dict[tuple[str, str], Counter[str]] = {}
+    columns = (draws.column(name).to_pylist() for name in ("model_a", "model_b", "outcome"))
+    for a, b, outcome in zip(*columns, strict=True):
+        cells.setdefault((a, b), Counter())[outcome] += 1
+    return [Exposure(a, b, states).to_json() for (a, b), states in sorted(cells.items())]
