@@ -18,12 +18,14 @@ from fastapi import FastAPI
 
 from arena import __version__, settings
 from arena.battles.arena import Arena
+from arena.battles.limits import Limits
 from arena.domain.errors import ArenaError
 from arena.domain.stage import Stage
 from arena.record.keys import Keys
+from arena.record.ledger import Ledger
 from arena.record.store import Store
 from arena.results.leaderboard import Leaderboard
-from arena.web import api, problems, site
+from arena.web import api, ledger_routes, problems, site
 from arena.web.session import Sessions
 from models.errors import ModelError
 from models.roster import Roster
@@ -41,6 +43,7 @@ def build(chosen: settings.Settings) -> FastAPI:
     store.stages.adopt(stage, data, datetime.now(UTC))
     keys = Keys.open(chosen.data_dir, os.environ)
     leaderboard = Leaderboard(store, stage)
+    ledger = Ledger(store, keys)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -50,11 +53,13 @@ def build(chosen: settings.Settings) -> FastAPI:
             app.state.services = api.Services(
                 arena=arena,
                 sessions=Sessions(keys.secret, keys.cookie_secrets),
+                limits=Limits(stage.limits, store.ephemera, secret=keys.secret),
                 leaderboard=leaderboard,
                 is_organizer=login.is_organizer,
                 secure_cookies=chosen.public_url.startswith("https://"),
+                trusted_proxies=chosen.trusted_proxies,
             )
-            tending = asyncio.create_task(arena.tend())
+            tending = asyncio.gather(arena.tend(), ledger_routes.keep_signing(ledger, arena))
             say(f"ready: http://{chosen.host}:{chosen.port}")
             say(f"organizers: http://{chosen.host}:{chosen.port}{login.one_time_link()}")
             try:
@@ -68,6 +73,7 @@ def build(chosen: settings.Settings) -> FastAPI:
     problems.install(app)
     app.include_router(api.router)
     app.include_router(api.health)
+    app.include_router(ledger_routes.routes(ledger, keys, stage.id))
     login = site.mount(
         app,
         stage=stage,

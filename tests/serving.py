@@ -42,7 +42,7 @@ def stage_toml(*, protocol: str = "", limits: str = "", top: str = "", extra: di
     )
     return (
         'id = "test"\ntitle = { ko = "시험", en = "Test" }\nprogramme = "시험"\nround = 1\nsynthetic = true\n'
-        f"{top}\n[protocol]\npacing_graphemes_per_s = 400\n{protocol}\n[limits]\n{limits}\n{entrants}"
+        f"{top}\n[protocol]\npacing_graphemes_per_s = 400\n{protocol}\n[limits]\nproof_after = 100000\n{limits}\n{entrants}"
     )
 
 

@@ -178,9 +178,16 @@ class Arena:
             turn.stop()
 
     async def vote(
-        self, citizen: Citizen, battle_id: str, winner: str, reasons: Mapping[Side, Sequence[str]], comment: str
+        self,
+        citizen: Citizen,
+        battle_id: str,
+        winner: str,
+        reasons: Mapping[Side, Sequence[str]],
+        comment: str,
+        *,
+        network: str | None = None,
     ) -> Thanks:
-        """Casts the vote; returns only when it is durable.
+        """Casts the vote; returns only when it is durable. `network` is today's digest of where it comes from.
 
         Raises:
             Unusable: unknown winner or reason.
@@ -196,6 +203,7 @@ class Arena:
             citizen.id,
             ballot,
             lambda battle: votes.cast(battle, citizen, ballot, now, self._secret),
+            network=network,
         )
         return Thanks(cast.receipt, new, await self._reveal(citizen, battle_id, now))
 
@@ -236,6 +244,7 @@ class Arena:
                     await self.recorded(self.store.battles.release_expired, now)
                     idle = timedelta(minutes=self.stage.limits.idle_minutes)
                     await self.recorded(self.store.battles.abandon_idle, now - idle)
+                    await self.recorded(self.store.ephemera.sweep, now)
             except Unavailable:
                 log.warning("the record cannot be reached; leases are not renewed until it is back")
 

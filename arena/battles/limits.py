@@ -95,6 +95,28 @@ class Limits:
                 wait = self._limiter.get_window_stats(item, act, kind, who).reset_time - self._clock().timestamp()
                 raise TooMany("too_many", *_WAIT[act], retry_after_s=max(1.0, wait))
 
+    def enter(self, act: Act, citizen_id: str | None, address: str) -> str:
+        """Counts one act from this address; returns today's digest of its network.
+
+        Raises:
+            TooMany: as `admit`.
+        """
+        network = self.network(address)
+        self.admit(act, citizen_id, network)
+        return network
+
+    def welcome(self, address: str, proof: str | None) -> None:
+        """Lets a new citizen in, with a proof of work where one is due.
+
+        Raises:
+            TooMany: as `admit`.
+            Forbidden: as `redeem`.
+        """
+        network = self.network(address)
+        if self.proof_needed(network):
+            self.redeem(proof)
+        self.admit("session", None, network)
+
     def network(self, address: str) -> str:
         """Today's digest of the address's network prefix (/24, or /56); the address itself is kept nowhere."""
         return keyed_digest(self._ephemera.network_key(self._clock()), "network", prefix_of(address))[:32]

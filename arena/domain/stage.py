@@ -129,7 +129,7 @@ class Limits(Declared):
     """How many citizens' worth of battles, turns and votes one network may use: schools and carriers share addresses."""
     proof: Literal["never", "pressure", "always"] = "pressure"
     """When a new citizen's browser has to work a little (ALTCHA); under `pressure`, after `proof_after` in an hour from one network."""
-    proof_after: Annotated[int, Field(ge=0)] = 20
+    proof_after: Annotated[int, Field(ge=0)] = 60
     proof_cost: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
     """Iterations of each of the 256 tries that a proof takes on average: about a second on a phone."""
     streams_per_citizen: Annotated[int, Field(ge=1)] = 2

@@ -11,11 +11,13 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from arena.battles.arena import Arena
+from arena.battles.limits import PROOF_CHARS, Act, Limits
 from arena.battles.turn import RunningTurn, StreamEvent
 from arena.domain.battle import Side
 from arena.domain.citizen import Citizen
 from arena.domain.errors import Forbidden, Unauthorized, Unusable
 from arena.results.leaderboard import Leaderboard
+from arena.web.address import client_address
 from arena.web.session import COOKIE, MAX_AGE_S, Sessions
 
 KEEP_ALIVE_S = 15.0
@@ -28,9 +30,16 @@ class Services:
 
     arena: Arena
     sessions: Sessions
+    limits: Limits
     leaderboard: Leaderboard
     is_organizer: Callable[[Request], bool]
     secure_cookies: bool
+    trusted_proxies: int = 0
+
+    async def admit(self, request: Request, act: Act, citizen: Citizen | None) -> str:
+        """Counts one act of a citizen and their network; returns today's digest of the network."""
+        address = client_address(request, self.trusted_proxies)
+        return await self.arena.recorded(self.limits.enter, act, citizen.id if citizen else None, address)
 
 
 def services(request: Request) -> Services:
@@ -66,6 +75,8 @@ class SessionRequest(_Body):
 
     consents: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=50)]
     age_ok: bool
+    proof: Annotated[str, Field(max_length=PROOF_CHARS)] | None = None
+    """Base64 of a solved `GET /challenge`; needed when a refusal says `proof_needed`."""
 
 
 class PromptRequest(_Body):
@@ -137,7 +148,11 @@ async def stage(here: Here, arena_session: Annotated[str | None, Cookie()] = Non
 
 @router.post("/session", status_code=201)
 async def session(
-    here: Here, asked: SessionRequest, response: Response, arena_session: Annotated[str | None, Cookie()] = None
+    here: Here,
+    request: Request,
+    asked: SessionRequest,
+    response: Response,
+    arena_session: Annotated[str | None, Cookie()] = None,
 ) -> dict[str, Any]:
     """Keeps the consents and gives the citizen's cookie; a returning citizen keeps their pseudonym."""
     declared = here.arena.stage
@@ -158,7 +173,17 @@ async def session(
             "You can take part only if you agree to the required items.",
         )
     citizen = here.sessions.citizen(arena_session)
+    if citizen is not None and await here.arena.recorded(here.arena.store.citizens.has_withdrawn, citizen.id):
+        citizen = None
+    if declared.population.identity == "oidc" and (citizen is None or citizen.identity_level == "anonymous"):
+        raise Unauthorized(
+            "login_needed",
+            "이 평가는 본인 확인 뒤에 참여할 수 있어요. 먼저 로그인해 주세요.",
+            "This evaluation asks you to log in first: open /login.",
+        )
     if citizen is None:
+        address = client_address(request, here.trusted_proxies)
+        await here.arena.recorded(here.limits.welcome, address, asked.proof)
         citizen, cookie = here.sessions.new()
         response.set_cookie(
             COOKIE, cookie, max_age=MAX_AGE_S, httponly=True, samesite="lax", secure=here.secure_cookies, path="/"
@@ -168,9 +193,26 @@ async def session(
     return {"consents": sorted(asked.consents)}
 
 
+@router.delete("/session", status_code=204)
+async def withdraw(here: Here, response: Response, arena_session: Annotated[str | None, Cookie()] = None) -> None:
+    """Takes every consent back: texts are erased for good, votes stay without a person, the cookie goes."""
+    known = here.sessions.known(arena_session)
+    if known is not None:
+        citizen, subject = known
+        await here.arena.recorded(here.arena.store.erasure.withdraw, citizen, subject, here.arena.now())
+    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax", secure=here.secure_cookies)
+
+
+@router.get("/challenge")
+async def challenge(here: Here) -> dict[str, Any]:
+    """A proof of work to solve (ALTCHA, version 2), good for ten minutes and one session."""
+    return here.limits.challenge()
+
+
 @router.post("/battles", status_code=201)
-async def open_battle(here: Here, me: Me) -> dict[str, str]:
+async def open_battle(here: Here, request: Request, me: Me) -> dict[str, str]:
     """Draws a battle between two hidden entrants."""
+    await here.admit(request, "battle", me)
     return {"battle_id": await here.arena.open(me)}
 
 
@@ -200,8 +242,9 @@ async def battle(here: Here, me: Me, battle_id: BattleId) -> dict[str, Any]:
 
 
 @router.post("/battles/{battle_id}/turns", response_class=StreamingResponse)
-async def ask(here: Here, me: Me, battle_id: BattleId, asked: PromptRequest) -> StreamingResponse:
+async def ask(here: Here, request: Request, me: Me, battle_id: BattleId, asked: PromptRequest) -> StreamingResponse:
     """Asks both sides; answers as `text/event-stream`."""
+    await here.admit(request, "turn", me)
     return _stream(await here.arena.ask(me, battle_id, asked.prompt), 0)
 
 
@@ -228,10 +271,13 @@ async def stop(here: Here, me: Me, battle_id: BattleId) -> dict[str, Literal[Tru
 
 
 @router.post("/battles/{battle_id}/vote", status_code=201)
-async def vote(here: Here, me: Me, battle_id: BattleId, asked: VoteRequest, response: Response) -> dict[str, Any]:
+async def vote(
+    here: Here, request: Request, me: Me, battle_id: BattleId, asked: VoteRequest, response: Response
+) -> dict[str, Any]:
     """Casts the vote; the answer follows the commit. The same vote again is answered with 200 and the same receipt."""
     reasons: dict[Side, list[str]] = {"a": asked.reasons.a, "b": asked.reasons.b}
-    thanks = await here.arena.vote(me, battle_id, asked.winner, reasons, asked.comment)
+    network = await here.admit(request, "vote", me)
+    thanks = await here.arena.vote(me, battle_id, asked.winner, reasons, asked.comment, network=network)
     if not thanks.new:
         response.status_code = 200
     reveal = None if thanks.reveal is None else {side: _revealed(asdict(who)) for side, who in thanks.reveal.items()}

@@ -31,6 +31,11 @@ class Sessions:
 
     def citizen(self, cookie: str | None) -> Citizen | None:
         """Who this cookie stands for; nobody when it is missing, forged, expired or from a forgotten secret."""
+        known = self.known(cookie)
+        return known[0] if known else None
+
+    def known(self, cookie: str | None) -> tuple[Citizen, str] | None:
+        """The citizen with the subject that only the cookie holds."""
         for key in self._keys if cookie else ():
             try:
                 claims = jwt.decode(cookie or "", key, algorithms=["HS256"]).claims
@@ -39,5 +44,5 @@ class Sessions:
                 ).validate(claims)
             except (JoseError, ValueError):
                 continue
-            return Citizen(pseudonym(self._secret, claims["sub"]), claims.get("lvl", "anonymous"))
+            return Citizen(pseudonym(self._secret, claims["sub"]), claims.get("lvl", "anonymous")), claims["sub"]
         return None
