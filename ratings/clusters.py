@@ -94,14 +94,14 @@ class WholeVotes:
             surprise = table[key]
             rows = (voter.astype(np.intp) - start) * k
             rows += left
-            scores = _sums(rows, surprise, size * k)
+            scores = sums(rows, surprise, size * k)
             rows += right.astype(np.intp) - left
-            scores -= _sums(rows, surprise, size * k)
+            scores -= sums(rows, surprise, size * k)
             gram += _exact_gram(scores.reshape(size, k))
         return np.ldexp(gram.astype(np.float64), -2 * (bits + 1))
 
 
-def _sums(place: NDArray[np.intp], values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+def sums(place: NDArray[np.intp], values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     """Adds up the values that belong to each place."""
     return np.asarray(np.bincount(place, values, minlength=size), dtype=np.float64)
 
@@ -162,8 +162,8 @@ class WeightedVotes:
         surprise = (FROM_LEFT / 2 - p[:, :, None]).ravel()[self._key] * self._weight
         size = (int(self._voter.max()) + 1) * k if self._voter.size else 0
         rows = self._voter * k
-        scores = _sums(rows + self._key // (4 * k), surprise, size)
-        scores -= _sums(rows + self._key // 4 % k, surprise, size)
+        scores = sums(rows + self._key // (4 * k), surprise, size)
+        scores -= sums(rows + self._key // 4 % k, surprise, size)
         scores = scores.reshape(-1, k)
         return scores.T @ scores
 

@@ -50,14 +50,23 @@ def sandwich(
         voters: the effective number of voters.
     """
     k = len(information)
-    free = k - 1
-    bread = np.linalg.pinv(information + phantom, hermitian=True)
+    centre = np.eye(k) - 1 / k
+    return centre @ clustered(information, gram, phantom, voters, free=k - 1) @ centre
+
+
+def clustered(
+    information: NDArray[np.float64],
+    gram: NDArray[np.float64],
+    regular: NDArray[np.float64],
+    voters: float,
+    free: int,
+) -> NDArray[np.float64]:
+    """H⁻¹ M H⁻¹ for any parameters: `regular` is the regularisation's part of H and M, `free` their free number."""
+    bread = np.linalg.pinv(information + regular, hermitian=True)
     meat = gram * (voters / (voters - 1) if voters > 1 else 1.0)
     delta = min(0.5, free / (voters - free)) if voters > free else 0.5
     phi = max(1.0, float(np.trace(bread @ meat)) / free)
-    covariance = bread @ (meat + delta * phi * information + phantom) @ bread
-    centre = np.eye(k) - 1 / k
-    covariance = centre @ covariance @ centre
+    covariance = bread @ (meat + delta * phi * information + regular) @ bread
     return (covariance + covariance.T) / 2
 
 

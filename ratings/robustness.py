@@ -1,0 +1,156 @@
+"""How few votes decide an order: the smallest number found whose removal swaps two neighbours.
+
+Each vote's influence on a gap is approximated by one Newton step (Broderick, Giordano & Meager 2020); the most
+influential are removed first, and every number reported was checked by removing them and refitting. It is an upper bound
+of the true minimum: a cleverer choice might need fewer.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ratings import bradley_terry
+from ratings.clusters import FROM_LEFT, laplacian
+from ratings.comparison import BOTH_BAD, BothBad, Comparisons, win_matrix
+from ratings.connectivity import groups
+from ratings.errors import NothingToRateError, RatingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Fragility:
+    """What it would take to swap two neighbours. None: no removal of this kind swaps them."""
+
+    upper: str
+    lower: str
+    gap: float
+    """In logits."""
+    votes: int | None
+    vote_share: float | None
+    """Of the votes in the fit."""
+    voters: int | None
+    """Removing whole voters, all their votes with them."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the export's `sensitivity.robustness` shows it."""
+        return {
+            "upper": self.upper,
+            "lower": self.lower,
+            "gap": round(self.gap, 9),
+            "votes": self.votes,
+            "vote_share": None if self.vote_share is None else round(self.vote_share, 6),
+            "voters": self.voters,
+        }
+
+
+def robustness(comparisons: Comparisons, *, prior: float = 0.5, both_bad: BothBad = "exclude") -> tuple[Fragility, ...]:
+    """For each pair of neighbours in the order, how few votes and how few voters, if removed, would swap them.
+
+    Raises:
+        NothingToRateError: no vote can be counted.
+        RatingsError: the votes carry weights, or the prior is 0 (removals may then leave no estimate).
+    """
+    if comparisons.weight is not None or prior == 0:
+        raise RatingsError("robustness counts whole votes under a prior: give unweighted comparisons and prior > 0")
+    tally = comparisons.tally(both_bad)
+    met = [group for group in groups(tally.wins) if len(group) > 1]
+    if not met:
+        raise NothingToRateError
+    found = []
+    for group in met:
+        removal = _Removal(comparisons, group, prior, both_bad)
+        order = np.argsort(-removal.theta, kind="stable")
+        found += [removal.between(int(i), int(j)) for i, j in pairwise(order)]
+    return tuple(found)
+
+
+class _Removal:
+    """One group's fit, ready to lose votes."""
+
+    def __init__(self, comparisons: Comparisons, group: tuple[int, ...], prior: float, both_bad: BothBad) -> None:
+        place = np.full(len(comparisons.models), -1)
+        place[list(group)] = np.arange(len(group))
+        kept = place[comparisons.a] >= 0
+        if both_bad == "exclude":
+            kept &= comparisons.outcome != BOTH_BAD
+        k = self.k = len(group)
+        self.models, self.prior = [comparisons.models[i] for i in group], prior
+        self.both_bad: BothBad = both_bad
+        a, b = place[comparisons.a[kept]], place[comparisons.b[kept]]
+        self.key = (a * k + b) * 4 + comparisons.outcome[kept]
+        voter = np.arange(len(comparisons)) if comparisons.voter is None else comparisons.voter
+        self.voter = np.unique(voter[kept], return_inverse=True)[1]
+        # Removals walk through the votes of a kind in an order that does not depend on theirs.
+        order = np.lexsort((self.voter, self.key))
+        self.key, self.voter = self.key[order], self.voter[order]
+        self.counts = np.bincount(self.key, minlength=4 * k * k)
+        self.theta = self._fit(self.counts)
+        p = bradley_terry.probabilities(self.theta)
+        wins = win_matrix(self.counts.reshape(k, k, 4), both_bad)
+        information = laplacian((wins + wins.T) * p * (1 - p))
+        self.bread = np.linalg.inv(information + bradley_terry.phantom_information(self.theta, prior))
+        self.surprise = (FROM_LEFT / 2 - p[:, :, None]).ravel()
+        slope = (p * (1 - p))[:, :, None].repeat(4, axis=2).ravel()
+        left, right = np.divmod(np.arange(4 * k * k) // 4, k)
+        self.left, self.right = left, right
+        spread = self.bread[left, left] + self.bread[right, right] - 2 * self.bread[left, right]
+        self.leverage = np.minimum(slope * spread, 0.9)
+
+    def _fit(self, counts: NDArray[np.integer]) -> NDArray[np.float64]:
+        return bradley_terry.fit(win_matrix(counts.reshape(self.k, self.k, 4), self.both_bad), self.prior)
+
+    def _swapped(self, counts: NDArray[np.integer], i: int, j: int) -> bool:
+        theta = self._fit(counts)
+        return bool(theta[j] > theta[i])
+
+    def between(self, i: int, j: int) -> Fragility:
+        """What swaps model i with model j, which stands below it."""
+        towards = self.bread[i] - self.bread[j]
+        influence = self.surprise * (towards[self.left] - towards[self.right]) / (1 - self.leverage)
+        votes = self._fewest_votes(influence, i, j)
+        share = None if votes is None else votes / len(self.key)
+        gap = float(self.theta[i] - self.theta[j])
+        return Fragility(self.models[i], self.models[j], gap, votes, share, self._fewest_voters(influence, i, j))
+
+    def _fewest_votes(self, influence: NDArray[np.float64], i: int, j: int) -> int | None:
+        kinds = np.argsort(-influence, kind="stable")
+        kinds = kinds[(influence[kinds] > 0) & (self.counts[kinds] > 0)]
+        ends = np.cumsum(self.counts[kinds])
+
+        def without(n: int) -> NDArray[np.integer]:
+            left = self.counts.copy()
+            taken = np.clip(n - np.concatenate([[0], ends[:-1]]), 0, self.counts[kinds])
+            left[kinds] -= taken
+            return left
+
+        return _smallest(lambda n: self._swapped(without(n), i, j), int(ends[-1]) if len(ends) else 0)
+
+    def _fewest_voters(self, influence: NDArray[np.float64], i: int, j: int) -> int | None:
+        of_voter = np.bincount(self.voter, influence[self.key])
+        order = np.argsort(-of_voter, kind="stable")
+        order = order[of_voter[order] > 0]
+        rank = np.full(len(of_voter), len(of_voter))
+        rank[order] = np.arange(len(order))
+
+        def without(n: int) -> NDArray[np.integer]:
+            return np.bincount(self.key[rank[self.voter] >= n], minlength=len(self.counts))
+
+        return _smallest(lambda n: self._swapped(without(n), i, j), len(order))
+
+
+def _smallest(swaps: Callable[[int], bool], most: int) -> int | None:
+    """The smallest n ≤ most that swaps, by doubling and bisection; what is returned was itself refitted."""
+    high = 1
+    while high < most and not swaps(high):
+        high *= 2
+    high = min(high, most)
+    if high == 0 or not swaps(high):
+        return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if swaps(middle) else (middle, high)
+    return high

@@ -1,0 +1,145 @@
+"""Raking: weights that bring the voters' margins to the population's (Deming & Stephan 1940), capped.
+
+A variant beside the unweighted fit, never instead of it: weights repair who voted, not why.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ratings.comparison import Comparisons
+from ratings.errors import ComparisonError, RatingsError
+
+_ROUNDS = 500
+_REACHED = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """One level of one variable: what was wanted, what was there, what the weights achieve (shares of the votes)."""
+
+    variable: str
+    level: str
+    target: float
+    before: float
+    achieved: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Raking:
+    """A weight for each voter, mean 1 over the votes."""
+
+    weights: NDArray[np.float64]
+    """(voters,) in the order of the traits' rows."""
+    margins: tuple[Margin, ...]
+    cap: float
+    capped: int
+    """Voters whose weight the cap holds."""
+    design_effect: float
+    """Kish's 1 + cv²: how much the weights widen a variance."""
+    n_eff: float
+    """Votes an unweighted sample of the same precision would have."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the export's `population.weighting` shows it."""
+        return {
+            "method": "raking",
+            "cap": self.cap,
+            "capped": self.capped,
+            "design_effect": round(self.design_effect, 6),
+            "n_eff": round(self.n_eff, 2),
+            "margins": [
+                {
+                    "variable": m.variable,
+                    "level": m.level,
+                    "target": round(m.target, 6),
+                    "before": round(m.before, 6),
+                    "achieved": round(m.achieved, 6),
+                }
+                for m in self.margins
+            ],
+        }
+
+
+def rake(
+    traits: pd.DataFrame, targets: Mapping[str, Mapping[str, float]], votes: NDArray | None = None, cap: float = 5.0
+) -> Raking:
+    """Finds the weights.
+
+    Args:
+        traits: a row for each voter, a column for each variable (sex, region, age band, AI use, …).
+        targets: `{variable: {level: share}}`; shares of a variable add up to 1.
+        votes: how many votes each voter cast; margins are of votes, which is what the fit sees. None counts each once.
+        cap: no weight above `cap` times, or below 1/`cap` times, the mean.
+
+    Raises:
+        ComparisonError: a voter's trait is missing or has no target; names the row.
+        RatingsError: a target that no voter can meet, or shares that do not add up to 1.
+    """
+    if cap <= 1:
+        raise RatingsError(f"cap is {cap}; a weight must be allowed to differ from 1, say cap = 5")
+    base = np.ones(len(traits)) if votes is None else np.asarray(votes, dtype=np.float64)
+    coded = [_coded(traits, variable, shares) for variable, shares in targets.items()]
+    shares = [np.array(list(of.values()), dtype=np.float64) for of in targets.values()]
+    weights = np.ones(len(traits))
+    for _ in range(_ROUNDS):
+        before = weights
+        for codes, wanted in zip(coded, shares, strict=True):
+            total = np.bincount(codes, base * weights, minlength=len(wanted))
+            weights = weights * (wanted * total.sum() / np.where(total > 0, total, 1))[codes]
+        weights = _trimmed(weights, base, cap)
+        if np.abs(weights - before).max() < _REACHED:
+            break
+    held = (weights > cap * (1 - 1e-9)) | (weights < 1 / cap * (1 + 1e-9))
+    margins = [
+        Margin(variable, level, float(wanted[n]), float(was[n]), float(now[n]))
+        for (variable, of), codes, wanted in zip(targets.items(), coded, shares, strict=True)
+        for was, now in [(_shares(codes, base, len(wanted)), _shares(codes, base * weights, len(wanted)))]
+        for n, level in enumerate(of)
+    ]
+    n_eff = float((base * weights).sum() ** 2 / (base * weights**2).sum())
+    return Raking(weights, tuple(margins), cap, int(held.sum()), float(base.sum()) / n_eff, n_eff)
+
+
+def weighted(comparisons: Comparisons, weights: NDArray[np.float64]) -> Comparisons:
+    """The same votes, each with its voter's weight; `weights[code]` belongs to the voter with that code."""
+    if comparisons.voter is None:
+        raise RatingsError("weights belong to voters, and these comparisons name none")
+    return replace(comparisons, weight=np.asarray(weights, dtype=np.float64)[comparisons.voter])
+
+
+def _trimmed(weights: NDArray[np.float64], base: NDArray[np.float64], cap: float) -> NDArray[np.float64]:
+    """Between 1/cap and cap, with mean 1 over the votes at the same time."""
+    for _ in range(_ROUNDS):
+        weights = weights * base.sum() / (base * weights).sum()
+        if weights.max() <= cap * (1 + 1e-12) and weights.min() >= (1 - 1e-12) / cap:
+            break
+        weights = np.clip(weights, 1 / cap, cap)
+    return weights
+
+
+def _coded(traits: pd.DataFrame, variable: str, shares: Mapping[str, float]) -> NDArray[np.intp]:
+    if variable not in traits.columns:
+        raise RatingsError(f"no voter has the trait {variable!r}; known are {', '.join(map(str, traits.columns))}")
+    if abs(sum(shares.values()) - 1) > 1e-6 or min(shares.values()) <= 0:
+        raise RatingsError(
+            f"the target shares of {variable!r} must be positive and add up to 1, not {sum(shares.values())}"
+        )
+    codes = pd.Index(list(shares)).get_indexer(pd.Index(traits[variable].astype(object)))
+    if (codes < 0).any():
+        row = int((codes < 0).argmax())
+        raise ComparisonError(f"{variable} is {traits[variable].iloc[row]!r}, which has no target share", row=row)
+    empty = [level for n, level in enumerate(shares) if not (codes == n).any()]
+    if empty:
+        raise RatingsError(
+            f"no voter has {variable} = {empty[0]!r}: merge this level with a neighbour before weighting"
+        )
+    return codes
+
+
+def _shares(codes: NDArray[np.intp], weight: NDArray[np.float64], levels: int) -> NDArray[np.float64]:
+    return np.bincount(codes, weight, minlength=levels) / weight.sum()
