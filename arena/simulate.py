@@ -2,16 +2,17 @@
 
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import exp
 from typing import Any
 
+from arena.domain import pairing
 from arena.domain.battle import SIDES, Answer, Battle, BattleState, Draw, Side, Turn
 from arena.domain.citizen import Citizen, pseudonym
 from arena.domain.errors import Conflict, Unusable
-from arena.domain.pairing import draw
 from arena.domain.stage import Stage, StageStatus
 from arena.domain.vote import Ballot, Vote, Winner, cast
 from arena.record import bulk
@@ -187,11 +188,12 @@ def simulate(
             "모의 투표는 synthetic = true인 단계에만 넣을 수 있습니다.",
             f"Stage {stage.id} is not synthetic, or no vote is asked for: simulated votes go only where synthetic = true.",
         )
-    if store.votes.count(stage.id):
+    record = store.stages.find(stage.id)
+    if record is not None and record.draws:
         raise Conflict(
-            "has_votes",
-            f"단계 {stage.id}에 이미 투표가 있습니다. --id로 다른 이름을 주세요.",
-            f"Stage {stage.id} has votes already. Give the simulation another name with --id.",
+            "has_battles",
+            f"단계 {stage.id}에 이미 대결이 있습니다. --id로 다른 이름을 주세요.",
+            f"Stage {stage.id} has battles already. Give the simulation another name with --id.",
         )
     rng = random.Random(seed)
     crowd = _Crowd(
@@ -248,6 +250,8 @@ class _Crowd:
     citizens: list[Citizen]
     now: datetime
     liking: dict[tuple[str, str], float] = field(default_factory=dict)
+    shown: Counter[pairing.Pair] = field(default_factory=Counter)
+    known: Mapping[pairing.Pair, int] = field(default_factory=dict)
 
     def enrol(self, store: Store) -> None:
         """Everybody agrees to what is required; some to the release of votes and texts."""
@@ -258,8 +262,13 @@ class _Crowd:
         bulk.enrol(store.database, enrolled, self.now)
 
     def draw(self, seed: str, number: int) -> Draw:
-        """The stage's own draw."""
-        return draw(seed, number, self.stage.entrant_ids)
+        """The stage's own draw; nobody else draws in a simulated stage, so what was drawn before is known here."""
+        rule = pairing.rule_of(self.stage)
+        if pairing.epoch_start(number) == number - 1:
+            self.known = dict(self.shown)
+        drawn = pairing.draw(seed, number, self.stage.entrant_ids, rule, self.known)
+        self.shown[pairing.pair_of(drawn.a, drawn.b)] += 1
+        return drawn
 
     def vote_by_verbs(self, store: Store) -> None:
         """One battle, verb by verb, as a citizen's browser would have it."""

@@ -22,7 +22,25 @@ JSON, VOTES, DRAWS, STAGE, SCORES = "export.json", "votes.parquet", "draws.parqu
 JWKS, SUMS = "jwks.json", "SHA256SUMS"
 FILES = (JSON, VOTES, DRAWS, STAGE, SCORES, JWKS)
 RERUN = "python -m arena verify ."
-COLUMNS = ["rank", "rank_low", "rank_high", "team_id", "team_ko", "team_en", "points", "points_low", "points_high", "points_max", "rating", "rating_low", "rating_high", "win_probability", "votes", "provisional", "synthetic"]
+COLUMNS = [
+    "rank",
+    "rank_low",
+    "rank_high",
+    "team_id",
+    "team_ko",
+    "team_en",
+    "points",
+    "points_low",
+    "points_high",
+    "points_max",
+    "rating",
+    "rating_low",
+    "rating_high",
+    "win_probability",
+    "votes",
+    "provisional",
+    "synthetic",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from arena.domain.battle import BattleState
+from arena.domain.battle import BattleState, Draw
 from arena.domain.errors import ArenaError
 from arena.domain.vote import RECORD_SCHEMA, canonical_plain
 from arena.record.battles import DrawnBattle
@@ -182,6 +182,12 @@ def _draws(drawn: Iterable[DrawnBattle], voted: set[str], frozen_at: Any) -> Ite
         }
 
 
+def draw_of(row: Mapping[str, Any]) -> Draw:
+    """A row of the draws table as a draw."""
+    available = tuple(row["available"].split(","))
+    return Draw(row["model_a"], row["model_b"], row["draw"], available, row["probability"])
+
+
 def parquet(table: pa.Table) -> bytes:
     """The table as a Parquet file: the same table always gives the same bytes."""
     buffer = BytesIO()
@@ -202,11 +208,6 @@ def read(data: bytes, schema: pa.Schema, name: str) -> pa.Table:
     if table.schema.names != schema.names or [f.type for f in table.schema] != [f.type for f in schema]:
         raise EvidenceError(f"{name}: its columns are not those of this schema version")
     return table
-
-
-def counted(votes: pa.Table) -> pd.DataFrame:
-    """The votes that enter the fit, as `ratings` reads them."""
-    return frame(votes).loc[lambda f: f["left_out"].isna()].reset_index(drop=True)
 
 
 def frame(votes: pa.Table) -> pd.DataFrame:

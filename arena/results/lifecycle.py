@@ -4,10 +4,71 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from arena.domain.errors import Conflict, Unusable
-from arena.domain.stage import Stage, StageStatus
+from arena.domain.stage import Stage, StageStatus, file_sha256
+from arena.record.keys import Keys
+from arena.record.ledger import Checkpoint, Ledger
+from arena.record.stages import StageRecord
 from arena.record.store import Store
 
-REMOVED = "entrant.removed"
+OPENED, FROZEN, PUBLISHED, REMOVED = "stage.opened", "stage.frozen", "stage.published", "entrant.removed"
+
+
+def unsealed(stage: Stage) -> list[str]:
+    """The entrants without the hash of a sealed artifact: a real stage does not open with any."""
+    return [entrant.id for entrant in stage.entrants if not entrant.served().get("sha256")]
+
+
+def open_stage(store: Store, stage: Stage, file: bytes, *, organizer: str, now: datetime) -> StageRecord:
+    """draft → open: seals the file's hash, and with it the entrants, the protocol and the transform.
+
+    Raises:
+        Unusable: an entrant of a real stage has no artifact hash.
+        Conflict: the stage has opened before.
+    """
+    if missing := [] if stage.synthetic else unsealed(stage):
+        raise Unusable(
+            "entrants_unsealed",
+            f"참가팀 {', '.join(missing)}의 모델 해시(sha256)가 없어 시작할 수 없습니다.",
+            f"{', '.join(missing)}: give the sha256 of the sealed artifact in the stage file; without it a model could be exchanged.",
+        )
+    text, sha256 = file.decode("utf-8"), file_sha256(file)
+    if store.stages.register(stage.id, text, sha256, now).file_sha256 != sha256:
+        store.stages.reseal(stage.id, text, sha256)
+    record = store.stages.move(stage.id, StageStatus.DRAFT, StageStatus.OPEN, now)
+    sealed = {entrant.id: entrant.served().get("sha256") for entrant in stage.entrants}
+    store.events.append(now, stage.id, organizer, OPENED, {"file_sha256": sha256, "entrants": sealed})
+    return record
+
+
+def freeze(store: Store, keys: Keys, stage_id: str, *, organizer: str, now: datetime) -> tuple[StageRecord, Checkpoint]:
+    """open → frozen: what is committed counts, everything later is refused, and the final checkpoint is signed.
+
+    The status changes in one transaction that every vote's own transaction is ordered against, so a vote at the boundary is either in
+    or its citizen is told no. Called again after an interruption, it finishes what is missing and changes nothing else.
+
+    Raises:
+        Conflict: the stage is a draft, or published.
+        LedgerError: the votes do not agree with what was sealed.
+    """
+    record = store.stages.find(stage_id)
+    if record is None or record.status is not StageStatus.FROZEN:
+        record = store.stages.move(stage_id, StageStatus.OPEN, StageStatus.FROZEN, now)
+    checkpoint = Ledger(store, keys).checkpoint(stage_id, record.frozen_at or now, final=True)
+    if not store.events.of_stage(stage_id, FROZEN):
+        data = {"votes": checkpoint.size, "root": checkpoint.root, "draws": record.draws}
+        store.events.append(now, stage_id, organizer, FROZEN, data)
+    return record, checkpoint
+
+
+def publish(store: Store, stage_id: str, export_id: str, *, organizer: str, now: datetime) -> StageRecord:
+    """frozen → published: the named export is the stage's result.
+
+    Raises:
+        Conflict: the stage is not frozen.
+    """
+    record = store.stages.move(stage_id, StageStatus.FROZEN, StageStatus.PUBLISHED, now)
+    store.events.append(now, stage_id, organizer, PUBLISHED, {"export_id": export_id})
+    return record
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from arena.domain.errors import ArenaError
-from arena.domain.pairing import commitment, draw
+from arena.domain.pairing import commitment
+from arena.domain.pairing import rule_of as rule_of_draws
 from arena.domain.stage import Stage, StageStatus
 from arena.domain.vote import Winner, leaf_hash
 from arena.record.ledger import verify_checkpoint
 from arena.record.merkle import root_of
 from arena.results.counting import CHECK, MARKED, REMOVED, rule_of
 from arena.results.document import VOTES
-from arena.results.evidence import sealed_record
+from arena.results.evidence import draw_of, sealed_record
+from arena.results.exposure import redraw
 from arena.results.integrity import ExclusionReason
 
 Rows = Sequence[Mapping[str, Any]]
@@ -77,12 +79,10 @@ def drawn(document: Mapping[str, Any], stage: Stage, votes: Rows, draws: Rows) -
     if commitment(seed) != document["draws"]["commitment"]:
         raise VerificationError("draws", "the seed is not the one that was committed to")
     yield "draws: the seed is the one that was committed to before the first draw"
-    if stage.protocol.pairing == "uniform" and not stage.controls:
-        for row in draws:
-            made = draw(seed, row["draw"], row["available"].split(","))
-            if (made.a, made.b, made.probability) != (row["model_a"], row["model_b"], row["probability"]):
-                raise VerificationError("draws", f"draw {row['draw']} is not what the seed gives")
-        yield "draws: each is what the seed gives for its number"
+    wrong = redraw(seed, map(draw_of, draws), rule_of_draws(stage))
+    if wrong:
+        raise VerificationError("draws", wrong[0])
+    yield "draws: each is what the seed gives for its number"
 
 
 def left_out(document: Mapping[str, Any], stage: Stage, votes: Rows) -> Iterator[str]:

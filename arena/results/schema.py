@@ -255,7 +255,43 @@ class ExposureCell(Part):
     a: str = says("on side a")
     b: str = says("on side b")
     drawn: Count = says("battles drawn")
-    states: dict[Literal["voted", "void", "unvoted"], Count] = says("what became of them")
+    expected: Annotated[float, Field(ge=0)] = says("what the rule lets one expect")
+    voted: Count = says("of these, judged")
+    void: Count = says("of these, void: an answer failed, nobody was asked to judge")
+    unvoted: Count = says("of these, left by the citizen")
+
+
+class ExposureShare(Part):
+    """How often an entrant was drawn."""
+
+    id: str = says("the entrant")
+    on_a: Count = says("on side a")
+    on_b: Count = says("on side b")
+    expected: Annotated[float, Field(ge=0)] = says("what the rule lets one expect, both sides together")
+
+
+class ChiSquare(Part):
+    """A chi-square test of the draws against the rule; a small p says that they did not follow it."""
+
+    chi2: float = says("the statistic")
+    df: Count = says("degrees of freedom")
+    p: Share = says("probability of a larger statistic under the rule")
+
+
+class Balance(Part):
+    """Tests of the draws."""
+
+    pairs: ChiSquare = says("over all ordered pairs")
+    sides: ChiSquare = says("side a against side b, entrant by entrant")
+
+
+class ExposurePart(Part):
+    """Who was shown against whom."""
+
+    draws: Count = says("how many draws")
+    pairs: list[ExposureCell] = says("by ordered pair")
+    entrants: list[ExposureShare] = says("by entrant")
+    balance: Balance = says("tests against the rule")
 
 
 class Act(Part):
@@ -335,7 +371,7 @@ class UserScore(Part):
     method: Method | None = says("how it was computed; null before the first vote that counts")
     sensitivity: Sensitivity = says("the result under other choices")
     side_bias: SideBiasPart = says("whether the side mattered")
-    exposure: list[ExposureCell] = says("who was shown against whom, how often, on which side")
+    exposure: ExposurePart = says("who was shown against whom, how often, on which side")
     exclusion_acts: list[Act] = says("every decision to leave votes out, in order")
     eligibility: None = says("always null: eligibility is decided elsewhere and applied after the cut")
     draws: Draws = says("the pairing, for anybody to repeat")

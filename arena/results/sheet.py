@@ -8,11 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from arena.domain.pairing import rule_of
 from arena.domain.stage import Stage
 from arena.domain.vote import Winner
 from arena.results import evidence
 from arena.results.counting import CHECK, REMOVED, rating_seed
-from arena.results.leaderboard import Exposure, SideBias
+from arena.results.exposure import exposure
+from arena.results.leaderboard import SideBias
 from arena.results.population import published
 from ratings.comparison import BothBad, Comparisons
 from ratings.errors import NothingToRateError
@@ -73,7 +75,7 @@ def sheet(stage: Stage, file_sha256: str, votes: pa.Table, draws: pa.Table, remo
             "identity_levels": identity_levels(votes),
         },
         "side_bias": SideBias(int(winners.get("model_a", 0)), int(winners.get("model_b", 0))).to_json(),
-        "exposure": exposure(draws),
+        "exposure": exposed(stage, draws),
     }
 
 
@@ -92,10 +94,14 @@ def identity_levels(votes: pa.Table) -> list[dict[str, Any]]:
     return [{"level": level, "voters": n} for level, n in counts.items()]
 
 
-def exposure(draws: pa.Table) -> list[dict[str, Any]]:
-    """How often each ordered pair was drawn, and what became of those battles."""
-    cells: dict[tuple[str, str], Counter[str]] = {}
-    columns = (draws.column(name).to_pylist() for name in ("model_a", "model_b", "outcome"))
-    for a, b, outcome in zip(*columns, strict=True):
-        cells.setdefault((a, b), Counter())[outcome] += 1
-    return [Exposure(a, b, states).to_json() for (a, b), states in sorted(cells.items())]
+def exposed(stage: Stage, draws: pa.Table) -> dict[str, Any]:
+    """How often each ordered pair was drawn, against what the rule lets one expect, and what became of those battles."""
+    rows = draws.to_pylist()
+    outcomes: dict[tuple[str, str], Counter[str]] = {}
+    for row in rows:
+        outcomes.setdefault((row["model_a"], row["model_b"]), Counter())[row["outcome"]] += 1
+    table = exposure(map(evidence.draw_of, rows), rule_of(stage)).to_json()
+    for cell in table["pairs"]:
+        became = outcomes.get((cell["a"], cell["b"]), Counter())
+        cell |= {outcome: became[outcome] for outcome in ("voted", "void", "unvoted")}
+    return table

@@ -142,6 +142,8 @@ def _checked(files: Mapping[str, bytes], jwks: Mapping[str, Any] | None) -> Iter
     document = parsed(files[JSON])
     yield f"document: {JSON} is in canonical form and fits the schema {document['schema']}"
     own = read_jwks(files[JWKS])
+    if rfc8785.dumps(own) != files[JWKS]:
+        raise VerificationError("signature", f"{JWKS} is not in the canonical form of RFC 8785: it was rewritten")
     signature(document, own)
     if jwks is not None:
         signature(document, jwks)
