@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from ratings import bradley_terry
 from ratings.comparison import OUTCOMES, Comparisons
 
 
@@ -43,3 +44,12 @@ def frame(comparisons: Comparisons) -> pd.DataFrame:
             "voter": [f"citizen-{v:06d}" for v in voter],
         }
     )
+
+
+def population_strengths(theta: NDArray[np.float64], taste: float) -> NDArray[np.float64]:
+    """The strengths of the average voter's choices: what a fit of endless votes by endless voters arrives at."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+    gap = theta[:, None] - theta[None, :]
+    chance = (expit(gap[..., None] + taste * np.sqrt(2) * nodes) * weights / weights.sum()).sum(axis=-1)
+    np.fill_diagonal(chance, 0)
+    return bradley_terry.fit(1e6 * chance, 0)
