@@ -25,7 +25,7 @@ from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.record.store import Store
 from arena.results.leaderboard import Leaderboard
-from arena.web import api, ledger_routes, problems, site
+from arena.web import api, ledger_routes, oidc, problems, site
 from arena.web.session import Sessions
 from models.errors import ModelError
 from models.roster import Roster
@@ -44,6 +44,7 @@ def build(chosen: settings.Settings) -> FastAPI:
     keys = Keys.open(chosen.data_dir, os.environ)
     leaderboard = Leaderboard(store, stage)
     ledger = Ledger(store, keys)
+    sessions = Sessions(keys.secret, keys.cookie_secrets)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -52,7 +53,7 @@ def build(chosen: settings.Settings) -> FastAPI:
             arena = Arena(stage, store, roster, secret=keys.secret)
             app.state.services = api.Services(
                 arena=arena,
-                sessions=Sessions(keys.secret, keys.cookie_secrets),
+                sessions=sessions,
                 limits=Limits(stage.limits, store.ephemera, secret=keys.secret),
                 leaderboard=leaderboard,
                 is_organizer=login.is_organizer,
@@ -73,6 +74,23 @@ def build(chosen: settings.Settings) -> FastAPI:
     problems.install(app)
     app.include_router(api.router)
     app.include_router(api.health)
+    if stage.population.identity == "oidc":
+        provider = oidc.Provider.declared(
+            issuer=chosen.oidc_issuer,
+            client_id=chosen.oidc_client_id,
+            client_secret=chosen.oidc_client_secret,
+            level=chosen.oidc_level,
+            public_url=chosen.public_url,
+        )
+        login_routes = oidc.Oidc(
+            provider,
+            sessions,
+            store.citizens,
+            secret=keys.secret,
+            cookie_secrets=keys.cookie_secrets,
+            public_url=chosen.public_url,
+        )
+        app.include_router(login_routes.router)
     app.include_router(ledger_routes.routes(ledger, keys, stage.id))
     login = site.mount(
         app,

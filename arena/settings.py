@@ -30,6 +30,14 @@ class Settings:
     """ARENA_PUBLIC_URL: what citizens type, such as https://arena.example.kr; makes cookies Secure and fixes the allowed origin."""
     trusted_proxies: int = 0
     """ARENA_TRUSTED_PROXIES: how many proxies of ours stand in front; the client's address is read that many steps back."""
+    oidc_issuer: str = ""
+    """ARENA_OIDC_ISSUER: where citizens log in when the stage asks who they are (`identity = "oidc"`)."""
+    oidc_client_id: str = ""
+    """ARENA_OIDC_CLIENT_ID: what the provider calls this arena."""
+    oidc_client_secret: str = ""
+    """ARENA_OIDC_CLIENT_SECRET: what this arena proves itself with there."""
+    oidc_level: str = "verified"
+    """ARENA_OIDC_LEVEL: what a login there is worth, `email` or `verified`; stands on each vote."""
     log_level: str = "info"
     """ARENA_LOG_LEVEL."""
 
@@ -47,6 +55,8 @@ class Settings:
                 _variable(f.name) if _variable(f.name) in environ else "arena.toml" if f.name in file else "default"
             )
             value = str(getattr(self, f.name))
+            if value and f.name.endswith("_secret"):
+                value = "***"
             rows.append((f.name, _without_password(value), source))
         return rows
 

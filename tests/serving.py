@@ -46,8 +46,15 @@ def stage_toml(*, protocol: str = "", limits: str = "", top: str = "", extra: di
     )
 
 
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @contextlib.contextmanager
-def serving(data_dir: Path, stage: str | Path, *, database_url: str = "", **knobs: Any) -> Iterator[str]:
+def serving(data_dir: Path, stage: str | Path, *, database_url: str = "", port: int = 0, **knobs: Any) -> Iterator[str]:
     """Serves in a thread until the block ends; gives the base address."""
     if isinstance(stage, str):
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -55,9 +62,7 @@ def serving(data_dir: Path, stage: str | Path, *, database_url: str = "", **knob
         path.write_text(stage, "utf-8")
     else:
         path = stage
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = port or free_port()
     chosen = Settings(data_dir=data_dir, stage=path, database_url=database_url, port=port, **knobs)
     server = uvicorn.Server(
         uvicorn.Config(

@@ -23,10 +23,12 @@ class Sessions:
         self._secret = pseudonym_secret
         self._keys = [OctKey.import_key(secret) for secret in cookie_secrets]
 
-    def new(self, subject: str | None = None, level: IdentityLevel = "anonymous") -> tuple[Citizen, str]:
+    def new(
+        self, subject: str | None = None, level: IdentityLevel = "anonymous", *, lasts_s: int = MAX_AGE_S
+    ) -> tuple[Citizen, str]:
         """A citizen and the cookie's value; without a subject, a new anonymous one."""
         subject = subject or secrets.token_urlsafe(16)
-        claims = {"sub": subject, "aud": AUDIENCE, "lvl": level, "exp": int(time.time()) + MAX_AGE_S}
+        claims = {"sub": subject, "aud": AUDIENCE, "lvl": level, "exp": int(time.time()) + lasts_s}
         return Citizen(pseudonym(self._secret, subject), level), jwt.encode({"alg": "HS256"}, claims, self._keys[0])
 
     def citizen(self, cookie: str | None) -> Citizen | None:
