@@ -31,7 +31,7 @@ def read(path: Path) -> pd.DataFrame:
             case ".csv":
                 return pd.read_csv(path, encoding="utf-8-sig")
             case ".jsonl" | ".ndjson":
-                return pd.read_json(path, lines=True, convert_dates=False)
+                return pd.DataFrame([orjson.loads(line) for line in path.read_bytes().splitlines() if line.strip()])
             case ".json":
                 return pd.DataFrame(orjson.loads(path.read_bytes()))
     except (ValueError, TypeError, OSError) as error:
