@@ -21,8 +21,8 @@ from arena.results.leaderboard import Leaderboard
 from ratings.result import Ratings
 
 SIMULATED = "simulated"
-BULK_FROM = 5000
-"""From so many votes on, battles are kept a few thousand at a time instead of verb by verb."""
+BY_VERBS = 200
+"""So many votes are cast verb by verb; the others, the same rows, are kept a few thousand at a time."""
 CHUNK = 5000
 WORDS_KO = (
     "오늘",
@@ -116,8 +116,25 @@ class SimulationReport:
         """Whether the fitted order is the planted one."""
         return self.fitted_order == self.planted_order
 
+    def table(self) -> str:
+        """For the command line."""
+        lines = [
+            f"SYNTHETIC stage {self.stage_id}: {self.votes} votes by {self.voters} simulated citizens, seed {self.seed}",
+            f"{'entrant':<16}{'planted':>8}{'fitted':>8}{'± 95 %':>8}{'rating':>8}{'points':>8}{'rank':>6}",
+        ]
+        for row in self.ratings.by_rank():
+            low, high = row.rank_ci95 or (0, 0)
+            lines.append(
+                f"{row.model:<16}{self.planted[row.model]:>8.3f}{row.theta or 0:>8.3f}{1.96 * (row.se or 0):>8.3f}"
+                f"{row.rating or 0:>8.0f}{row.points or 0:>8.2f}{f'{low}–{high}' if low != high else low:>6}"
+            )
+        lines.append(
+            "the fitted order is the planted one" if self.recovered else "the fitted order is NOT the planted one"
+        )
+        return "\n".join(lines)
+
     def to_json(self) -> dict[str, Any]:
-        """For the command line and for files."""
+        """For files."""
         return {
             "synthetic": True,
             "stage": self.stage_id,
@@ -213,16 +230,13 @@ def simulate(
         "simulation",
         {"votes": votes, "voters": len(crowd.citizens), "seed": seed},
     )
-    if votes < BULK_FROM:
-        for done in range(1, votes + 1):
-            crowd.vote_by_verbs(store)
-            if done % 100 == 0:
-                progress(done)
-    else:
-        for start in range(0, votes, CHUNK):
-            count = min(CHUNK, votes - start)
-            bulk.append(store.database, stage.id, count, crowd.draw, crowd.played)
-            progress(start + count)
+    for done in range(1, min(votes, BY_VERBS) + 1):
+        crowd.vote_by_verbs(store)
+        progress(done)
+    for start in range(BY_VERBS, votes, CHUNK):
+        count = min(CHUNK, votes - start)
+        bulk.append(store.database, stage.id, count, crowd.draw, crowd.played)
+        progress(start + count)
     ratings = Leaderboard(store, stage).snapshot().ratings
     assert ratings is not None  # noqa: S101 - votes were just cast
     return SimulationReport(stage.id, votes, len(crowd.citizens), seed, crowd.strengths, ratings)

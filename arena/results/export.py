@@ -38,7 +38,7 @@ from arena.results.document import (
     signed_bytes,
 )
 from arena.results.integrity import active_exclusions, history
-from arena.results.lifecycle import removals
+from arena.results.removal import removals
 from arena.results.verify import verify_files
 
 MADE = "export.made"

@@ -15,7 +15,7 @@ from arena.record.store import Store
 from arena.record.votes import VoteRow
 from arena.results.counting import Rule, rating_seed, rule_of
 from arena.results.integrity import active_exclusions
-from arena.results.lifecycle import removals
+from arena.results.removal import removals
 from ratings.errors import NothingToRateError
 from ratings.live import GroupedVotes, LiveRatings
 from ratings.result import Ratings

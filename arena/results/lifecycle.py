@@ -1,16 +1,20 @@
-"""A stage's one way: draft → open → frozen → published, with its sealed file, its final checkpoint, and removals in the open."""
+"""A stage's one way: draft → open → frozen → published, with its sealed file, and its final checkpoint."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
-from arena.domain.errors import Conflict, Unusable
+from arena.domain.errors import Unusable
+from arena.domain.pairing import commitment
 from arena.domain.stage import Stage, StageStatus, file_sha256
 from arena.record.keys import Keys
 from arena.record.ledger import Checkpoint, Ledger
 from arena.record.stages import StageRecord
 from arena.record.store import Store
+from arena.results.document import kst
+from arena.results.export import export, git_commit, known
+from arena.results.removal import removals
 
-OPENED, FROZEN, PUBLISHED, REMOVED = "stage.opened", "stage.frozen", "stage.published", "entrant.removed"
+OPENED, FROZEN, PUBLISHED = "stage.opened", "stage.frozen", "stage.published"
 
 
 def unsealed(stage: Stage) -> list[str]:
@@ -60,60 +64,63 @@ def freeze(store: Store, keys: Keys, stage_id: str, *, organizer: str, now: date
     return record, checkpoint
 
 
-def publish(store: Store, stage_id: str, export_id: str, *, organizer: str, now: datetime) -> StageRecord:
-    """frozen → published: the named export is the stage's result.
+def publish(
+    store: Store, keys: Keys, stage_id: str, out: Path, root: Path, *, organizer: str, now: datetime
+) -> tuple[Path, StageRecord]:
+    """frozen → published: exports the stage into `out`, verifies the export, and declares it the result.
 
     Raises:
         Conflict: the stage is not frozen.
+        VerificationError: the export does not verify; nothing is published.
     """
+    record = known(store, stage_id)
+    if record.status is not StageStatus.FROZEN:
+        store.stages.move(stage_id, StageStatus.FROZEN, StageStatus.PUBLISHED, now)  # says why not
+    folder = export(store, keys, stage_id, out, now, git_commit=git_commit(root))
     record = store.stages.move(stage_id, StageStatus.FROZEN, StageStatus.PUBLISHED, now)
-    store.events.append(now, stage_id, organizer, PUBLISHED, {"export_id": export_id})
-    return record
+    store.events.append(now, stage_id, organizer, PUBLISHED, {"export": folder.name})
+    return folder, record
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """An entrant that left the stage after it opened, as it is published."""
-
-    entrant: str
-    at: datetime
-    reason: str
-
-
-def remove_entrant(store: Store, stage: Stage, entrant: str, *, reason: str, organizer: str, now: datetime) -> Removal:
-    """Takes an entrant out of the draws and of the fit, for good; its votes stay in the record.
+def sealed_stage(store: Store, stage_id: str) -> Stage:
+    """The stage as its sealed file in the record declares it.
 
     Raises:
-        Unusable: not an entrant of this stage, no reason, or fewer than two would remain.
-        Conflict: removed already, or the stage is no longer open.
+        NotFound: this database does not have it.
     """
-    gone = {removal.entrant for removal in removals(store, stage.id)}
-    if entrant not in stage.entrant_ids or not reason.strip():
-        raise Unusable(
-            "removal_incomplete",
-            "제외할 참가팀의 아이디와 사유를 적어 주세요.",
-            f"Name one of {', '.join(stage.entrant_ids)} and the reason: a removal without them cannot be published.",
-        )
-    record = store.stages.find(stage.id)
-    if entrant in gone or record is None or record.status not in (StageStatus.DRAFT, StageStatus.OPEN):
-        raise Conflict(
-            "removal_refused",
-            f"{entrant}은(는) 이미 제외되었거나 평가가 마감되었습니다.",
-            f"{entrant} was removed before, or the stage is frozen: after the freeze nothing changes.",
-        )
-    if len(stage.entrant_ids) - len(gone) <= 2:
-        raise Unusable(
-            "too_few_entrants",
-            "참가팀이 둘보다 적어지면 평가할 수 없습니다.",
-            "Fewer than two entrants would remain. Freeze the stage instead.",
-        )
-    store.events.append(now, stage.id, organizer, REMOVED, {"entrant": entrant, "reason": reason})
-    return Removal(entrant, now, reason)
+    return Stage.from_toml(known(store, stage_id).file.encode(), f"the sealed file of stage {stage_id}")
 
 
-def removals(store: Store, stage_id: str) -> list[Removal]:
-    """Every removal, in order."""
-    return [
-        Removal(event.data["entrant"], event.at, event.data["reason"])
-        for event in store.events.of_stage(stage_id, REMOVED)
+def described(stage: Stage, file: bytes) -> str:
+    """What a stage file declares, for an organizer to read over."""
+    lines = [
+        f"{stage.id}: {stage.title.ko} ({stage.title.en}), round {stage.round} of {stage.programme}",
+        f"file sha256   {file_sha256(file)}",
+        f"window        {kst(stage.opens) or 'open'} to {kst(stage.closes) or 'open'}",
+        f"user score    out of {stage.component_max:g} by {stage.protocol.transform.id}; {stage.planned_advance} advance",
+        f"pairing       {stage.protocol.pairing}; reveal {stage.protocol.reveal}; both_bad {stage.protocol.both_bad}",
+        f"population    {stage.population.kind}, {stage.population.identity}, from age {stage.population.min_age}",
     ]
+    for entrant in stage.entrants:
+        sealed = entrant.served().get("sha256") or "NOT SEALED: no sha256"
+        lines.append(f"entrant       {entrant.id:<16}{entrant.team.ko}, {entrant.backend}, {sealed}")
+    if stage.synthetic:
+        lines.append("SYNTHETIC     its numbers are labelled so wherever they are shown")
+    return "\n".join(lines)
+
+
+def shown(store: Store, stage_id: str | None = None) -> str:
+    """Where one stage stands, or all of them."""
+    records = [known(store, stage_id)] if stage_id else store.stages.all()
+    lines = []
+    for record in records:
+        lines.append(
+            f"{record.id:<24}{record.status:<11}{store.votes.count(record.id):>9} votes{record.draws:>9} draws"
+        )
+        if stage_id:
+            for name in ("opened_at", "frozen_at", "published_at"):
+                lines.append(f"  {name:<14}{kst(getattr(record, name)) or '-'}")
+            lines.append(f"  file sha256   {record.file_sha256}")
+            lines.append(f"  draws         committed to {commitment(record.draw_seed)}")
+            lines += [f"  removed       {r.entrant} at {kst(r.at)}: {r.reason}" for r in removals(store, record.id)]
+    return "\n".join(lines) or "no stage yet: open one with `python -m arena stage open FILE`"
