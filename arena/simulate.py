@@ -21,7 +21,7 @@ from arena.results.leaderboard import Leaderboard
 from ratings.result import Ratings
 
 SIMULATED = "simulated"
-BY_VERBS = 200
+BY_VERBS = 50
 """So many votes are cast verb by verb; the others, the same rows, are kept a few thousand at a time."""
 CHUNK = 5000
 WORDS_KO = (
@@ -215,7 +215,7 @@ def simulate(
     rng = random.Random(seed)
     crowd = _Crowd(
         stage,
-        rng,
+        seed,
         secret,
         taste or Taste(),
         _planted(stage, rng, taste or Taste(), strengths),
@@ -257,18 +257,22 @@ class _Crowd:
     """The citizens of one simulation, their taste, and a clock of their own."""
 
     stage: Stage
-    rng: random.Random
+    seed: int
     secret: bytes
     taste: Taste
     strengths: Mapping[str, float]
     citizens: list[Citizen]
     now: datetime
-    liking: dict[tuple[str, str], float] = field(default_factory=dict)
+    rng: random.Random = field(default_factory=random.Random)
+    voted: int = 0
+    pauses: list[int] = field(default_factory=list)
+    """Milliseconds before the battle, its answers and its vote."""
     shown: Counter[pairing.Pair] = field(default_factory=Counter)
     known: Mapping[pairing.Pair, int] = field(default_factory=dict)
 
     def enrol(self, store: Store) -> None:
         """Everybody agrees to what is required; some to the release of votes and texts."""
+        self.rng.seed(f"{self.seed} consents")
         enrolled = []
         for citizen in self.citizens:
             granted = {c.id: (c.version, c.required or self.rng.random() < 0.7) for c in self.stage.consents}
@@ -286,7 +290,7 @@ class _Crowd:
 
     def vote_by_verbs(self, store: Store) -> None:
         """One battle, verb by verb, as a citizen's browser would have it."""
-        citizen = self.rng.choice(self.citizens)
+        citizen = self._next()
         battle = store.battles.open(self._battle_id(), self.stage.id, citizen.id, self.draw, self._later())
         turn = self._turn(battle.draw)
         lease = ("simulate", self.now + timedelta(minutes=1))
@@ -302,15 +306,22 @@ class _Crowd:
 
     def played(self, drawn: Draw) -> tuple[Battle, Vote]:
         """The same battle as a value."""
-        citizen = self.rng.choice(self.citizens)
+        citizen = self._next()
         opened = self._later()
         turn = self._turn(drawn)
         self._later()
         battle = Battle(self._battle_id(), self.stage.id, citizen.id, BattleState.VOTED, drawn, opened, (turn,))
         return battle, cast(battle, citizen, self._ballot(citizen, drawn), self._later(), self.secret)
 
+    def _next(self) -> Citizen:
+        """Who votes next. Every vote has its own randomness, so that nothing depends on what was drawn before."""
+        self.voted += 1
+        self.rng.seed(f"{self.seed} vote {self.voted}")
+        self.pauses = [self.rng.randrange(1500, 2500) for _ in range(3)]
+        return self.rng.choice(self.citizens)
+
     def _later(self) -> datetime:
-        self.now += timedelta(seconds=2, milliseconds=self.rng.randrange(-500, 500))
+        self.now += timedelta(milliseconds=self.pauses.pop())
         return self.now
 
     def _battle_id(self) -> str:
@@ -351,10 +362,8 @@ class _Crowd:
         return {"a": tags if winner is Winner.MODEL_A else (), "b": tags if winner is Winner.MODEL_B else ()}
 
     def _likes(self, citizen: Citizen, entrant: str) -> float:
-        key = (citizen.id, entrant)
-        if key not in self.liking:
-            self.liking[key] = self.strengths[entrant] + self.rng.gauss(0, self.taste.personal)
-        return self.liking[key]
+        personal = random.Random(f"{self.seed} {citizen.id} {entrant}").gauss(0, self.taste.personal)
+        return self.strengths[entrant] + personal
 
 
 def _planted(

@@ -1,0 +1,68 @@
+"""Simulated stages for the tests of the results: small ones in a moment, and one of 100,000 votes once in a run."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from arena.domain.stage import Stage
+from arena.record.keys import Keys
+from arena.record.store import Store
+from arena.results import lifecycle
+from arena.simulate import Taste, open_simulated, simulate, simulated_stage
+
+NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
+CLI = "command line"
+
+
+class Room:
+    """A database, its keys, and one simulated stage in it."""
+
+    def __init__(self, folder: Path, *, url: str | None = None, stage_id: str = "simulated", **declared: Any) -> None:
+        """Opens the stage; nobody has voted yet."""
+        self.folder = folder
+        self.store = Store(url or f"sqlite:///{folder / 'arena.db'}")
+        self.keys = Keys.open(folder, {})
+        self.stage, self.file = simulated_stage(stage_id, **declared)
+        open_simulated(self.store, self.stage, self.file, NOW)
+
+    def vote(
+        self,
+        votes: int,
+        *,
+        seed: int = 7,
+        voters: int | None = None,
+        strengths: Mapping[str, float] | None = None,
+        taste: Taste | None = None,
+    ) -> "Room":
+        """Simulates."""
+        simulate(
+            self.store,
+            self.stage,
+            votes,
+            seed,
+            voters,
+            secret=self.keys.secret,
+            strengths=strengths,
+            taste=taste,
+            ends=NOW,
+        )
+        return self
+
+    def freeze(self) -> "Room":
+        """Freezes."""
+        lifecycle.freeze(self.store, self.keys, self.stage.id, organizer=CLI, now=NOW)
+        return self
+
+    def battles(self) -> list[str]:
+        """The battles that were voted on, in order."""
+        return [row.battle_id for row in self.store.votes.after(self.stage.id, 0)]
+
+    def close(self) -> None:
+        """Gives the database back."""
+        self.store.close()
+
+
+def stage_of(text: str) -> Stage:
+    """A stage from its file's text."""
+    return Stage.from_toml(text.encode(), "stage.toml")
