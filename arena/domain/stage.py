@@ -106,12 +106,53 @@ class Protocol(Declared):
     transform: TransformDeclaration = TransformDeclaration()
 
 
+class Category(Declared):
+    """One answer to a question about who votes."""
+
+    id: Slug
+    title: Bilingual
+    target: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Its share by plan, where there is one."""
+
+
+class Stratum(Declared):
+    """One question about who votes: always optional, asked only with consent, never shown of fewer than ten people."""
+
+    id: Slug
+    title: Bilingual
+    categories: Annotated[tuple[Category, ...], Field(min_length=2)]
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Stratum":
+        targets = [category.target for category in self.categories]
+        known = [target for target in targets if target is not None]
+        if known and (len(known) < len(targets) or abs(sum(known) - 1) > 1e-9):
+            raise ValueError("targets: give none of the categories a target, or all of them targets that add up to 1")
+        return self
+
+
 class Population(Declared):
     """Who is asked; never blended silently."""
 
     kind: Literal["open", "panel", "professional"] = "open"
     identity: Literal["anonymous", "oidc"] = "anonymous"
     min_age: Annotated[int, Field(ge=14, le=130)] = 14
+    planned_voters: Annotated[int, Field(ge=1)] | None = None
+    strata: tuple[Stratum, ...] = ()
+
+    @property
+    def margins(self) -> dict[str, dict[str, float]]:
+        """The target shares, `{stratum: {category: share}}`, of the strata that have any."""
+        shares = {s.id: {c.id: c.target for c in s.categories if c.target is not None} for s in self.strata}
+        return {stratum: margin for stratum, margin in shares.items() if margin}
+
+
+class Component(Declared):
+    """One part of the programme's total; `user` is this arena's."""
+
+    id: Slug
+    title: Bilingual
+    max: Annotated[float, Field(gt=0)]
 
 
 class Limits(Declared):
@@ -186,6 +227,17 @@ CONSENTS = (
     ),
 )
 
+STRATA_CONSENT = "strata"
+ABOUT_YOU = Consent(
+    id=STRATA_CONSENT,
+    required=False,
+    text=Bilingual(
+        ko="(선택) 참여자 특성: 나이대·성별·지역 등 스스로 답한 특성을 결과의 대표성을 보정하는 데만 씁니다. 10명 미만의 집단은 공개하지 않습니다.",
+        en="(Optional) About you: what you say of your age band, sex or region is used only to weight the results. Groups under ten people are never shown.",
+    ),
+)
+"""Asked for where the stage has strata."""
+
 REASONS = (
     Reason(id="useful", kind="praise", text=Bilingual(ko="도움이 돼요", en="Useful")),
     Reason(id="complete", kind="praise", text=Bilingual(ko="충실해요", en="Complete")),
@@ -208,6 +260,10 @@ class Stage(Declared):
     round: Annotated[int, Field(ge=1)]
     component_max: Annotated[float, Field(gt=0)] = 25
     planned_advance: Annotated[int, Field(ge=1)] = 4
+    components: tuple[Component, ...] = ()
+    """All parts of the programme's total, for the aggregate; empty where that is declared elsewhere."""
+    ties: tuple[Slug, ...] = ()
+    """Components that decide, in this order, between equal totals at the cut; nothing left to decide shares the place."""
     opens: AwareDatetime | None = None
     closes: AwareDatetime | None = None
     synthetic: bool = False
@@ -221,12 +277,23 @@ class Stage(Declared):
     controls: tuple[Entrant, ...] = ()
     """What answers badly on purpose in a check; never ranked, its votes never counted."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _asks_before_asking(cls, data: Any) -> Any:
+        """A stage with strata asks for the consent that they need, unless it declares its own consents."""
+        if isinstance(data, dict) and "consents" not in data and dict(data.get("population") or {}).get("strata"):
+            return {**data, "consents": (*CONSENTS, ABOUT_YOU)}
+        return data
+
     @model_validator(mode="after")
     def _consistent(self) -> "Stage":
         for name, ids in (
             ("entrants", [e.id for e in (*self.entrants, *self.controls)]),
             ("consents", [c.id for c in self.consents]),
             ("reasons", [r.id for r in self.reasons]),
+            ("components", [c.id for c in self.components]),
+            ("population.strata", [s.id for s in self.population.strata]),
+            *((f"population.strata.{s.id}", [c.id for c in s.categories]) for s in self.population.strata),
         ):
             twice = sorted({i for i in ids if ids.count(i) > 1})
             if twice:
@@ -238,6 +305,18 @@ class Stage(Declared):
         if (self.protocol.golden_rate > 0) != bool(self.controls):
             raise ValueError(
                 "protocol.golden_rate: a rate above 0 and [[controls]] belong together; declare both or neither"
+            )
+        own = [component.max for component in self.components if component.id == "user"]
+        if self.components and own != [self.component_max]:
+            raise ValueError(
+                f'components: one of them has to be "user" with max = {self.component_max:g}, the stage\'s component_max'
+            )
+        unknown = [tie for tie in self.ties if tie not in {component.id for component in self.components}]
+        if unknown:
+            raise ValueError(f"ties: {unknown[0]!r} is not one of the components")
+        if self.population.strata and STRATA_CONSENT not in {c.id for c in self.consents if not c.required}:
+            raise ValueError(
+                f"population.strata: asking about people needs an optional consent {STRATA_CONSENT!r} in [[consents]]"
             )
         if self.opens and self.closes and self.opens >= self.closes:
             raise ValueError(f"closes: {self.closes} is not after opens: {self.opens}")

@@ -8,7 +8,7 @@ from arena.domain.battle import BattleState
 from arena.domain.citizen import Citizen
 from arena.record.citizens import answered
 from arena.record.database import Database
-from arena.record.tables import answers, battles, citizens, consents, identities, turns, votes
+from arena.record.tables import answers, battles, citizens, consents, identities, strata, turns, votes
 
 
 class Erasure:
@@ -34,6 +34,7 @@ class Erasure:
                 connection.execute(insert(consents), taken_back)
             connection.execute(update(citizens).where(citizens.c.id == citizen.id).values(withdrawn_at=now))
             connection.execute(delete(identities).where(identities.c.subject == subject))
+            connection.execute(delete(strata).where(strata.c.citizen_id == citizen.id))
             unfinished = battles.c.state.in_([BattleState.OPEN, BattleState.ANSWERING])
             connection.execute(
                 update(battles)

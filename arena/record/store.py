@@ -1,5 +1,6 @@
 """The one place everything is kept: SQLite by default, PostgreSQL in production."""
 
+from arena.record.api_keys import ApiKeys
 from arena.record.battles import Battles
 from arena.record.citizens import Citizens
 from arena.record.database import Database
@@ -7,7 +8,9 @@ from arena.record.ephemera import Ephemera
 from arena.record.erasure import Erasure
 from arena.record.events import Events
 from arena.record.organizers import Organizers
+from arena.record.outbox import Outbox
 from arena.record.stages import Stages
+from arena.record.strata import Strata
 from arena.record.votes import Votes
 
 
@@ -24,6 +27,9 @@ class Store:
         self.votes = Votes(self.database)
         self.events = Events(self.database)
         self.organizers = Organizers(self.database)
+        self.strata = Strata(self.database)
+        self.api_keys = ApiKeys(self.database)
+        self.outbox = Outbox(self.database)
         self.erasure = Erasure(self.database)
         self._hasty = Database(url, durable=False)
         self.ephemera = Ephemera(self._hasty)

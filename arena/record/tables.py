@@ -252,3 +252,45 @@ events = Table(
     Column("data", JSON, nullable=False),
     Index("ix_events_stage_id_kind", "stage_id", "kind"),
 )
+
+# What citizens say about themselves, with their consent: used to weight, never shown of one person.
+strata = Table(
+    "strata",
+    metadata,
+    Column("citizen_id", ForeignKey("citizens.id"), primary_key=True),
+    Column("stratum", String(64), primary_key=True),
+    Column("category", String(64), nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+# Who may pull exports: only a digest of the key is kept.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("name", String(64), nullable=False),
+    Column("stage_id", String(64)),
+    Column("scopes", JSON, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+    Column("used_at", Moment),
+)
+
+# What has to be pushed to an aggregator, until it has taken it.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", _Serial, primary_key=True, autoincrement=True),
+    Column("stage_id", ForeignKey("stages.id"), nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("delivered_at", Moment),
+    Column("given_up_at", Moment),
+    Column("last_error", Text),
+    Index("ix_outbox_delivered_at_due_at", "delivered_at", "due_at"),
+)

@@ -1,0 +1,80 @@
+"""The outbox: what has to reach an aggregator, kept until it has, through restarts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+
+from arena.record.database import Database
+from arena.record.tables import outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One message on its way."""
+
+    seq: int
+    stage_id: str
+    event: str
+    url: str
+    body: bytes
+    created_at: datetime
+    attempts: int
+    due_at: datetime
+    delivered_at: datetime | None
+    given_up_at: datetime | None
+    last_error: str | None
+
+
+class Outbox:
+    """Messages that are delivered at least once, each by one process at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, stage_id: str, event: str, url: str, body: bytes, now: datetime) -> int:
+        """Keeps a message for delivery; returns its number."""
+        with self._database.writing() as connection:
+            made = connection.execute(
+                insert(outbox).values(
+                    stage_id=stage_id, event=event, url=url, body=body, created_at=now, attempts=0, due_at=now
+                )
+            )
+            return int(made.inserted_primary_key[0])  # type: ignore[index]
+
+    def take(self, now: datetime, until: datetime) -> Parcel | None:
+        """The next message that is due, taken by this process until `until`; nobody else gets it before then."""
+        waiting = (outbox.c.delivered_at.is_(None), outbox.c.given_up_at.is_(None), outbox.c.due_at <= now)
+        with self._database.writing() as connection:
+            chosen = select(outbox.c.seq).where(*waiting).order_by(outbox.c.due_at, outbox.c.seq).limit(1)
+            if not self._database.is_sqlite:
+                chosen = chosen.with_for_update(skip_locked=True)
+            seq = connection.execute(chosen).scalar_one_or_none()
+            if seq is None:
+                return None
+            row = connection.execute(
+                update(outbox)
+                .where(outbox.c.seq == seq)
+                .values(due_at=until, attempts=outbox.c.attempts + 1)
+                .returning(*outbox.c)
+            ).one()
+            return Parcel(**row._mapping)
+
+    def delivered(self, seq: int, now: datetime) -> None:
+        """It has arrived."""
+        with self._database.writing() as connection:
+            connection.execute(update(outbox).where(outbox.c.seq == seq).values(delivered_at=now, last_error=None))
+
+    def failed(self, seq: int, error: str, due_at: datetime | None, now: datetime) -> None:
+        """It has not; due again at `due_at`, or given up."""
+        values = {"last_error": error[:500]} | ({"given_up_at": now} if due_at is None else {"due_at": due_at})
+        with self._database.writing() as connection:
+            connection.execute(update(outbox).where(outbox.c.seq == seq).values(**values))
+
+    def of_stage(self, stage_id: str, *, open_only: bool = False) -> list[Parcel]:
+        """A stage's messages, oldest first."""
+        chosen = select(outbox).where(outbox.c.stage_id == stage_id).order_by(outbox.c.seq)
+        if open_only:
+            chosen = chosen.where(outbox.c.delivered_at.is_(None), outbox.c.given_up_at.is_(None))
+        with self._database.reading() as connection:
+            return [Parcel(**row._mapping) for row in connection.execute(chosen)]

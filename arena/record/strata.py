@@ -1,0 +1,42 @@
+"""What citizens say about themselves, for weighting: with consent, replaceable, and gone when they withdraw."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select
+
+from arena.record.database import Database
+from arena.record.tables import strata, votes
+
+
+class Strata:
+    """The answers to a stage's questions about its voters."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def answer(self, citizen_id: str, answers: Mapping[str, str], now: datetime) -> None:
+        """Replaces all of this citizen's answers, `{stratum: category}`; empty ones take them back."""
+        with self._database.writing() as connection:
+            connection.execute(delete(strata).where(strata.c.citizen_id == citizen_id))
+            if answers:
+                rows = [
+                    {"citizen_id": citizen_id, "stratum": stratum, "category": category, "at": now}
+                    for stratum, category in answers.items()
+                ]
+                connection.execute(insert(strata), rows)
+
+    def of_voters(self, stage_id: str) -> dict[str, dict[str, str]]:
+        """What the voters of a stage have said, `{voter: {stratum: category}}`; who has said nothing is there, empty."""
+        with self._database.reading() as connection:
+            voters = connection.execute(select(votes.c.citizen_id).where(votes.c.stage_id == stage_id).distinct())
+            found: dict[str, dict[str, str]] = {voter: {} for (voter,) in voters}
+            chosen = (
+                select(strata.c.citizen_id, strata.c.stratum, strata.c.category)
+                .join(votes, votes.c.citizen_id == strata.c.citizen_id)
+                .where(votes.c.stage_id == stage_id)
+                .distinct()
+            )
+            for voter, stratum, category in connection.execute(chosen):
+                found[voter][stratum] = category
+        return found
