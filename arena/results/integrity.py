@@ -27,8 +27,6 @@ class ExclusionReason(StrEnum):
     """Voted faster than anybody can read, or without a pause."""
     DUPLICATE = "duplicate"
     """The same prompt again and again."""
-    MARKED = "marked"
-    """An answer gave its author away, and the stage leaves such votes out."""
     OPERATOR = "operator"
     """Cast by a team, an organizer or a test."""
 
