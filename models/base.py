@@ -32,6 +32,15 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long anybody waits for an answer, in seconds: the same for every entrant, wherever its model runs."""
+
+    first_token_s: float = 30.0
+    between_tokens_s: float = 20.0
+    total_s: float = 180.0
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What an answer cost, in the entrant's own tokens."""
 
@@ -44,6 +53,7 @@ class Delta:
     """A piece of a streaming answer: whole characters only, never half of one.
 
     `finish` stands on the last delta and only there; `usage` and `dropped_turns` may stand on any, and the last one counts.
+    `dropped_turns` counts the oldest turns the model was not given; a question that lost its beginning counts as one.
     """
 
     text: str = ""

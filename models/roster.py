@@ -2,92 +2,61 @@
 
 import asyncio
 import contextlib
-import hashlib
+import logging
 import time
-from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from models.base import Deadlines, Delta, Message, Model, Sampling
+from models.errors import AnswerError
+from models.health import Change, Health, Record
+from models.local import Checkpoint, LocalModel, LocalModels
+from models.openai_compatible import OpenAIModel, open_session
+from models.specification import (
+    OpenAISpecification,
+    ScriptedSpecification,
+    Specification,
+    TransformersSpecification,
+    parse_entrant,
+)
 
-from models.base import Delta, Message, Model, Sampling
-from models.errors import AnswerError, RosterError
-from models.local import Checkpoint, LocalModels
-from models.scripted import ScriptedModel
+PROBE = (Message("user", "안녕하세요?"),)
+PROBE_SAMPLING = Sampling(temperature=0, max_tokens=8, max_chars=200)
+PROBE_S = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
+"""Seconds until the next try; a breaker that opens again soon goes on where it was."""
+SETTLED_S = 600.0
+FIRST_PROBE_S = 5.0
+"""Endpoints are asked once before anybody else may; a slow one keeps nobody waiting longer than this."""
+LONGEST_RETRY_AFTER_S = 600.0
 
-FAILURES_TO_OPEN = 3
-COOL_DOWN_S = 20.0
-WINDOW = 200
-
-
-class _Specification(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TransformersSpecification(_Specification):
-    """A checkpoint served on this machine."""
-
-    backend: Literal["transformers"]
-    path: str
-    dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
-    device: str = "cpu"
-    sha256: str | None = None
-    """Of model.safetensors; checked at load."""
-
-
-class ScriptedSpecification(_Specification):
-    """Says what it is told."""
-
-    backend: Literal["scripted"]
-    answers: Annotated[tuple[str, ...], Field(min_length=1)]
-    chars_per_s: float = 0
-    first_token_s: float = 0
-    fail_after_chars: int | None = None
-
-
-Specification = Annotated[TransformersSpecification | ScriptedSpecification, Field(discriminator="backend")]
-_adapter: TypeAdapter[TransformersSpecification | ScriptedSpecification] = TypeAdapter(Specification)
-
-
-def parse_entrant(entrant_id: str, keys: Mapping[str, object]) -> TransformersSpecification | ScriptedSpecification:
-    """Reads the keys that say where an entrant's model runs.
-
-    Raises:
-        RosterError: names the entrant, the key and the value.
-    """
-    try:
-        return _adapter.validate_python(dict(keys))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"][1:]) or "backend"
-        raise RosterError(f"entrants.{entrant_id}.{key}: {first['msg']} (found {first['input']!r})") from None
-
-
-@dataclass(slots=True)
-class Health:
-    """How one entrant has fared since the stage was served."""
-
-    asked: int = 0
-    answered: int = 0
-    running: int = 0
-    errors: Counter[str] = field(default_factory=Counter)
-    first_token_s: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
-    total_s: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
-    failures_in_a_row: int = 0
-    out_since: float | None = None
-    outage_s: float = 0.0
+log = logging.getLogger(__name__)
 
 
 class Roster:
     """The stage's entrants, opened."""
 
-    def __init__(self, models: Mapping[str, Model], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        *,
+        deadlines: Deadlines | None = None,
+        on_change: Callable[[Change], None] = lambda _change: None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._models = dict(models)
+        self._deadlines = deadlines or Deadlines()
         self._clock = clock
-        self._health = {entrant: Health() for entrant in models}
+        self._sleep = sleep
+        self._records = {id_: Record(id_, clock=clock, now=now, on_change=on_change) for id_ in models}
+        self._probes: dict[str, asyncio.Task[None]] = {}
+        self._tries: dict[str, tuple[int, float]] = {}
+        self.digests: dict[str, str] = {}
+        """SHA-256 of the artifacts of every entrant that is served here."""
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -97,92 +66,232 @@ class Roster:
         *,
         base_dir: Path,
         progress: Callable[[str], None] = lambda _line: None,
+        deadlines: Deadlines | None = None,
+        on_change: Callable[[Change], None] = lambda _change: None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> AsyncIterator["Roster"]:
         """Opens every entrant, checks its artifacts, and closes all of them at the end.
+
+        Args:
+            specifications: Per entrant, the keys that say where its model runs.
+            base_dir: Where relative paths begin.
+            progress: Hears one line for each thing that takes its time.
+            deadlines: The same for every entrant.
+            on_change: Hears when an entrant leaves the draw and when it is back.
+            clock: Monotonic seconds.
+            now: Wall time, for outages.
+            sleep: How the next try is waited for.
 
         Raises:
             RosterError: an entrant cannot be opened; names it, the key and the value.
         """
-        parsed = {entrant: parse_entrant(entrant, keys) for entrant, keys in specifications.items()}
-        checkpoints: dict[str, Checkpoint] = {}
+        parsed = {entrant_id: parse_entrant(entrant_id, keys) for entrant_id, keys in specifications.items()}
         models: dict[str, Model] = {}
-        for entrant, specification in parsed.items():
-            match specification:
-                case TransformersSpecification():
-                    path = await asyncio.to_thread(_checked_path, entrant, specification, base_dir)
-                    checkpoints[entrant] = Checkpoint(path, specification.dtype, specification.device)
-                case ScriptedSpecification():
-                    keys = specification.model_dump(exclude={"backend"})
-                    models[entrant] = ScriptedModel(**keys)
-        local = LocalModels(checkpoints)
-        if checkpoints:
-            progress(f"loading {len(checkpoints)} models: {', '.join(checkpoints)} …")
-            await local.start()
-            models |= {entrant: local.stream_of(entrant) for entrant in checkpoints}
-        try:
-            yield cls({entrant: models[entrant] for entrant in parsed})
-        finally:
-            await local.close()
+        roster: Roster | None = None
+
+        def heard(entrant_ids: Sequence[str], up: bool, reason: str) -> None:
+            if roster is not None:
+                for entrant_id in entrant_ids:
+                    roster._worker_moved(entrant_id, up=up, reason=reason)
+
+        async with AsyncExitStack() as stack:
+            remote: dict[str, OpenAIModel] = {}
+            session = None
+            for entrant_id, specification in parsed.items():
+                match specification:
+                    case ScriptedSpecification():
+                        models[entrant_id] = specification.model_of_it()
+                    case OpenAISpecification():
+                        headers = specification.all_headers(entrant_id)
+                        session = session or await stack.enter_async_context(open_session())
+                        remote[entrant_id] = OpenAIModel(session, specification.base_url, specification.model, headers)
+            workers: list[LocalModels] = []
+            for device, checkpoints in _by_device(parsed, base_dir).items():
+                worker = LocalModels(checkpoints, on_state=partial(heard, tuple(checkpoints)))
+                stack.push_async_callback(worker.close)
+                progress(f"loading on {device}: {', '.join(checkpoints)}")
+                await worker.start(progress)
+                workers.append(worker)
+                models |= {entrant_id: LocalModel(worker, entrant_id) for entrant_id in checkpoints}
+            models |= remote
+            roster = cls(
+                {entrant_id: models[entrant_id] for entrant_id in parsed},
+                deadlines=deadlines,
+                on_change=on_change,
+                clock=clock,
+                now=now,
+                sleep=sleep,
+            )
+            stack.push_async_callback(roster._close)
+            for worker in workers:
+                roster.digests |= {entrant_id: loaded.sha256 for entrant_id, loaded in worker.loaded.items()}
+            for entrant_id, model in remote.items():
+                model.on_retry = partial(roster._retried, entrant_id)
+            await roster._ask_first(list(remote), progress)
+            yield roster
 
     def available(self) -> frozenset[str]:
-        """Who can be drawn now: everybody but those whose last answers failed, until their cool-down is over."""
-        now = self._clock()
-        return frozenset(
-            entrant
-            for entrant, health in self._health.items()
-            if health.out_since is None or now - health.out_since >= COOL_DOWN_S
-        )
+        """Who can be drawn now."""
+        return frozenset(entrant_id for entrant_id, record in self._records.items() if record.state == "closed")
 
-    def health(self) -> Mapping[str, Health]:
+    def health(self) -> dict[str, Health]:
         """How every entrant has fared."""
-        return self._health
+        return {entrant_id: record.snapshot() for entrant_id, record in self._records.items()}
 
     async def stream(self, entrant_id: str, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta]:
-        """The entrant's answer as it is made, with its health kept.
+        """The entrant's answer as it is made, under everybody's deadlines and with its health kept.
 
         Raises:
-            AnswerError: the answer failed.
+            AnswerError: the answer failed, or ended without a visible character.
         """
-        health, began = self._health[entrant_id], self._clock()
-        health.asked += 1
-        health.running += 1
-        first = True
+        record, began = self._records[entrant_id], self._clock()
+        record.asked += 1
+        record.running += 1
+        first, over = True, False
         try:
-            async with aclosing(self._models[entrant_id].stream(messages, sampling)) as deltas:
+            async with aclosing(self._bounded(entrant_id, messages, sampling)) as deltas:
                 async for delta in deltas:
                     if first and (delta.text or delta.reasoning):
                         first = False
-                        health.first_token_s.append(self._clock() - began)
+                        record.first_token.add(self._clock() - began)
+                    if delta.usage:
+                        record.prompt_tokens += delta.usage.prompt_tokens
+                        record.completion_tokens += delta.usage.completion_tokens
+                    if delta.finish:
+                        over = True
+                        record.total.add(self._clock() - began)
+                        self._succeeded(entrant_id)
                     yield delta
         except AnswerError as error:
-            health.errors[error.kind] += 1
-            health.failures_in_a_row += 1
-            if health.failures_in_a_row >= FAILURES_TO_OPEN:
-                health.out_since = self._clock()
+            over = True
+            self._failed(entrant_id, error)
             raise
-        else:
-            health.answered += 1
-            health.total_s.append(self._clock() - began)
-            health.failures_in_a_row = 0
-            if health.out_since is not None:
-                health.outage_s += self._clock() - health.out_since
-                health.out_since = None
         finally:
-            health.running -= 1
+            record.running -= 1
+            record.cancelled += not over
+
+    async def _bounded(self, entrant_id: str, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta]:
+        """The model's stream under the deadlines, and held to the protocol: visible characters, then one finish."""
+        deadlines, loop = self._deadlines, asyncio.get_running_loop()
+        began = loop.time()
+        due, what = began + deadlines.first_token_s, f"no first token in {deadlines.first_token_s:g} s"
+        begun = visible = False
+        async with aclosing(self._models[entrant_id].stream(messages, sampling)) as deltas:
+            while True:
+                last = began + deadlines.total_s
+                try:
+                    async with asyncio.timeout_at(min(due, last)):
+                        delta = await anext(deltas, None)
+                except TimeoutError:
+                    late = what if due < last else f"not finished in {deadlines.total_s:g} s"
+                    raise AnswerError("timeout", late) from None
+                if delta is None:
+                    raise AnswerError("protocol", "the answer ended without a finish")
+                visible = visible or bool(delta.text.strip())
+                if delta.finish and not visible:
+                    raise AnswerError("empty", "the model ended without a visible character")
+                yield delta
+                if delta.finish:
+                    return
+                begun = begun or bool(delta.text or delta.reasoning)
+                if begun:
+                    due, what = loop.time() + deadlines.between_tokens_s, f"silent for {deadlines.between_tokens_s:g} s"
+
+    def _succeeded(self, entrant_id: str) -> None:
+        record = self._records[entrant_id]
+        record.success()
+        if record.state != "closed":
+            self._stop_probing(entrant_id)
+            record.move("closed", "it answers again")
+
+    def _failed(self, entrant_id: str, error: AnswerError) -> None:
+        record = self._records[entrant_id]
+        time_to_open = record.failure(error.kind)
+        asked_to_wait = error.kind != "busy" and error.retry_after_s is not None
+        if record.state == "closed" and (time_to_open or asked_to_wait):
+            self._take_out(entrant_id, f"answers failed, the last one: {error.kind}", error.retry_after_s or 0)
+
+    def _take_out(self, entrant_id: str, reason: str, wait_s: float = 0) -> None:
+        self._records[entrant_id].move("open", reason)
+        if entrant_id not in self._probes:
+            self._probes[entrant_id] = asyncio.create_task(self._probe(entrant_id, wait_s))
+
+    async def _probe(self, entrant_id: str, wait_s: float) -> None:
+        """Asks an entrant that is out of the draw until it answers."""
+        record = self._records[entrant_id]
+        tries, closed_at = self._tries.get(entrant_id, (0, 0.0))
+        if self._clock() - closed_at > SETTLED_S:
+            tries = 0
+        while True:
+            step_s = PROBE_S[min(tries, len(PROBE_S) - 1)]
+            tries += 1
+            await self._sleep(max(step_s, min(wait_s, LONGEST_RETRY_AFTER_S)))
+            record.move("half_open", "asking it again")
+            try:
+                await self._ask(entrant_id)
+            except AnswerError as error:
+                wait_s = error.retry_after_s or 0
+                record.move("open", f"still failing: {error.kind}")
+            except Exception:  # a fault of ours must not keep an entrant out for ever
+                log.exception("asking %s failed", entrant_id)
+                record.move("open", "still failing: fault")
+            else:
+                break
+        self._tries[entrant_id] = (tries, self._clock())
+        del self._probes[entrant_id]
+        record.move("closed", "it answers again")
+
+    async def _ask(self, entrant_id: str) -> None:
+        """One short question of our own, not counted among the citizens'."""
+        async with aclosing(self._bounded(entrant_id, PROBE, PROBE_SAMPLING)) as deltas:
+            async for _ in deltas:
+                pass
+
+    async def _ask_first(self, entrant_ids: Sequence[str], progress: Callable[[str], None]) -> None:
+        """Asks endpoints before they are drawn; those that do not answer start out of the draw."""
+        if not entrant_ids:
+            return
+        progress(f"asking {len(entrant_ids)} endpoints")
+        asked = {asyncio.create_task(self._ask(entrant_id)): entrant_id for entrant_id in entrant_ids}
+        await asyncio.wait(asked, timeout=FIRST_PROBE_S)
+        for task, entrant_id in asked.items():
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                self._take_out(entrant_id, "no answer at the start")
+            elif isinstance(error := task.exception(), AnswerError):
+                self._take_out(entrant_id, f"no answer at the start: {error.kind}", error.retry_after_s or 0)
+            elif error is not None:
+                raise error
+
+    def _worker_moved(self, entrant_id: str, *, up: bool, reason: str) -> None:
+        """The worker process has died, or serves again: then one question shows that the model speaks."""
+        self._stop_probing(entrant_id)
+        self._records[entrant_id].move("open", reason)
+        if up:
+            self._probes[entrant_id] = asyncio.create_task(self._probe(entrant_id, 0))
+
+    def _retried(self, entrant_id: str) -> None:
+        self._records[entrant_id].retries += 1
+
+    def _stop_probing(self, entrant_id: str) -> None:
+        if task := self._probes.pop(entrant_id, None):
+            task.cancel()
+
+    async def _close(self) -> None:
+        probes = list(self._probes.values())
+        for task in probes:
+            task.cancel()
+        await asyncio.gather(*probes, return_exceptions=True)
 
 
-def _checked_path(entrant: str, specification: TransformersSpecification, base_dir: Path) -> Path:
-    path = base_dir / specification.path
-    weights = path / "model.safetensors"
-    if not weights.is_file():
-        raise RosterError(
-            f"entrants.{entrant}.path: {specification.path!r} holds no model.safetensors (looked in {path})"
-        )
-    if specification.sha256 is not None:
-        with weights.open("rb") as file:
-            found: Any = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != specification.sha256:
-            raise RosterError(
-                f"entrants.{entrant}.sha256: the stage file says {specification.sha256}, {weights} has {found}: not the sealed model"
-            )
-    return path
+def _by_device(parsed: Mapping[str, Specification], base_dir: Path) -> dict[str, dict[str, Checkpoint]]:
+    """The checkpoints of each device: one process serves all of them."""
+    devices: dict[str, dict[str, Checkpoint]] = {}
+    for entrant_id, specification in parsed.items():
+        if isinstance(specification, TransformersSpecification):
+            checkpoint = specification.checkpoint(entrant_id, base_dir)
+            devices.setdefault(checkpoint.device, {})[entrant_id] = checkpoint
+    return devices

@@ -2,33 +2,72 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from models.answer import Shaper
 from models.base import Delta, Message, Sampling, Usage
+from models.conversation import fit, within
 from models.errors import AnswerError
+
+Failure = Literal["error", "hang"]
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptedModel:
-    """Answers from a list, chosen by the prompt, at a given pace; fails where it is told to."""
+    """Answers from a list, chosen by the conversation, at a given pace; fails where it is told to. Its tokens are characters.
 
-    answers: tuple[str, ...]
+    Attributes:
+        answers: The same conversation gets the same answer; a function is given the conversation and says the answer.
+        chars_per_s: 0 is as fast as the loop turns.
+        first_token_s: The wait before the first character.
+        fail_after_chars: Fails after so many characters, at 0 before the first one.
+        failure: How it fails: with an error, or by saying nothing more for ever.
+    """
+
+    answers: Sequence[str] | Callable[[Sequence[Message]], str]
     chars_per_s: float = 0
-    """0: as fast as the loop turns."""
     first_token_s: float = 0
     fail_after_chars: int | None = None
+    failure: Failure = "error"
 
     async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta]:
-        """The answer for this conversation: the same conversation, the same answer."""
+        """The answer for this conversation.
+
+        Raises:
+            AnswerError: it was told to fail.
+        """
+        given, dropped_turns = fit(messages, within(sampling.context_chars))
+        whole = self._answer(given)
+        shaper = Shaper(sampling)
+        prompt_tokens = sum(len(m.content) for m in given)
+        await asyncio.sleep(self.first_token_s)
+        made = 0
+        for made, character in enumerate(whole[: sampling.max_tokens], start=1):
+            await self._fail_at(made - 1)
+            piece = shaper.feed(character)
+            if piece.finish:
+                yield Delta(piece.text, piece.reasoning, Usage(prompt_tokens, made), dropped_turns, finish=piece.finish)
+                return
+            if piece.text or piece.reasoning:
+                yield Delta(piece.text, piece.reasoning)
+            await asyncio.sleep(1 / self.chars_per_s if self.chars_per_s else 0)
+        await self._fail_at(made)
+        last = shaper.end()
+        finish = last.finish or ("length" if len(whole) > sampling.max_tokens else "stop")
+        yield Delta(last.text, last.reasoning, Usage(prompt_tokens, made), dropped_turns, finish=finish)
+
+    def _answer(self, messages: Sequence[Message]) -> str:
+        if callable(self.answers):
+            return self.answers(messages)
         prompt = "\n".join(m.content for m in messages)
         digest = hashlib.sha256(prompt.encode("utf-8")).digest()
-        whole = self.answers[int.from_bytes(digest[:8], "big") % len(self.answers)]
-        text = whole[: sampling.max_chars]
-        await asyncio.sleep(self.first_token_s)
-        for n, character in enumerate(text):
-            if self.fail_after_chars is not None and n >= self.fail_after_chars:
-                raise AnswerError("upstream", f"scripted to fail after {self.fail_after_chars} characters")
-            yield Delta(text=character)
-            await asyncio.sleep(1 / self.chars_per_s if self.chars_per_s else 0)
-        yield Delta(usage=Usage(len(prompt), len(text)), finish="length" if len(text) < len(whole) else "stop")
+        return self.answers[int.from_bytes(digest[:8], "big") % len(self.answers)]
+
+    async def _fail_at(self, said: int) -> None:
+        if said != self.fail_after_chars:
+            return
+        if self.failure == "hang":
+            await asyncio.Event().wait()
+        raise AnswerError("upstream", f"scripted to fail after {said} characters")

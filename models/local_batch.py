@@ -1,0 +1,222 @@
+"""One model and the batch of answers it writes: prompts join and leave at any step, and every step gives each answer one token."""
+
+import itertools
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from models.local_cache import RowCache, room_for
+
+MAX_ROWS = 64
+CHUNK_TOKENS = {"cpu": 256, "cuda": 4096}
+"""A long prompt is read in pieces of this many tokens, so that running answers wait for a piece and not for all of it."""
+NUCLEUS = 256
+"""Top-p looks at this many likeliest tokens first, and at all of them only where these are not enough."""
+
+
+@dataclass(eq=False)
+class Row:
+    """One answer in the batch."""
+
+    id: int
+    prompt: list[int]
+    max_tokens: int
+    temperature: float
+    top_p: float
+    seed: int
+    generator: torch.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.generator = torch.Generator().manual_seed(self.seed)
+
+    def draw(self) -> float:
+        """The next uniform number of this answer, whoever else is in the batch."""
+        return float(torch.rand((), generator=self.generator))
+
+
+@dataclass
+class Reading:
+    """Prompts that are being read together, padded on the left to one length."""
+
+    rows: list[Row]
+    cache: RowCache
+    ids: torch.Tensor
+    positions: torch.Tensor
+    dropped: set[int] = field(default_factory=set)
+
+
+class Batch:
+    """The answers one model is writing. It knows token ids only; text is its caller's business."""
+
+    def __init__(self, model: Any, device: torch.device, memory_bytes: int) -> None:
+        """`memory_bytes`: what keys and values of all answers together may take.
+
+        Raises:
+            UnsupportedState: the architecture remembers more than keys and values.
+        """
+        self.model = model
+        self.device = device
+        self.memory_bytes = memory_bytes
+        self.chunk = CHUNK_TOKENS.get(device.type, CHUNK_TOKENS["cpu"])
+        self.waiting: deque[Row] = deque()
+        self.reading: Reading | None = None
+        self.rows: list[Row] = []
+        self.cache = self._cache()
+        self._last = torch.zeros(0, dtype=torch.long, device=device)
+        self._bytes_per_token = self._try_out()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step would do anything."""
+        return bool(self.rows or self.waiting or self.reading)
+
+    def add(self, row: Row) -> None:
+        """Queues an answer: first come, first served."""
+        self.waiting.append(row)
+
+    def remove(self, ids: set[int]) -> None:
+        """Takes answers out at once, wherever they are."""
+        self.waiting = deque(row for row in self.waiting if row.id not in ids)
+        if self.reading:
+            self.reading.dropped |= ids
+            if all(row.id in self.reading.dropped for row in self.reading.rows):
+                self.reading = None
+        self._leave([i for i, row in enumerate(self.rows) if row.id in ids])
+
+    def clear(self) -> list[int]:
+        """Forgets everything; gives the ids of the answers that were there."""
+        reading = self.reading.rows if self.reading else []
+        ids = [row.id for row in itertools.chain(self.rows, reading, self.waiting)]
+        self.waiting.clear()
+        self.reading = None
+        self.rows = []
+        self.cache = self._cache()
+        self._last = self._last[:0]
+        return ids
+
+    def step(self) -> list[tuple[int, int]]:
+        """One piece of reading and one step of writing; gives `(id, token)` for every answer that got one."""
+        said: list[tuple[int, int]] = []
+        if self.reading is None and self.waiting and len(self.rows) < MAX_ROWS:
+            self._begin_reading()
+        if self.rows:
+            said = self._write()
+        if self.reading is not None:
+            said += self._read()
+        return said
+
+    def _begin_reading(self) -> None:
+        """Takes as many waiting prompts as may join now; a group costs one pass over its padded length."""
+        rows: list[Row] = []
+        while self.waiting and len(self.rows) + len(rows) < MAX_ROWS:
+            group = [*rows, self.waiting[0]]
+            together = [*self.rows, *group]
+            widest = max(len(row.prompt) + row.max_tokens for row in together)
+            if len(together) > 1 and room_for(len(together), widest) * self._bytes_per_token > self.memory_bytes:
+                break
+            padded = len(group) * max(len(row.prompt) for row in group)
+            if rows and padded > max(self.chunk, 2 * sum(len(row.prompt) for row in group)):
+                break
+            rows.append(self.waiting.popleft())
+        if not rows:
+            return
+        cache = self._cache(rows=len(rows), columns=max(len(row.prompt) for row in rows))
+        cache.begin([len(row.prompt) for row in rows])
+        widest = max(len(row.prompt) for row in rows)
+        ids = torch.tensor([[0] * (widest - len(row.prompt)) + row.prompt for row in rows], device=self.device)
+        positions = (cache.mask[: len(rows), :widest].long().cumsum(1) - 1).clamp(min=0)
+        self.reading = Reading(rows, cache, ids, positions)
+
+    def _read(self) -> list[tuple[int, int]]:
+        """Reads one more piece of the prompts; after the last one they join, with their first token."""
+        reading = self.reading
+        assert reading is not None  # noqa: S101
+        cache, widest = reading.cache, reading.ids.shape[1]
+        end = min(widest, cache.width + max(1, self.chunk // len(reading.rows)))
+        piece = slice(cache.width, end)
+        out = self.model(
+            input_ids=reading.ids[:, piece],
+            attention_mask=cache.mask[: cache.rows, :end],
+            position_ids=reading.positions[:, piece],
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        cache.width = end
+        if end < widest:
+            return []
+        self.reading = None
+        stay = [i for i, row in enumerate(reading.rows) if row.id not in reading.dropped]
+        rows = [reading.rows[i] for i in stay]
+        if not rows:
+            return []
+        self.cache.join(cache, stay)
+        tokens = self._sample(out.logits[stay, -1], rows)
+        self.rows += rows
+        self._last = torch.cat([self._last, tokens])
+        return [(row.id, token) for row, token in zip(rows, tokens.tolist(), strict=True)]
+
+    def _write(self) -> list[tuple[int, int]]:
+        """One token for every running answer."""
+        cache = self.cache
+        mask = cache.next_column()
+        positions = cache.width - torch.tensor(cache.starts, device=self.device)
+        out = self.model(
+            input_ids=self._last[:, None],
+            attention_mask=mask,
+            position_ids=positions[:, None],
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        cache.width += 1
+        self._last = self._sample(out.logits[:, -1], self.rows)
+        return [(row.id, token) for row, token in zip(self.rows, self._last.tolist(), strict=True)]
+
+    def _leave(self, places: list[int]) -> None:
+        if not places:
+            return
+        self.cache.leave(places)
+        kept = list(range(len(self.rows)))
+        for place in sorted(places, reverse=True):  # as the cache does: the last one moves into the free place
+            kept[place] = kept[-1]
+            kept.pop()
+        self.rows = [self.rows[i] for i in kept]
+        self._last = self._last[torch.tensor(kept, dtype=torch.long, device=self.device)]
+
+    def _sample(self, logits: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:
+        """The next token of each row, `[rows]`: the likeliest at temperature 0, else drawn from the nucleus."""
+        chosen = logits.argmax(-1)
+        drawn = [i for i, row in enumerate(rows) if row.temperature > 0]
+        if not drawn:
+            return chosen
+        some = logits[drawn].float()
+        some /= some.new_tensor([rows[i].temperature for i in drawn])[:, None]
+        top_p = some.new_tensor([rows[i].top_p for i in drawn])[:, None]
+        uniform = some.new_tensor([rows[i].draw() for i in drawn])[:, None]
+        total = some.logsumexp(-1, keepdim=True)
+        best, order = some.topk(min(NUCLEUS, some.shape[-1]), dim=-1)
+        mass = (best - total).exp().cumsum(-1)
+        if bool((mass[:, -1:] < top_p).any()):
+            best, order = some.sort(dim=-1, descending=True)
+            mass = (best - total).exp().cumsum(-1)
+        # The nucleus is the shortest run of likeliest tokens whose mass reaches top_p; one uniform number picks in it.
+        size = torch.searchsorted(mass, top_p).clamp(max=mass.shape[1] - 1)
+        pick = torch.searchsorted(mass, uniform * mass.gather(1, size), right=True).minimum(size)
+        chosen[drawn] = order.gather(1, pick)[:, 0]
+        return chosen
+
+    def _cache(self, rows: int = 4, columns: int = 256) -> RowCache:
+        return RowCache(self.model.config, self.device, rows, columns)
+
+    def _try_out(self) -> int:
+        """One token through the model: it runs at all, and says how large a token's keys and values are."""
+        self.add(Row(-1, [0], 1, 0, 1, 0))
+        self._bytes_per_token = 0
+        self.step()
+        size = self.cache.bytes_per_token()
+        self.clear()
+        return size
