@@ -7,7 +7,7 @@ import orjson
 import pandas as pd
 import pytest
 
-from arena import cli_rate
+from arena.cli import rate as cli_rate
 from ratings import formats, style
 from ratings.comparison import Comparisons
 from ratings.errors import ComparisonError

@@ -1,0 +1,50 @@
+"""What the commands share: the record, the keys, and how a refusal is said."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from arena import settings
+from arena.domain.errors import ArenaError
+from arena.record.keys import Keys
+from arena.record.store import Store
+from ratings.errors import RatingsError
+
+
+@contextmanager
+def opened() -> Iterator[Store]:
+    """The record of these settings; a refusal ends the command with its sentence and exit code 1."""
+    with refusals():
+        store = Store(settings.read().resolved_database_url)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turns what the arena refuses into one sentence on standard error and exit code 1."""
+    try:
+        yield
+    except (ArenaError, RatingsError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def keys() -> Keys:
+    """The arena's keys."""
+    return Keys.open(settings.read().data_dir, os.environ)
+
+
+def exports(stage_id: str) -> Path:
+    """Where a stage's exports are kept."""
+    return settings.read().data_dir / "exports" / stage_id
+
+
+def operator() -> str:
+    """Who acts, for the record: never a person's name."""
+    return "command line"

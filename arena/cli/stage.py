@@ -1,0 +1,78 @@
+"""A stage's one way: draft → open → frozen → published."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arena import settings
+from arena.cli.common import exports, keys, opened, operator, refusals
+from arena.domain.stage import Stage
+
+app = typer.Typer(no_args_is_help=True, help=__doc__)
+
+StageFile = Annotated[Path, typer.Argument(help="the stage file", exists=True, dir_okay=False)]
+
+
+@app.command("check")
+def check_stage(file: StageFile) -> None:
+    """Read a stage file and say what it declares, without opening anything."""
+    from arena.results import lifecycle
+
+    with refusals():
+        stage = Stage.from_toml(file.read_bytes(), str(file))
+        typer.echo(lifecycle.described(stage, file.read_bytes()))
+
+
+@app.command("open")
+def open_stage(file: StageFile) -> None:
+    """Seal a stage file and open its stage."""
+    from arena.results import lifecycle
+
+    with opened() as store:
+        stage = Stage.from_toml(file.read_bytes(), str(file))
+        record = lifecycle.open_stage(store, stage, file.read_bytes(), organizer=operator(), now=datetime.now(UTC))
+    typer.echo(f"{stage.id} is open, sealed as {record.file_sha256}")
+
+
+@app.command("freeze")
+def freeze_stage(stage_id: str) -> None:
+    """Close a stage for good: what is committed counts, everything later is refused, the final checkpoint is signed."""
+    from arena.results import lifecycle
+
+    with opened() as store:
+        record, head = lifecycle.freeze(store, keys(), stage_id, organizer=operator(), now=datetime.now(UTC))
+    typer.echo(f"{stage_id} is {record.status} with {head.size} votes, root {head.root}")
+
+
+@app.command("publish")
+def publish_stage(stage_id: str) -> None:
+    """Export a frozen stage, verify the export, and declare it the stage's result."""
+    from arena.results import lifecycle
+
+    with opened() as store:
+        folder, record = lifecycle.publish(
+            store, keys(), stage_id, exports(stage_id), settings.ROOT, organizer=operator(), now=datetime.now(UTC)
+        )
+    typer.echo(f"{stage_id} is {record.status}: {folder}")
+
+
+@app.command("show")
+def show_stage(stage_id: Annotated[str | None, typer.Argument()] = None) -> None:
+    """Say where a stage stands, or every stage of this database."""
+    from arena.results import lifecycle
+
+    with opened() as store:
+        typer.echo(lifecycle.shown(store, stage_id))
+
+
+@app.command("remove")
+def remove_stage(stage_id: str, entrant: str, reason: Annotated[str, typer.Option(prompt=True)]) -> None:
+    """Take an entrant out of an open stage for good; the reason and the moment are published."""
+    from arena.results import lifecycle, removal
+
+    with opened() as store:
+        stage = lifecycle.sealed_stage(store, stage_id)
+        removal.remove_entrant(store, stage, entrant, reason=reason, organizer=operator(), now=datetime.now(UTC))
+    typer.echo(f"{entrant} is out of {stage_id}: {reason}")
