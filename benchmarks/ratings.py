@@ -1,0 +1,359 @@
+"""Ratings beside their peers on the same seeded synthetic battles: time, memory, accuracy; and what live ratings cost.
+
+`make bench-ratings` builds the peers' environment and runs everything; `--quick` stops at 100,000 votes. Each case runs
+in a process of its own, so imports, memory peaks and warm caches do not mix. Times are CPU seconds, the best of several
+calls in one process; the first call and the import stand apart. Nothing here is part of the tests.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+PEERS = ROOT / "build" / "peers" / "bin" / "python"
+OUT = ROOT / "build" / "bench-ratings.json"
+MODELS = (5, 20, 200)
+VOTES = (10_000, 100_000, 1_000_000, 10_000_000)
+VOTES_PER_VOTER = 20
+
+Case = tuple[Callable[[], Any], Callable[[Any], np.ndarray], int]
+"""What is timed, how its log-strengths are read, how often it runs."""
+
+
+def battles(k: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Seeded battles as codes: uniform pairs, 15 % ties, strengths evenly spaced over 1.6 logits, 20 votes a voter."""
+    rng = np.random.default_rng(2026)
+    theta = np.linspace(0.8, -0.8, k)
+    a = rng.integers(0, k, n, dtype=np.int32)
+    b = ((a + rng.integers(1, k, n, dtype=np.int32)) % k).astype(np.int32)
+    won = rng.random(n) < 1 / (1 + np.exp(theta[b] - theta[a]))
+    outcome = np.where(rng.random(n) < 0.15, 2, np.where(won, 0, 1)).astype(np.int8)
+    return a, b, outcome, rng.integers(0, max(1, n // VOTES_PER_VOTER), n, dtype=np.int32)
+
+
+def converged(k: int, a: np.ndarray, b: np.ndarray, outcome: np.ndarray) -> np.ndarray:
+    """The maximum-likelihood strengths by plain Newton steps to 1e-13: the estimate everybody is compared with."""
+    wins = np.zeros((k, k))
+    np.add.at(wins, (a, b), np.array([1.0, 0.0, 0.5])[outcome])
+    np.add.at(wins, (b, a), np.array([0.0, 1.0, 0.5])[outcome])
+    games, theta = wins + wins.T, np.zeros(k)
+    for _ in range(100):
+        p = 1 / (1 + np.exp(theta[None, :] - theta[:, None]))
+        slope = games * p * (1 - p)
+        step = np.linalg.solve(np.diag(slope.sum(axis=1)) - slope + 1, (wins - games * p).sum(axis=1))
+        theta += step
+        if np.abs(step).max() < 1e-13:
+            break
+    return theta - theta.mean()
+
+
+# ---- the cases; each imports its own library
+
+
+def ours(k: int, n: int, prior: float) -> Case:
+    """Codes → checked comparisons → ratings with clustered intervals, points, rank ranges and pairwise separations."""
+    from ratings.comparison import Comparisons
+    from ratings.fit import rate
+
+    names = [f"m{i}" for i in range(k)]
+    data = battles(k, n)
+    return lambda: rate(Comparisons.from_codes(names, *data), prior=prior), lambda r: r.theta, 7
+
+
+def evalica_point(k: int, n: int) -> Case:
+    """evalica's Bradley–Terry on lists of ints: no intervals."""
+    import evalica
+
+    a, b, outcome, _ = battles(k, n)
+    kinds = [evalica.Winner.X, evalica.Winner.Y, evalica.Winner.Draw]
+    xs, ys, winners = a.tolist(), b.tolist(), [kinds[o] for o in outcome.tolist()]
+    return (
+        lambda: evalica.bradley_terry(xs, ys, winners),
+        lambda r: np.log([r.scores[i] for i in range(k)]),
+        3,
+    )
+
+
+def evalica_bootstrap(k: int, n: int) -> Case:
+    """evalica's percentile bootstrap, 100 rounds over votes."""
+    import evalica
+
+    a, b, outcome, _ = battles(k, n)
+    kinds = [evalica.Winner.X, evalica.Winner.Y, evalica.Winner.Draw]
+    xs, ys, winners = a.tolist(), b.tolist(), [kinds[o] for o in outcome.tolist()]
+
+    bradley_terry: Any = evalica.bradley_terry
+
+    def run() -> Any:
+        return evalica.bootstrap(
+            bradley_terry, xs, ys, winners, n_resamples=100, bootstrap_method="percentile", random_state=0
+        )
+
+    return run, lambda r: np.log([r.result.scores[i] for i in range(k)]), 1
+
+
+def arena_rank(k: int, n: int, build: bool) -> Case:
+    """arena-rank's fit with its sandwich by vote; with or without building its data set each time."""
+    import pandas as pd
+
+    # By name: arena-rank lives in the peers' environment only.
+    BradleyTerry = importlib.import_module("arena_rank.models.bradley_terry").BradleyTerry
+    PairDataset = importlib.import_module("arena_rank.utils.data_utils").PairDataset
+    a, b, outcome, _ = battles(k, n)
+    table = pd.DataFrame({"model_a": a, "model_b": b, "winner": np.array(["model_a", "model_b", "tie"])[outcome]})
+    made = PairDataset.from_pandas(table)
+
+    def run() -> Any:
+        data = PairDataset.from_pandas(table) if build else made
+        model = BradleyTerry(n_competitors=k)
+        return data, model.compute_ratings_and_cis(data), model
+
+    def strengths(result: Any) -> np.ndarray:
+        data, _, model = result
+        theta = np.asarray(model.params["ratings"])
+        return theta[np.argsort(np.asarray(data.competitors))]
+
+    return run, strengths, 3
+
+
+def fastchat(k: int, n: int, rounds: int) -> Case:
+    """FastChat's method: unique rows with their counts, L-BFGS on the likelihood, multinomial bootstrap over votes."""
+    from scipy.optimize import minimize
+
+    a, b, outcome, _ = battles(k, n)
+    table = np.column_stack([a, b, np.array([2, 0, 1])[outcome]])
+
+    def fit(rows: np.ndarray, counts: np.ndarray, start: np.ndarray) -> np.ndarray:
+        left, right, won = rows[:, 0], rows[:, 1], rows[:, 2] / 2
+        total = counts.sum()
+
+        def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
+            p = 1 / (1 + np.exp(theta[right] - theta[left]))
+            value = -(counts * (won * np.log(p) + (1 - won) * np.log1p(-p))).sum() / total
+            pull = counts * (p - won) / total
+            return value, np.bincount(left, pull, minlength=k) - np.bincount(right, pull, minlength=k)
+
+        return minimize(loss, start, jac=True, method="L-BFGS-B", options={"gtol": 1e-6, "maxiter": 100}).x
+
+    def run() -> np.ndarray:
+        rows, counts = np.unique(table, axis=0, return_counts=True)
+        theta = fit(rows, counts, np.zeros(k))
+        rng = np.random.default_rng(0)
+        for _ in range(rounds):
+            fit(rows, rng.multinomial(n, counts / n).astype(float), theta)
+        return theta
+
+    return run, lambda theta: theta, 3
+
+
+CASES: dict[str, tuple[Callable[[int, int], Case], bool]] = {
+    "ours": (lambda k, n: ours(k, n, 0.5), False),
+    "ours, prior 0": (lambda k, n: ours(k, n, 0.0), False),
+    "evalica, point": (evalica_point, True),
+    "arena-rank, all": (lambda k, n: arena_rank(k, n, build=True), True),
+    "arena-rank, refit": (lambda k, n: arena_rank(k, n, build=False), True),
+    "FastChat, point": (lambda k, n: fastchat(k, n, 0), True),
+    "FastChat, 100 rounds": (lambda k, n: fastchat(k, n, 100), True),
+    "evalica, 100 rounds": (evalica_bootstrap, True),
+}
+"""Name → how it is set up, and whether it runs in the peers' environment."""
+
+
+def measure(name: str, k: int, n: int) -> dict[str, Any]:
+    """Runs one case in this process."""
+    started = time.process_time()
+    CASES[name][0](3, 100)
+    import_s = time.process_time() - started
+    run, strengths, times = CASES[name][0](k, n)
+    a, b, outcome, _ = battles(k, n)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
+    before, cpu = memory("VmRSS"), []
+    started = time.perf_counter()
+    start = time.process_time()
+    result = run()
+    cpu.append(time.process_time() - start)
+    first_wall, peak = time.perf_counter() - started, memory("VmHWM")
+    for _ in range(times - 1):
+        start = time.process_time()
+        run()
+        cpu.append(time.process_time() - start)
+    theta = strengths(result)
+    error = float(np.abs(theta - theta.mean() - converged(k, a, b, outcome)).max())
+    return {
+        "case": name,
+        "models": k,
+        "votes": n,
+        "import_s": import_s,
+        "first_s": cpu[0],
+        "first_wall_s": first_wall,
+        "best_s": min(cpu),
+        "peak_mb": (peak - before) / 1024,
+        "error": error,
+    }
+
+
+def memory(field: str) -> int:
+    """Resident memory of this process, now or at its peak, in KiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(field)).split()[1])
+
+
+def live(k: int, n: int) -> dict[str, Any]:
+    """What `LiveRatings` costs once it holds n votes: a cold start, one vote, one refresh."""
+    import pandas as pd
+
+    from ratings.comparison import OUTCOMES
+    from ratings.live import LiveRatings
+
+    names = np.array([f"m{i}" for i in range(k)])
+    a, b, outcome, voter = battles(k, n)
+    winner = np.array([o.value for o in OUTCOMES])[outcome]
+    table = pd.DataFrame({"voter": voter.astype(str), "model_a": names[a], "model_b": names[b], "winner": winner})
+    ratings = LiveRatings(names.tolist())
+    start = time.process_time()
+    ratings.add_many(table)
+    cold = time.process_time() - start
+    refreshes, votes = [], []
+    for row in range(200):
+        start = time.process_time()
+        ratings.add(str(voter[row]), str(names[a[row]]), str(names[b[row]]), str(winner[row]))
+        votes.append(time.process_time() - start)
+        start = time.process_time()
+        ratings.snapshot()
+        refreshes.append(time.process_time() - start)
+    return {
+        "case": "live",
+        "models": k,
+        "votes": n,
+        "cold_s": cold,
+        "vote_us": float(np.median(votes)) * 1e6,
+        "refresh_ms": float(np.median(refreshes)) * 1e3,
+        "refresh_p99_ms": float(np.quantile(refreshes, 0.99)) * 1e3,
+    }
+
+
+def coverage(stages: int) -> list[dict[str, Any]]:
+    """How many nominal 95 % intervals hold the truth: 5 entrants, 300 voters with personal taste (sd 0.7 logit)."""
+    from ratings.comparison import Comparisons
+    from ratings.fit import PER_LOGIT, rate
+    from tests.ratings_votes import population_strengths, votes
+
+    theta, rows = np.array([0.5, 0.25, 0.0, -0.25, -0.5]), []
+    truth = 1000 + PER_LOGIT * population_strengths(theta, taste=0.7)
+    for each in (5, 10, 20, 50, 100):
+        hits = {"by voter": 0, "by vote": 0}
+        for seed in range(stages):
+            c = votes(theta, 300, each, 10_000 + seed, taste=0.7)
+            for name, given in (("by voter", c), ("by vote", Comparisons(c.models, c.a, c.b, c.outcome))):
+                for row, at in zip(rate(given).rows, truth, strict=True):
+                    hits[name] += row.rating_ci95 is not None and row.rating_ci95[0] <= at <= row.rating_ci95[1]
+        rows.append({"case": "coverage", "each": each, **{name: count / (5 * stages) for name, count in hits.items()}})
+    return rows
+
+
+# ---- all of it, side by side
+
+
+def wanted(name: str, k: int, n: int) -> bool:
+    """Bootstraps repeat the point fit a hundred times: one size shows it, up to a million votes."""
+    if name == "evalica, 100 rounds":
+        return k == 20 and n <= 1_000_000
+    return "100 rounds" not in name or n <= 1_000_000
+
+
+def spawn(*arguments: str, peers: bool) -> list[dict[str, Any]]:
+    """Runs this file with arguments in a process of its own and reads the JSON that it prints."""
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [str(PEERS if peers else sys.executable), __file__, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        print(f"  {' '.join(arguments)} failed: {done.stderr.strip().splitlines()[-1:]}", flush=True)
+        return []
+    answer = json.loads(done.stdout.splitlines()[-1])
+    return answer if isinstance(answer, list) else [answer]
+
+
+def main() -> None:
+    """Reads the arguments; without a case, runs them all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="stop at 100,000 votes")
+    parser.add_argument("--case", nargs=3, metavar=("NAME", "MODELS", "VOTES"), help="one case, in this process")
+    parser.add_argument("--stages", type=int, default=400, help="simulated stages for the coverage table")
+    arguments = parser.parse_args()
+    if arguments.case:
+        name, k, n = arguments.case[0], int(arguments.case[1]), int(arguments.case[2])
+        row = live(k, n) if name == "live" else coverage(k) if name == "coverage" else measure(name, k, n)
+        print(json.dumps(row))
+        return
+    sizes = [n for n in VOTES if n <= 100_000 or not arguments.quick]
+    rows: list[dict[str, Any]] = []
+    print(
+        f"{'':22}{'models':>7}{'votes':>12}{'import s':>10}{'first s':>10}{'best s':>10}{'extra MB':>10}{'error':>10}"
+    )
+    for k in MODELS:
+        for n in sizes:
+            for name, (_, peers) in CASES.items():
+                if not wanted(name, k, n):
+                    continue
+                for row in spawn("--case", name, str(k), str(n), peers=peers):
+                    rows.append(row)
+                    print(
+                        f"{name:22}{k:7}{n:12,}{row['import_s']:10.2f}{row['first_s']:10.4f}{row['best_s']:10.4f}"
+                        f"{row['peak_mb']:10.1f}{row['error']:10.1e}",
+                        flush=True,
+                    )
+    print(f"\n{'live':22}{'models':>7}{'votes':>12}{'cold s':>10}{'vote µs':>10}{'refresh ms':>12}{'p99 ms':>10}")
+    for k in (5, 20, 64):
+        for n in [n for n in sizes if n <= 1_000_000]:
+            for row in spawn("--case", "live", str(k), str(n), peers=False):
+                rows.append(row)
+                print(
+                    f"{'':22}{k:7}{n:12,}{row['cold_s']:10.2f}{row['vote_us']:10.0f}{row['refresh_ms']:12.2f}"
+                    f"{row['refresh_p99_ms']:10.2f}",
+                    flush=True,
+                )
+    print(f"\n{'coverage of 95 %':22}{'votes each':>12}{'by voter':>10}{'by vote':>10}")
+    for row in spawn("--case", "coverage", str(arguments.stages), "0", peers=False):
+        rows.append(row)
+        print(f"{'':22}{row['each']:12}{row['by voter']:10.3f}{row['by vote']:10.3f}")
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps(rows, indent=1) + "\n")
+    report(rows)
+
+
+def report(rows: list[dict[str, Any]]) -> None:
+    """The ratios that matter, from this very run."""
+    at = {(row["case"], row["models"], row["votes"]): row for row in rows if "best_s" in row}
+    k, n = 20, 1_000_000
+    if ("ours", k, n) not in at:
+        return
+    mine = at["ours", k, n]
+    print(f"\nAt {n:,} votes and {k} models, ours (with clustered intervals, points and rank ranges) is faster by")
+    for name in (
+        "arena-rank, all",
+        "arena-rank, refit",
+        "evalica, point",
+        "evalica, 100 rounds",
+        "FastChat, 100 rounds",
+    ):
+        if (name, k, n) in at:
+            print(f"  {at[name, k, n]['best_s'] / mine['best_s']:8.1f} ×  {name}")
+    given = sum(array.nbytes for array in battles(k, n)) / 2**20
+    print(f"Extra memory {mine['peak_mb']:.1f} MB over {given:.1f} MB of input: {mine['peak_mb'] / given:.2f} ×")
+    if ("ours", k, 10 * n) in at:
+        print(f"Ten times the votes take {at['ours', k, 10 * n]['best_s'] / mine['best_s']:.1f} × the time")
+    errors = {name: max(r["error"] for r in rows if r["case"] == name) for name in CASES if (name, k, n) in at}
+    print("Largest distance from the converged estimate, in logits:", {n: f"{e:.1e}" for n, e in errors.items()})
+
+
+if __name__ == "__main__":
+    main()
