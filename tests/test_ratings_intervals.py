@@ -60,7 +60,7 @@ def test_sandwich_is_the_textbook_formula():
     hessian = (contrast * (p * (1 - p))[:, None]).T @ contrast
     scores = np.zeros((150, k))
     np.add.at(scores, comparisons.voter, (won - p)[:, None] * contrast)
-    bread = np.linalg.pinv(hessian)
+    bread = np.linalg.pinv(hessian, rcond=1e-10, hermitian=True)
     meat = scores.T @ scores * 150 / 149
     phi = max(1.0, np.trace(bread @ meat) / 3)
     expected = bread @ (meat + 3 / 147 * phi * hessian) @ bread

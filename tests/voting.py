@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
-from arena.domain.battle import Answer, Battle, Draw, new_battle_id
+from sqlalchemy import insert
+
+from arena.domain.battle import Answer, Battle, BattleState, Draw, new_battle_id
 from arena.domain.citizen import Citizen
 from arena.domain.stage import StageStatus
 from arena.domain.vote import Ballot, Vote, Winner, cast
 from arena.record.store import Store
+from arena.record.tables import answers, battles, turns
 
 STAGE = "round-1"
 SECRET = b"s" * 32
@@ -70,3 +73,35 @@ def vote(
     return store.votes.cast(
         battle.id, citizen.id, chosen, lambda b: cast(b, citizen, chosen, at, SECRET), network="n" * 32
     )
+
+
+def many_ready(store: Store, citizen: Citizen, count: int, *, first: int = 1) -> list[Battle]:
+    """Battles that can be voted on, written in one go, their draws numbered from `first`."""
+    drawn = [draw("", first + n) for n in range(count)]
+    made = [Battle(new_battle_id(), STAGE, citizen.id, BattleState.OPEN, d, NOW) for d in drawn]
+    with store.database.writing() as connection:
+        connection.execute(
+            insert(battles),
+            [
+                {
+                    "id": b.id,
+                    "stage_id": STAGE,
+                    "citizen_id": citizen.id,
+                    "state": BattleState.OPEN,
+                    "model_a": b.draw.a,
+                    "model_b": b.draw.b,
+                    "draw_number": b.draw.number,
+                    "draw_available": list(b.draw.available),
+                    "draw_probability": b.draw.probability,
+                    "opened_at": NOW,
+                    "touched_at": NOW,
+                }
+                for b in made
+            ],
+        )
+        connection.execute(
+            insert(turns), [{"battle_id": b.id, "n": 1, "prompt": "?", "asked_at": NOW, "marks": []} for b in made]
+        )
+        answer = {"n": 1, "status": "complete", "text": "!", "reasoning": "", "dropped_turns": 0, "marks": []}
+        connection.execute(insert(answers), [{**answer, "battle_id": b.id, "side": s} for b in made for s in "ab"])
+    return made

@@ -263,7 +263,7 @@ class Stage(Declared):
     components: tuple[Component, ...] = ()
     """All parts of the programme's total, for the aggregate; empty where that is declared elsewhere."""
     ties: tuple[Slug, ...] = ()
-    """Components that decide, in this order, between equal totals at the cut; nothing left to decide shares the place."""
+    """Components that decide, in this order, between equal totals at the cut; a tie that they leave is refused."""
     opens: AwareDatetime | None = None
     closes: AwareDatetime | None = None
     synthetic: bool = False

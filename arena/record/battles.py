@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, func, insert, literal, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, literal, select, update
 
-from arena.domain.battle import SIDES, Answer, Battle, BattleState, Draw, Turn
+from arena.domain.battle import Answer, Battle, BattleState, Draw, Turn
 from arena.domain.errors import ArenaError, Conflict, TooMany, not_found
 from arena.domain.stage import StageStatus
 from arena.record.database import Database
@@ -196,7 +196,7 @@ class Battles:
                 .order_by(battles.c.opened_at.desc())
                 .limit(limit)
             ).all()
-        return [(_battle(row, ()), row.n_turns, row.receipt) for row in rows]
+        return [(as_battle(row, ()), row.n_turns, row.receipt) for row in rows]
 
     def drawn(self, stage_id: str, chunk: int = 10_000) -> Iterator[DrawnBattle]:
         """Every draw of the stage, in the order of its number."""
@@ -375,30 +375,46 @@ def _load(connection: Connection, battle_id: str) -> Battle:
 
 def find(connection: Connection, battle_id: str) -> Battle | None:
     """The battle with its turns and answers, inside the caller's transaction."""
-    row = connection.execute(select(battles).where(battles.c.id == battle_id)).one_or_none()
+    row = connection.execute(_FOUND, {"id": battle_id}).one_or_none()
     if row is None:
         return None
-    given: dict[int, dict[Any, Answer]] = {}
-    columns = [c for c in answers.c if c.name not in ("battle_id", "n")]
-    for found in connection.execute(select(answers.c.n, *columns).where(answers.c.battle_id == battle_id)):
-        fields = dict(found._mapping)
-        n = fields.pop("n")
-        given.setdefault(n, {})[found.side] = Answer(**{**fields, "marks": tuple(fields["marks"])})
-    asked = connection.execute(select(turns).where(turns.c.battle_id == battle_id).order_by(turns.c.n)).all()
-    conversation = tuple(
-        Turn(
-            t.n,
-            t.prompt,
-            t.asked_at,
-            {side: given[t.n][side] for side in SIDES if side in given.get(t.n, {})},
-            tuple(t.marks),
-        )
-        for t in asked
+    return as_battle(row, conversations(connection, [battle_id]).get(battle_id, ()))
+
+
+# Built once: building a statement costs more than running it.
+_FOUND = select(battles).where(battles.c.id == bindparam("id"))
+_CONVERSATIONS = (
+    select(
+        turns.c.battle_id,
+        turns.c.n.label("turn"),
+        turns.c.prompt,
+        turns.c.asked_at,
+        turns.c.marks.label("turn_marks"),
+        *(c for c in answers.c if c.name not in ("battle_id", "n")),
     )
-    return _battle(row, conversation)
+    .join(answers, and_(answers.c.battle_id == turns.c.battle_id, answers.c.n == turns.c.n), isouter=True)
+    .where(turns.c.battle_id.in_(bindparam("ids", expanding=True)))
+    .order_by(turns.c.battle_id, turns.c.n, answers.c.side)
+)
 
 
-def _battle(row: Any, conversation: tuple[Turn, ...]) -> Battle:
+def conversations(connection: Connection, battle_ids: Sequence[str]) -> dict[str, tuple[Turn, ...]]:
+    """The turns of these battles, with their answers."""
+    if not battle_ids:
+        return {}
+    found: dict[str, list[Turn]] = {}
+    for row in connection.execute(_CONVERSATIONS, {"ids": list(battle_ids)}):
+        asked = found.setdefault(row.battle_id, [])
+        if not asked or asked[-1].n != row.turn:
+            asked.append(Turn(row.turn, row.prompt, row.asked_at, {}, tuple(row.turn_marks)))
+        if row.side is not None:
+            fields = {name: getattr(row, name) for name in Answer.__dataclass_fields__}
+            asked[-1].answers[row.side] = Answer(**{**fields, "marks": tuple(row.marks)})
+    return {battle_id: tuple(asked) for battle_id, asked in found.items()}
+
+
+def as_battle(row: Any, conversation: tuple[Turn, ...]) -> Battle:
+    """A row of battles with its conversation."""
     draw = Draw(row.model_a, row.model_b, row.draw_number, tuple(row.draw_available), row.draw_probability)
     return Battle(
         row.id,

@@ -1,5 +1,8 @@
 """A database the arena can trust: durable commits, one writer at a time in SQLite, and failures told apart."""
 
+import math
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,12 +12,14 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from arena.domain.errors import Unavailable
 
 BUSY_TIMEOUT_MS = 5000
+IDLE_S = 5.0
+_LINES: dict[str, threading.Lock] = {}
 
 
 class Database:
@@ -30,13 +35,29 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        options: dict[str, Any] = {"pool_pre_ping": not self.is_sqlite, "pool_size": 8, "max_overflow": 8}
+        options: dict[str, Any] = {"pool_size": 8, "max_overflow": 8}
         options["connect_args"] = {"check_same_thread": False} if self.is_sqlite else {"connect_timeout": 5}
         self.engine: Engine = create_engine(self.url, **options)
         self._file: tuple[int, int] | None = None
         event.listen(self.engine, "do_connect", self._on_do_connect)
         event.listen(self.engine, "connect", self._on_connect)
         event.listen(self.engine, "begin", self._on_begin)
+        # In one process the writers of a SQLite file wait in line here: SQLite itself would have them poll, and some starve.
+        self._line = _LINES.setdefault(str(self.url.database), threading.Lock()) if self.is_sqlite else None
+        if not self.is_sqlite:
+            event.listen(self.engine, "checkin", self._on_checkin)
+            event.listen(self.engine, "checkout", self._on_checkout)
+
+    def _on_checkin(self, _connection: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    def _on_checkout(self, connection: Any, record: Any, _proxy: Any) -> None:
+        """A connection that has lain idle is tried before it is lent: the server may have been restarted meanwhile."""
+        if time.monotonic() - record.info.get("used", math.inf) > IDLE_S:
+            try:
+                self.engine.dialect.do_ping(connection)
+            except self.engine.dialect.loaded_dbapi.Error as error:
+                raise DisconnectionError from error
 
     def _on_do_connect(self, _dialect: Any, _record: Any, _args: Any, _options: Any) -> None:
         self._require_file()
@@ -94,12 +115,25 @@ class Database:
             Unavailable: the database did not take it, or was lost before it could say so; the same call may succeed later.
         """
         with (
+            self._in_line(),
             _translated(),
             self.engine.connect().execution_options(arena_writes=True) as connection,
             connection.begin(),
         ):
             yield connection
             self._require_file()
+
+    @contextmanager
+    def _in_line(self) -> Iterator[None]:
+        if self._line is None:
+            yield
+            return
+        if not self._line.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            raise _not_saved()
+        try:
+            yield
+        finally:
+            self._line.release()
 
     def close(self) -> None:
         """Gives every connection back."""

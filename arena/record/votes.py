@@ -5,16 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Row, Select, func, select
 
-from arena.domain.battle import Battle, BattleState
-from arena.domain.errors import Conflict, not_found
-from arena.domain.stage import StageStatus
+from arena.domain.battle import Battle
 from arena.domain.vote import Ballot, Vote, Winner
-from arena.record.battles import find, refusal, stage_not_open
+from arena.record.casting import Casting
 from arena.record.database import Database
-from arena.record.tables import battles, leaves, stages, votes
+from arena.record.tables import battles, leaves, votes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +51,7 @@ class Votes:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._casting = Casting(database)
 
     def cast(
         self,
@@ -74,42 +72,7 @@ class Votes:
             Conflict: not votable, the stage is closed, or another ballot was cast.
             Unavailable: not saved; nothing was changed.
         """
-        with self._database.writing() as connection:
-            battle = find(connection, battle_id)
-            if battle is None or battle.citizen_id != citizen_id:
-                raise not_found()
-            if battle.state in (BattleState.VOTED, BattleState.REVEALED):
-                return _repeated(connection.execute(select(votes).where(votes.c.battle_id == battle_id)).one(), ballot)
-            if not battle.votable:
-                raise refusal(battle) or Conflict(
-                    "nothing_to_judge",
-                    "아직 비교할 두 답변이 없어요. 먼저 질문해 주세요.",
-                    "There are no two answers to judge yet. Ask something first.",
-                )
-            stage_is_open = select(stages.c.id).where(
-                stages.c.id == battle.stage_id, stages.c.status == StageStatus.OPEN
-            )
-            if not self._database.is_sqlite:
-                stage_is_open = stage_is_open.with_for_update(read=True)  # a freeze waits for us, or we for it
-            if connection.execute(stage_is_open).one_or_none() is None:
-                raise stage_not_open()
-            vote = make(battle)
-            changed = connection.execute(
-                update(battles)
-                .where(battles.c.id == battle_id, battles.c.state == BattleState.OPEN)
-                .values(state=BattleState.VOTED, touched_at=vote.cast_at)
-            )
-            if changed.rowcount == 1:
-                try:
-                    connection.execute(insert(votes).values(**vote_values(vote, network)))
-                except IntegrityError as error:  # the constraint is the last word, should two updates ever pass
-                    raise refusal_of_second() from error
-                return vote, True
-            # Somebody else's update came first, on PostgreSQL while we waited for its row lock.
-            row = connection.execute(select(votes).where(votes.c.battle_id == battle_id)).one_or_none()
-            if row is None:
-                raise refusal_of_second()
-            return _repeated(row, ballot)
+        return self._casting.cast(battle_id, citizen_id, ballot, make, network)
 
     def of_battle(self, battle_id: str) -> str | None:
         """The receipt of this battle's vote, if it has one."""
@@ -196,50 +159,3 @@ def _rows() -> Select[*tuple[Any, ...]]:
 
 def _vote_row(row: Row) -> VoteRow:
     return VoteRow(**{**row._mapping, "winner": Winner(row.winner)})
-
-
-def vote_values(vote: Vote, network: str | None) -> dict[str, Any]:
-    """The columns of a vote."""
-    return {
-        "battle_id": vote.battle_id,
-        "stage_id": vote.stage_id,
-        "citizen_id": vote.citizen_id,
-        "identity_level": vote.identity_level,
-        "network": network,
-        "winner": vote.ballot.winner,
-        "reasons": {side: sorted(tags) for side, tags in vote.ballot.reasons.items()},
-        "comment": vote.ballot.comment,
-        "cast_at": vote.cast_at,
-        "record": vote.record,
-        "receipt": vote.receipt,
-        "seal": vote.seal,
-        "marked": vote.marked,
-    }
-
-
-def refusal_of_second() -> Conflict:
-    """Another decision came first."""
-    return Conflict(
-        "another_vote",
-        "이 대결에는 이미 다른 투표가 저장되어 있어 바꿀 수 없어요.",
-        "A different vote is already saved for this battle; it cannot be changed.",
-    )
-
-
-def _repeated(row: Row, ballot: Ballot) -> tuple[Vote, bool]:
-    kept = Ballot(Winner(row.winner), {side: tuple(tags) for side, tags in row.reasons.items()}, row.comment)
-    asked = Ballot(ballot.winner, {side: tuple(sorted(tags)) for side, tags in ballot.reasons.items()}, ballot.comment)
-    if kept != asked:
-        raise refusal_of_second()
-    return Vote(
-        battle_id=row.battle_id,
-        stage_id=row.stage_id,
-        citizen_id=row.citizen_id,
-        ballot=kept,
-        cast_at=row.cast_at,
-        record=row.record,
-        receipt=row.receipt,
-        identity_level=row.identity_level,
-        marked=row.marked,
-        seal=row.seal,
-    ), False

@@ -52,11 +52,7 @@ class Group:
 
 def campaigns(ballots: Ballots, conduct: Conduct) -> list[Group]:
     """Every network and window large enough to be looked at, the most striking first, with q-values under any dependence."""
-    hour = (
-        np.floor((ballots.at - ballots.at.min(initial=0)) / STEP_S).astype(np.int64)
-        if len(ballots.at)
-        else ballots.voter
-    )
+    hour = np.floor(ballots.at / STEP_S).astype(np.int64)
     span = int(WINDOW_S // STEP_S)
     hours = np.unique(np.concatenate([hour - back for back in range(span)]))
     groups: list[tuple[Literal["network", "window"], int, Codes]] = []

@@ -177,7 +177,7 @@ def consensus(ballots: Ballots, trusted: NDArray[np.bool_]) -> Consensus:
     theta = bradley_terry.fit(wins, _PRIOR, [str(i) for i in range(ballots.k)])
     information = bradley_terry.information(wins, theta) + bradley_terry.phantom_information(theta, _PRIOR)
     agreed = Consensus(theta, np.linalg.inv(information).astype(np.float64), 0.0)
-    _, chance = _leave_one_out(kept, agreed)
+    _, chance = leave_one_out(kept, agreed)
     dispersion = float(((y - chance) ** 2).sum() / max((chance * (1 - chance)).sum(), 1e-9)) if len(y) else 1.0
     agreed = replace(agreed, dispersion=min(dispersion, 1.0))
     residual, own, spread = residuals(kept, agreed)
@@ -207,7 +207,7 @@ def _agreement(ballots: Ballots, agreed: Consensus) -> Floats:
     """Whether a voter goes with the others where these are sure; low agreement is what coins, and contrarians, have."""
     use = (ballots.outcome == A_WINS) | (ballots.outcome == B_WINS)
     kept = subset(ballots, use)
-    gap, chance = _leave_one_out(kept, agreed)
+    gap, chance = leave_one_out(kept, agreed)
     w = chance * (1 - chance)
     score = np.bincount(kept.voter, (_score(kept.outcome) - chance) * gap, ballots.voters)
     own = np.bincount(kept.voter, w * gap**2, ballots.voters)
@@ -274,7 +274,7 @@ def _repeat(ballots: Ballots, trusted: NDArray[np.bool_]) -> Floats:
 def residuals(kept: Ballots, agreed: Consensus, *, leave_out: bool = True) -> tuple[Floats, Floats, Floats]:
     """Per voter and entrant: wins beyond the consensus, their variance by chance, and what a unit of taste variance adds to it."""
     if leave_out:
-        _, chance = _leave_one_out(kept, agreed)
+        _, chance = leave_one_out(kept, agreed)
     else:
         chance = 1 / (1 + np.exp(agreed.theta[kept.b] - agreed.theta[kept.a]))
     w = chance * (1 - chance)
@@ -289,7 +289,7 @@ def residuals(kept: Ballots, agreed: Consensus, *, leave_out: bool = True) -> tu
     return residual, agreed.dispersion * own, own**2 + (against**2).sum(axis=2)
 
 
-def _leave_one_out(kept: Ballots, agreed: Consensus) -> tuple[Floats, Floats]:
+def leave_one_out(kept: Ballots, agreed: Consensus) -> tuple[Floats, Floats]:
     """For each vote, the log-odds of side a in the eyes of the others, by one Newton step without the voter; and its probability."""
     gap = agreed.theta[kept.a] - agreed.theta[kept.b]
     off = _score(kept.outcome) - 1 / (1 + np.exp(-gap))

@@ -38,6 +38,7 @@ from arena.results.document import (
     signed_bytes,
 )
 from arena.results.integrity import active_exclusions, history
+from arena.results.population import rake, strata_section
 from arena.results.removal import removals
 from arena.results.verify import verify_files
 
@@ -85,7 +86,10 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
     removed = {r.entrant: {"at": kst(r.at), "reason": r.reason} for r in removals(store, stage_id)}
     excluded = {battle: reason.value for battle, reason in active_exclusions(store, stage_id).items()}
     rule = rule_of(stage, excluded, frozenset(removed))
-    votes = evidence.votes_table(store.votes.sealed(stage_id, checkpoint.size), rule)
+    people = store.strata.of_voters(stage_id) if stage.population.strata else {}
+    raked = rake(people, stage.population.margins) if people else None
+    weights = raked.weights if raked else None
+    votes = evidence.votes_table(store.votes.sealed(stage_id, checkpoint.size), rule, weights)
     voted = set(votes.column("question_id").to_pylist())
     draws = evidence.draws_table(store.battles.drawn(stage_id), voted, record.frozen_at)
     facts = Facts(
@@ -110,7 +114,7 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
         commitment=commitment(record.draw_seed),
         seed=record.draw_seed if final else None,
         checkpoint=checkpoint.to_json(),
-        strata=None,
+        strata=strata_section(people, stage.population.strata, raked) if stage.population.strata else None,
     )
     return signed(stage, record.file.encode(), votes, draws, facts, keys)
 

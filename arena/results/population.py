@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from arena.domain.errors import Unusable
+from arena.domain.stage import Stratum
 
 SMALL = 10
 """Groups of fewer people than this are not shown."""
@@ -35,59 +35,50 @@ class Raked:
 
     weights: Mapping[str, float]
     achieved: Mapping[str, Mapping[str, float]]
-    """Per stratum, the weighted share of each category among those who answered."""
+    """Of the strata that were used, the weighted share of each category."""
     n_eff: float
     """Kish's effective number: as many unweighted voters would say as much."""
     design_effect: float
-    capped: int
-    """Voters whose weight the cap cut."""
 
 
-def rake(voters: Mapping[str, Mapping[str, str]], margins: Mapping[str, Mapping[str, float]]) -> Raked:
+def rake(voters: Mapping[str, Mapping[str, str]], margins: Mapping[str, Mapping[str, float]]) -> Raked | None:
     """Iterative proportional fitting (Deming & Stephan 1940) of the voters to the target shares, weights capped at 5.
 
-    Args:
-        voters: each voter's category per stratum; a missing one is `unknown` and keeps its share.
-        margins: target shares per stratum, summing to 1.
+    A stratum is used only if every category of it has ten voters or more: fewer cannot stand for a share of the country, and their
+    weights would show who they are. Voters who gave no answer keep their share.
 
-    Raises:
-        Unusable: no voter, or a category that a target needs has nobody in it.
+    Args:
+        voters: each voter's category per stratum, as far as known.
+        margins: target shares per stratum, each adding up to 1.
+
+    Returns:
+        None where no stratum can be used.
     """
     names = sorted(voters)
-    if not names or not margins:
-        raise Unusable(
-            "nothing_to_rake", "가중할 투표자가 없습니다.", "There are no voters or no target margins to rake to."
-        )
     masks: list[tuple[np.ndarray, float]] = []
+    used: list[str] = []
     for stratum, shares in sorted(margins.items()):
         held = np.array([voters[name].get(stratum, UNKNOWN) for name in names])
-        known = np.isin(held, list(shares)).sum() / len(names)
-        for category, share in sorted(shares.items()):
-            mask = held == category
-            if share > 0 and not mask.any():
-                raise Unusable(
-                    "empty_stratum",
-                    f"{stratum}의 {category}에 해당하는 투표자가 없어 가중할 수 없습니다.",
-                    f"Nobody of {stratum} = {category} has voted, so the target {share:g} cannot be reached: ask some, or change the plan.",
-                )
-            masks.append((mask, share * known))
+        members = {category: held == category for category in shares}
+        if all(mask.sum() >= SMALL for mask in members.values()):
+            known = np.isin(held, list(shares)).sum() / len(names)
+            masks += [(members[category], share * known) for category, share in sorted(shares.items())]
+            used.append(stratum)
+    if not used:
+        return None
     weights = np.ones(len(names))
     for _ in range(ROUNDS):
         before = weights.copy()
         for mask, share in masks:
-            total = weights[mask].sum()
-            if total > 0:
-                weights[mask] *= share * weights.sum() / total
+            weights[mask] *= share * weights.sum() / weights[mask].sum()
         weights *= len(names) / weights.sum()
         weights = np.minimum(weights, MOST)
         if np.abs(weights - before).max() < TOLERANCE:
             break
-    weights *= len(names) / weights.sum()
-    weights = np.round(weights, 9)
+    weights = np.round(weights * len(names) / weights.sum(), 9)
     n_eff, effect = effective(weights.tolist())
-    achieved = {stratum: _shares(names, weights, voters, stratum) for stratum in sorted(margins)}
-    capped = int((weights >= MOST * (1 - 1e-6) * weights.mean()).sum())
-    return Raked(dict(zip(names, weights.tolist(), strict=True)), achieved, n_eff, effect, capped)
+    achieved = {stratum: _shares(names, weights, voters, stratum) for stratum in used}
+    return Raked(dict(zip(names, weights.tolist(), strict=True)), achieved, n_eff, effect)
 
 
 def effective(weights: Sequence[float]) -> tuple[float, float]:
@@ -98,27 +89,28 @@ def effective(weights: Sequence[float]) -> tuple[float, float]:
 
 
 def strata_section(
-    voters: Mapping[str, Mapping[str, str]], margins: Mapping[str, Mapping[str, float]], raked: Raked | None
+    voters: Mapping[str, Mapping[str, str]], strata: Sequence[Stratum], raked: Raked | None
 ) -> list[dict[str, Any]]:
     """Per stratum and category: the target, how many voters there are, and what share of the weight they carry."""
     rows = []
-    for stratum, shares in sorted(margins.items()):
-        counts = dict.fromkeys([*shares, UNKNOWN], 0)
+    for stratum in strata:
+        targets = {category.id: category.target for category in stratum.categories} | {UNKNOWN: None}
+        counts = dict.fromkeys(targets, 0)
         for answers in voters.values():
-            held = answers.get(stratum, UNKNOWN)
+            held = answers.get(stratum.id, UNKNOWN)
             counts[held if held in counts else UNKNOWN] += 1
         shown = published(counts)
-        for category in counts:
-            share = None
-            if raked is not None and shown[category] is not None:
-                share = round(raked.achieved[stratum].get(category, 0.0), 6)
+        achieved = raked.achieved.get(stratum.id) if raked else None
+        for category, target in targets.items():
             rows.append(
                 {
-                    "stratum": stratum,
+                    "stratum": stratum.id,
                     "category": category,
-                    "target": shares.get(category),
+                    "target": target,
                     "voters": shown[category],
-                    "weighted_share": share,
+                    "weighted_share": None
+                    if achieved is None or shown[category] is None
+                    else round(achieved.get(category, 0.0), 6),
                 }
             )
     return rows

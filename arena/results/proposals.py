@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from arena.record.traces import DrawnFor, Traces, VoteTrace
 from arena.results.campaigns import STEP_S, WINDOW_S, Group, campaigns
 from arena.results.conduct import TESTS, Ballots, Conduct, examine
 from arena.results.counting import rating_seed, rule_of
-from arena.results.integrity import ExclusionReason
+from arena.results.integrity import ExclusionReason, active_exclusions
 from arena.results.lifecycle import removals
 from ratings.comparison import OUTCOMES, Comparisons
 from ratings.errors import NothingToRateError
@@ -81,7 +81,7 @@ class _Names:
 
 
 def propose(store: Store, stage: Stage) -> list[Proposal]:
-    """Every voter, network and pair of hours that stands out in the stage's votes, the most striking first."""
+    """Every voter, network and pair of hours that stands out in the stage's votes, the most striking first; what is excluded already is left out."""
     traces = Traces(store.database)
     ballots, names = read(traces.votes(stage.id), traces.draws(stage.id), stage)
     if len(ballots.voter) < FEWEST_VOTES:
@@ -93,7 +93,9 @@ def propose(store: Store, stage: Stage) -> list[Proposal]:
         for group in campaigns(ballots, conduct)
         if group.q <= CAMPAIGN_RATE and len(group.members)
     ]
-    return sorted(found, key=lambda proposal: (proposal.q, proposal.voters))
+    done = active_exclusions(store, stage.id)
+    left = [replace(each, battles=tuple(b for b in each.battles if b not in done)) for each in found]
+    return sorted((each for each in left if each.battles), key=lambda each: (each.q, each.voters))
 
 
 def read(votes: Iterable[VoteTrace], draws: Sequence[DrawnFor], stage: Stage) -> tuple[Ballots, _Names]:
