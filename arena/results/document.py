@@ -190,9 +190,11 @@ def scores_csv(stage: Stage, scores: Sequence[dict[str, Any]]) -> bytes:
 
 
 def safe_cell(value: Any) -> Any:
-    """Text that a spreadsheet would take for a formula gets an apostrophe; numbers stay numbers."""
+    """Text that a spreadsheet would take for a formula gets an apostrophe; numbers stay numbers, written as RFC 8785 writes them."""
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return "'" + value
+    if isinstance(value, float):
+        return rfc8785.dumps(value).decode()
     return "" if value is None else value
 
 
