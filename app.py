@@ -24,6 +24,7 @@ from arena.domain.stage import Stage
 from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.record.store import Store
+from arena.results.access import LiveViews
 from arena.results.leaderboard import Leaderboard
 from arena.web import api, ledger_routes, oidc, problems, site
 from arena.web.session import Sessions
@@ -43,6 +44,7 @@ def build(chosen: settings.Settings) -> FastAPI:
     store.stages.adopt(stage, data, datetime.now(UTC))
     keys = Keys.open(chosen.data_dir, os.environ)
     leaderboard = Leaderboard(store, stage)
+    views = LiveViews(store, stage.id)
     ledger = Ledger(store, keys)
     sessions = Sessions(keys.secret, keys.cookie_secrets)
 
@@ -56,7 +58,8 @@ def build(chosen: settings.Settings) -> FastAPI:
                 sessions=sessions,
                 limits=Limits(stage.limits, store.ephemera, secret=keys.secret),
                 leaderboard=leaderboard,
-                is_organizer=login.is_organizer,
+                views=views,
+                organizer=login.organizer,
                 secure_cookies=chosen.public_url.startswith("https://"),
                 trusted_proxies=chosen.trusted_proxies,
             )
@@ -97,6 +100,7 @@ def build(chosen: settings.Settings) -> FastAPI:
         stage=stage,
         store=store,
         leaderboard=leaderboard,
+        views=views,
         cookie_secrets=keys.cookie_secrets,
         public_url=chosen.public_url,
     )

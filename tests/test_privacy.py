@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arena.battles.privacy import BLOCKING, Kind, check, guard, mask
 from arena.domain.errors import Unusable
+from arena.domain.privacy import BLOCKING, Kind, check, guard, mask
 
 SENTENCES = [
     json.loads(line) for line in (Path(__file__).parent / "data" / "privacy-ko.jsonl").read_text("utf-8").splitlines()

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
-from arena.battles import privacy
 from arena.battles.identity import Lexicon
 from arena.battles.pacing import pacer
 from arena.battles.pairing import Pairing
 from arena.battles.text import clean_comment, clean_prompt
 from arena.battles.turn import Entrants, Question, RunningTurn
 from arena.battles.views import BlindBattle, Reveal, blind, reveal_of
+from arena.domain import privacy
 from arena.domain import vote as votes
 from arena.domain.battle import SIDES, Answer, Battle, Side, new_battle_id
 from arena.domain.citizen import Citizen

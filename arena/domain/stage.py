@@ -192,6 +192,9 @@ class Retention(Declared):
     """The texts of battles that never had a vote, counted from their last use."""
 
 
+VOTES_CONSENT, TEXTS_CONSENT = "votes-release", "texts-release"
+"""What a citizen agrees to before a vote, or the texts it judged, may be in the public dataset."""
+
 CONSENTS = (
     Consent(
         id="service",
@@ -210,7 +213,7 @@ CONSENTS = (
         ),
     ),
     Consent(
-        id="votes-release",
+        id=VOTES_CONSENT,
         required=False,
         text=Bilingual(
             ko="(선택) 투표 공개: 누구인지 알 수 없게 가명 처리한 투표를 연구용으로 공개합니다.",
@@ -218,7 +221,7 @@ CONSENTS = (
         ),
     ),
     Consent(
-        id="texts-release",
+        id=TEXTS_CONSENT,
         required=False,
         text=Bilingual(
             ko="(선택) 질문 공개: 개인정보가 없는 질문과 답변을 연구용으로 공개합니다.",

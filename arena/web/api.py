@@ -16,6 +16,7 @@ from arena.battles.turn import RunningTurn, StreamEvent
 from arena.domain.battle import Side
 from arena.domain.citizen import Citizen
 from arena.domain.errors import Forbidden, Unauthorized, Unusable
+from arena.results.access import LiveViews
 from arena.results.leaderboard import Leaderboard
 from arena.web.address import client_address
 from arena.web.session import COOKIE, MAX_AGE_S, Sessions
@@ -32,7 +33,8 @@ class Services:
     sessions: Sessions
     limits: Limits
     leaderboard: Leaderboard
-    is_organizer: Callable[[Request], bool]
+    views: LiveViews
+    organizer: Callable[[Request], str | None]
     secure_cookies: bool
     trusted_proxies: int = 0
 
@@ -287,12 +289,15 @@ async def vote(
 @router.get("/leaderboard")
 async def leaderboard(here: Here, request: Request) -> Response:
     """The live snapshot: for organizers, and for everybody once the stage file says so."""
-    if not here.arena.stage.protocol.public_leaderboard and not here.is_organizer(request):
-        raise Forbidden(
-            "leaderboard_closed",
-            "투표가 진행되는 동안에는 순위를 공개하지 않아요.",
-            "Ratings are not public while voting is open.",
-        )
+    if not here.arena.stage.protocol.public_leaderboard:
+        organizer = here.organizer(request)
+        if organizer is None:
+            raise Forbidden(
+                "leaderboard_closed",
+                "투표가 진행되는 동안에는 순위를 공개하지 않아요.",
+                "Ratings are not public while voting is open.",
+            )
+        await here.arena.recorded(here.views.note, organizer)
     snapshot = await here.arena.recorded(here.leaderboard.snapshot)
     return Response(orjson.dumps(snapshot.to_json()), media_type="application/json")
 

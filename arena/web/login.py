@@ -63,10 +63,6 @@ class Login:
             return str(claims["sub"])
         return None
 
-    def is_organizer(self, request: Request) -> bool:
-        """Whether this request comes from an organizer."""
-        return self.organizer(request) is not None
-
     async def _form(self) -> HTMLResponse:
         return HTMLResponse(_FORM.format(name="", error=""))
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import anyio.to_thread
 import gradio as gr
 from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
@@ -10,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from arena.domain.stage import Stage
 from arena.record.store import Store
+from arena.results.access import LiveViews
 from arena.results.leaderboard import Leaderboard
 from arena.web import citizen_page, organizer_page
 from arena.web.guard import Guard
@@ -25,6 +27,7 @@ def mount(
     stage: Stage,
     store: Store,
     leaderboard: Leaderboard,
+    views: LiveViews,
     cookie_secrets: Sequence[bytes],
     public_url: str,
 ) -> Login:
@@ -32,7 +35,7 @@ def mount(
     login = Login(store.organizers.check, cookie_secrets, secure=public_url.startswith("https://"))
     app.include_router(login.router)
     app.mount("/arena-assets", StaticFiles(directory=HERE / "assets"))
-    _gradio(app, organizer_page.build(stage, leaderboard.snapshot), "/organizer", login=login)
+    _gradio(app, organizer_page.build(stage, leaderboard.snapshot), "/organizer", login=login, views=views)
     _gradio(app, citizen_page.build(stage), "/", head=citizen_page.HEAD)
     # Our own CORS rule on the parent keeps Gradio from adding one that reflects any origin.
     app.add_middleware(CORSMiddleware, allow_origins=[public_url] if public_url else [])
@@ -41,9 +44,21 @@ def mount(
     return login
 
 
-def _gradio(app: FastAPI, page: gr.Blocks, path: str, *, head: str | None = None, login: Login | None = None) -> None:
-    def organizer(request: Request) -> str | None:
-        return login.organizer(request) if login else None
+def _gradio(
+    app: FastAPI,
+    page: gr.Blocks,
+    path: str,
+    *,
+    head: str | None = None,
+    login: Login | None = None,
+    views: LiveViews | None = None,
+) -> None:
+    async def organizer(request: Request) -> str | None:
+        """Who enters the console; that they see live ratings is kept before they do."""
+        name = login.organizer(request) if login else None
+        if name is not None and views is not None:
+            await anyio.to_thread.run_sync(views.note, name)
+        return name
 
     page.queue(api_open=False, max_size=200)
     gr.mount_gradio_app(
