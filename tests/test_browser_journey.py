@@ -74,11 +74,3 @@ def test_stop_reload_and_a_second_turn(browser: Browser, base: str) -> None:
         page.wait_for_selector(".arena-reveal")
         page.click("#arena-new")
         assert page.locator(".arena-turn").count() == 0
-
-
-def test_the_organizer_sees_the_vote(browser: Browser, base: str) -> None:
-    """Without a login there is no console; with one it shows the ratings and the export's link."""
-    with visiting(browser, base) as watched:
-        page = watched.page
-        page.goto(f"{base}/organizer/")
-        page.wait_for_selector("form[action='/organizer/login']")

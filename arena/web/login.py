@@ -1,4 +1,4 @@
-"""The organizer's way in: a form, a signed cookie, and the one-time link printed at start."""
+"""The organizer's way in: a form, a signed cookie, the one-time link printed at start, and the door that nobody passes without it."""
 
 import secrets
 import time
@@ -7,15 +7,19 @@ from html import escape
 
 import anyio.to_thread
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 from starlette.datastructures import FormData
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 COOKIE = "arena_organizer"
 MAX_AGE_S = 12 * 3600
 AUDIENCE = "organizer"
+
+_OPEN = frozenset({"/organizer/login", "/organizer/logout", "/organizer/enter"})
+_PAGES = frozenset({"/organizer", "/organizer/"})
 
 _FORM = """<!doctype html>
 <html lang="ko"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -100,3 +104,40 @@ class Login:
             path="/",
         )
         return response
+
+
+class Door:
+    """An ASGI middleware before everything under `/organizer`: pages, Gradio's own routes and every act alike.
+
+    Gradio's events can be called by anyone who can reach them, so nobody without the cookie reaches them.
+    """
+
+    def __init__(self, app: ASGIApp, login: Login) -> None:
+        self._app = app
+        self._login = login
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands an organizer on; sends a visitor to the form, and refuses a program."""
+        path = scope["path"] if scope["type"] == "http" else ""
+        if (path not in _PAGES and not path.startswith("/organizer/")) or path in _OPEN:
+            await self._app(scope, receive, send)
+            return
+        if self._login.is_organizer(Request(scope)):
+            await self._app(scope, receive, send)
+            return
+        answer: Response = RedirectResponse("/organizer/login", 303)
+        if path not in _PAGES:
+            answer = JSONResponse(
+                {
+                    "type": "about:blank",
+                    "title": "organizer_login_needed",
+                    "status": 401,
+                    "code": "organizer_login_needed",
+                    "detail": "운영자 로그인이 필요합니다.",
+                    "ko": "운영자 로그인이 필요합니다. 로그인 화면을 여세요: /organizer/login",
+                    "en": "An organizer has to log in first: open /organizer/login.",
+                },
+                401,
+                media_type="application/problem+json",
+            )
+        await answer(scope, receive, send)

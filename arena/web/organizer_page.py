@@ -23,7 +23,7 @@ def build(stage: Stage, snapshot: Callable[[], Snapshot]) -> gr.Blocks:
         gr.Markdown(f"# 운영 콘솔 · {stage.title.ko}")
         if stage.synthetic:
             gr.Markdown("**시연 데이터입니다 (synthetic).** 참가팀과 점수는 모두 지어낸 것입니다.")
-        headline = gr.Markdown()
+        headline = gr.Markdown(elem_id="organizer-headline")
         gr.Markdown("## 레이팅")
         ratings = gr.Dataframe(headers=RATING_COLUMNS, interactive=False, elem_id="organizer-ratings")
         gr.Markdown("## 맞대결")

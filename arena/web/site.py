@@ -15,7 +15,7 @@ from arena.results.access import LiveViews
 from arena.results.leaderboard import Leaderboard
 from arena.web import citizen_page, organizer_page
 from arena.web.guard import Guard
-from arena.web.login import Login
+from arena.web.login import Door, Login
 from arena.web.shell import Shell
 
 HERE = Path(__file__).resolve().parent
@@ -40,6 +40,7 @@ def mount(
     # Our own CORS rule on the parent keeps Gradio from adding one that reflects any origin.
     app.add_middleware(CORSMiddleware, allow_origins=[public_url] if public_url else [])
     app.add_middleware(Shell)
+    app.add_middleware(Door, login=login)
     app.add_middleware(Guard, origins=[public_url] if public_url else [], body_bytes=stage.limits.body_bytes)
     return login
 
