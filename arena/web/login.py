@@ -122,7 +122,7 @@ class Door:
         if (path not in _PAGES and not path.startswith("/organizer/")) or path in _OPEN:
             await self._app(scope, receive, send)
             return
-        if self._login.is_organizer(Request(scope)):
+        if self._login.organizer(Request(scope)) is not None:
             await self._app(scope, receive, send)
             return
         answer: Response = RedirectResponse("/organizer/login", 303)
