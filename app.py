@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
+import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
 # Read when the libraries are imported: nothing calls home, and no hub is asked for anything.
@@ -14,6 +16,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
 from arena import __version__, settings
@@ -64,12 +67,12 @@ def build(chosen: settings.Settings) -> FastAPI:
                 trusted_proxies=chosen.trusted_proxies,
             )
             tending = asyncio.gather(arena.tend(), ledger_routes.keep_signing(ledger, arena))
-            say(f"ready: http://{chosen.host}:{chosen.port}")
-            say(f"organizers: http://{chosen.host}:{chosen.port}{login.one_time_link()}")
             try:
                 yield
             finally:
                 tending.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await tending
                 await arena.close()
                 store.close()
 
@@ -104,6 +107,7 @@ def build(chosen: settings.Settings) -> FastAPI:
         cookie_secrets=keys.cookie_secrets,
         public_url=chosen.public_url,
     )
+    app.state.console_link = login.one_time_link
     return app
 
 
@@ -117,22 +121,77 @@ def main() -> None:
     try:
         chosen = settings.read()
         logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.getLogger("alembic").setLevel(logging.WARNING)
         for name, value, source in chosen.sources(os.environ):
-            say(f"  {name} = {value}  ({source})")
-        app = build(chosen)
-    except (ArenaError, ModelError, OSError) as error:
+            say(f"  {name} = {value or '–'}  ({source})")
+        listener = bound(chosen.host, chosen.port)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(chosen, listener))
+    except ModelError as error:
+        sys.exit(f"K-AI Arena cannot start: {settings.read().stage}: {error}")
+    except (ArenaError, OSError) as error:
         sys.exit(f"K-AI Arena cannot start: {error}")
-    uvicorn.run(
-        app,
-        host=chosen.host,
-        port=chosen.port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=3,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-    )
+    except KeyboardInterrupt:
+        sys.exit("stopped before it was ready")
+
+
+async def serve(chosen: settings.Settings, listener: socket.socket) -> None:
+    """Opens the models, then answers; the app's lifespan is entered here, so that what cannot start is told in a sentence."""
+    app = build(chosen)
+    async with app.router.lifespan_context(app):
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=3,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+        )
+        address = f"http://{chosen.host}:{chosen.port}"
+        await Server(config, [f"ready: {address}", f"organizers: {address}{app.state.console_link()}"]).serve(
+            [listener]
+        )
+
+
+class Server(uvicorn.Server):
+    """Says where it is when it can be reached, and ends on Ctrl-C or SIGTERM in peace."""
+
+    def __init__(self, config: uvicorn.Config, announcement: list[str]) -> None:
+        super().__init__(config)
+        self._announcement = announcement
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts, then announces."""
+        await super().startup(sockets)
+        for line in self._announcement:
+            say(line)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Unlike uvicorn's, raises no signal again: what stands around the server still has to close."""
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(each, self.handle_exit, each, None)
+        yield
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that holds the address but does not answer yet: a port in use is told before the models load.
+
+    Raises:
+        OSError: the address cannot be had; says what to do.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        raise OSError(
+            f"port {port} of {host} cannot be used ({error.strerror}); choose another: PORT={port + 1}"
+        ) from None
+    return listener
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ class Batch:
             input_ids=reading.ids[:, piece],
             attention_mask=cache.mask[: cache.rows, :end],
             position_ids=reading.positions[:, piece],
-            past_key_values=cache,
+            cache=cache,
             use_cache=True,
             logits_to_keep=1,
         )
@@ -168,7 +168,7 @@ class Batch:
             input_ids=self._last[:, None],
             attention_mask=mask,
             position_ids=positions[:, None],
-            past_key_values=cache,
+            cache=cache,
             use_cache=True,
             logits_to_keep=1,
         )
