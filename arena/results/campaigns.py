@@ -2,6 +2,8 @@
 
 A campaign's voters may cast too few votes each to be told from honest ones; together they lean further than honest people do. Who is proposed for
 exclusion depends on when and whence they voted, never on how: leaving out only the votes for somebody would itself favour somebody.
+
+Neighbours answer for nobody: voters who stand out alone are left out first, and no group stands out through a single voter.
 """
 
 from dataclasses import dataclass, replace
@@ -30,6 +32,10 @@ MIN_GROUP_VOTES = 15
 MIN_GROUP_VOTERS = 3
 PASSING = 0.8
 """A voter belongs to a group that holds at least this share of their votes."""
+HEAVY = 0.2
+"""Whoever cast this share of a group's votes could carry it alone, so the group has to stand out without them too."""
+DOUBTFUL = 0.05
+"""Groups with a larger p are nothing to look at twice."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,8 +56,15 @@ class Group:
     """The voters who cast nearly all of their votes in it."""
 
 
-def campaigns(ballots: Ballots, conduct: Conduct) -> list[Group]:
-    """Every network and window large enough to be looked at, the most striking first, with q-values under any dependence."""
+def campaigns(ballots: Ballots, conduct: Conduct, rate: float = 0.05) -> list[Group]:
+    """Every network and window large enough to be looked at, the most striking first, with q-values under any dependence.
+
+    Args:
+        ballots: the votes.
+        conduct: what `examine` found in them.
+        rate: the false-discovery rate at which single voters were found; their votes say nothing about who voted beside them.
+    """
+    ballots = subset(ballots, ~np.isin(ballots.voter, conduct.flagged(rate)))
     hour = np.floor(ballots.at / STEP_S).astype(np.int64)
     span = int(WINDOW_S // STEP_S)
     hours = np.unique(np.concatenate([hour - back for back in range(span)]))
@@ -63,13 +76,25 @@ def campaigns(ballots: Ballots, conduct: Conduct) -> list[Group]:
     found: list[Group] = []
     for kind, key, votes in groups:
         if len(votes) >= MIN_GROUP_VOTES and len(np.unique(ballots.voter[votes])) >= MIN_GROUP_VOTERS:
-            found.append(_tested(ballots, conduct, kind, key, votes))
+            found.append(_carried_by_many(ballots, conduct, _tested(ballots, conduct, kind, key, votes), votes))
     if not found:
         return []
     q = benjamini_hochberg(_calibrated(found), dependent=True)
     return sorted(
         (replace(group, q=float(each)) for group, each in zip(found, q, strict=True)), key=lambda g: (g.q, g.p)
     )
+
+
+def _carried_by_many(ballots: Ballots, conduct: Conduct, group: Group, votes: Codes) -> Group:
+    """The group with the largest of the p-values that it has without any one of its heavy voters."""
+    if group.p > DOUBTFUL:
+        return group
+    voters, cast = np.unique(ballots.voter[votes], return_counts=True)
+    for heavy in voters[cast >= HEAVY * len(votes)].tolist():
+        others = subset(ballots, ballots.voter != heavy)
+        rest = np.flatnonzero(np.isin(np.flatnonzero(ballots.voter != heavy), votes))
+        group = replace(group, p=max(group.p, _tested(others, conduct, group.kind, group.key, rest).p))
+    return group
 
 
 def _tested(ballots: Ballots, conduct: Conduct, kind: Literal["network", "window"], key: int, votes: Codes) -> Group:

@@ -212,8 +212,10 @@ def _agreement(ballots: Ballots, agreed: Consensus) -> Floats:
     score = np.bincount(kept.voter, (_score(kept.outcome) - chance) * gap, ballots.voters)
     own = np.bincount(kept.voter, w * gap**2, ballots.voters)
     lean = per_entrant(kept, w * gap, ballots.voters)
-    deviation = np.sqrt(own + agreed.taste * (lean**2).sum(axis=1))
-    return np.where(own > 0, stats.norm.cdf(score / np.maximum(deviation, 1e-12)), 1.0)
+    deviation = np.maximum(np.sqrt(own + agreed.taste * (lean**2).sum(axis=1)), 1e-12)
+    # A few surprises weigh more than many confirmations: over a dozen votes a normal tail would be several times too thin.
+    skew = np.bincount(kept.voter, w * (1 - 2 * chance) * gap**3, ballots.voters) / deviation**3
+    return np.where(own > 0, stats.pearson3.cdf(score / deviation, skew), 1.0)
 
 
 def _target(ballots: Ballots, agreed: Consensus) -> tuple[Floats, Codes]:

@@ -90,7 +90,7 @@ def propose(store: Store, stage: Stage) -> list[Proposal]:
     found = [_of_voter(ballots, names, conduct, int(v)) for v in conduct.flagged(VOTER_RATE)]
     found += [
         _of_group(ballots, names, group)
-        for group in campaigns(ballots, conduct)
+        for group in campaigns(ballots, conduct, VOTER_RATE)
         if group.q <= CAMPAIGN_RATE and len(group.members)
     ]
     done = active_exclusions(store, stage.id)
