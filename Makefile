@@ -40,5 +40,14 @@ format: $(VENV)/dev.stamp      ## let ruff mend what it can
 demo-models: $(VENV)/run.stamp ## train the five embedded models again and print their ladder
 	@$(BIN)/python -m models.demo.train
 
+# The libraries that the ratings are measured against pin versions that clash with ours: they get an environment of their own.
+build/peers.stamp: benchmarks/ratings_peers.txt
+	@test -x build/peers/bin/python || $(PYTHON) -m venv build/peers
+	@build/peers/bin/python -m pip install --progress-bar on -r $<
+	@touch $@
+
+bench-ratings: $(VENV)/run.stamp build/peers.stamp ## the ratings beside evalica, arena-rank and FastChat's method: speed, memory, accuracy, coverage
+	@$(BIN)/python -m benchmarks.ratings
+
 clean:          ## remove the environment and caches (never the data)
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis

@@ -272,9 +272,10 @@ def wanted(name: str, k: int, n: int) -> bool:
 
 def spawn(*arguments: str, peers: bool) -> list[dict[str, Any]]:
     """Runs this file with arguments in a process of its own and reads the JSON that it prints."""
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    command = [str(PEERS if peers else sys.executable), __file__, *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    # As a module: a script's own folder would come first on the path, and this file would stand for the package `ratings`.
+    command = [str(PEERS if peers else sys.executable), "-m", "benchmarks.ratings", *arguments]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         print(f"  {' '.join(arguments)} failed: {done.stderr.strip().splitlines()[-1:]}", flush=True)
         return []

@@ -20,7 +20,10 @@ _REACHED = 1e-10
 
 @dataclass(frozen=True, slots=True)
 class Margin:
-    """One level of one variable: what was wanted, what was there, what the weights achieve (shares of the votes)."""
+    """One level of one variable: what was wanted, what was there, what the weights achieve.
+
+    Shares of the votes, or of the voters where `rake` was given no votes, among those whose trait is known.
+    """
 
     variable: str
     level: str
@@ -71,20 +74,21 @@ def rake(
     """Finds the weights.
 
     Args:
-        traits: a row for each voter, a column for each variable (sex, region, age band, AI use, …).
+        traits: a row for each voter, a column for each variable (sex, region, age band, AI use, …). Where a voter gave
+            no answer (None, NaN) the variable does not touch the weight: those without one keep their share together.
         targets: `{variable: {level: share}}`; shares of a variable add up to 1.
         votes: how many votes each voter cast; margins are of votes, which is what the fit sees. None counts each once.
         cap: no weight above `cap` times, or below 1/`cap` times, the mean.
 
     Raises:
-        ComparisonError: a voter's trait is missing or has no target; names the row.
+        ComparisonError: a voter's trait has no target; names the row.
         RatingsError: a target that no voter can meet, or shares that do not add up to 1.
     """
     if cap <= 1:
         raise RatingsError(f"cap is {cap}; a weight must be allowed to differ from 1, say cap = 5")
     base = np.ones(len(traits)) if votes is None else np.asarray(votes, dtype=np.float64)
     coded = [_coded(traits, variable, shares) for variable, shares in targets.items()]
-    shares = [np.array(list(of.values()), dtype=np.float64) for of in targets.values()]
+    shares = [_with_unknown(codes, base, of) for codes, of in zip(coded, targets.values(), strict=True)]
     weights = np.ones(len(traits))
     for _ in range(_ROUNDS):
         before = weights
@@ -96,10 +100,10 @@ def rake(
             break
     held = (weights > cap * (1 - 1e-9)) | (weights < 1 / cap * (1 + 1e-9))
     margins = [
-        Margin(variable, level, float(wanted[n]), float(was[n]), float(now[n]))
-        for (variable, of), codes, wanted in zip(targets.items(), coded, shares, strict=True)
-        for was, now in [(_shares(codes, base, len(wanted)), _shares(codes, base * weights, len(wanted)))]
-        for n, level in enumerate(of)
+        Margin(variable, level, float(wanted), float(was[n]), float(now[n]))
+        for (variable, of), codes in zip(targets.items(), coded, strict=True)
+        for was, now in [(_known_shares(codes, base, len(of)), _known_shares(codes, base * weights, len(of)))]
+        for n, (level, wanted) in enumerate(of.items())
     ]
     n_eff = float((base * weights).sum() ** 2 / (base * weights**2).sum())
     return Raking(weights, tuple(margins), cap, int(held.sum()), float(base.sum()) / n_eff, n_eff)
@@ -123,6 +127,7 @@ def _trimmed(weights: NDArray[np.float64], base: NDArray[np.float64], cap: float
 
 
 def _coded(traits: pd.DataFrame, variable: str, shares: Mapping[str, float]) -> NDArray[np.intp]:
+    """Each voter's level as a code; one more code for those whose level is not known."""
     if variable not in traits.columns:
         raise RatingsError(f"no voter has the trait {variable!r}; known are {', '.join(map(str, traits.columns))}")
     if abs(sum(shares.values()) - 1) > 1e-6 or min(shares.values()) <= 0:
@@ -130,16 +135,25 @@ def _coded(traits: pd.DataFrame, variable: str, shares: Mapping[str, float]) -> 
             f"the target shares of {variable!r} must be positive and add up to 1, not {sum(shares.values())}"
         )
     codes = pd.Index(list(shares)).get_indexer(pd.Index(traits[variable].astype(object)))
-    if (codes < 0).any():
-        row = int((codes < 0).argmax())
+    unknown = traits[variable].isna().to_numpy()
+    stray = (codes < 0) & ~unknown
+    if stray.any():
+        row = int(stray.argmax())
         raise ComparisonError(f"{variable} is {traits[variable].iloc[row]!r}, which has no target share", row=row)
     empty = [level for n, level in enumerate(shares) if not (codes == n).any()]
     if empty:
         raise RatingsError(
             f"no voter has {variable} = {empty[0]!r}: merge this level with a neighbour before weighting"
         )
-    return codes
+    return np.where(unknown, len(shares), codes)
 
 
-def _shares(codes: NDArray[np.intp], weight: NDArray[np.float64], levels: int) -> NDArray[np.float64]:
-    return np.bincount(codes, weight, minlength=levels) / weight.sum()
+def _with_unknown(codes: NDArray[np.intp], base: NDArray[np.float64], of: Mapping[str, float]) -> NDArray[np.float64]:
+    """The target of each code: the declared shares of what is known, and for the unknown the share that they have."""
+    unknown = float(base[codes == len(of)].sum() / base.sum())
+    return np.append(np.array(list(of.values())) * (1 - unknown), unknown)
+
+
+def _known_shares(codes: NDArray[np.intp], weight: NDArray[np.float64], levels: int) -> NDArray[np.float64]:
+    totals = np.bincount(codes, weight, minlength=levels + 1)[:levels]
+    return totals / totals.sum()

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
+from arena.results import population
 from ratings import davidson, planning, robustness, sensitivity, style, weights
 from ratings.comparison import Comparisons
 from ratings.elo import elo
@@ -189,9 +190,35 @@ def test_raking_is_capped_and_says_so():
     assert 0.05 < old.achieved < old.target
 
 
+def test_raking_leaves_the_unknown_their_share():
+    """Voters who did not say keep the share that they had together; the others meet the targets among themselves."""
+    traits = pd.DataFrame({"sex": ["f"] * 20 + ["m"] * 60 + [None] * 20})
+    raked = weights.rake(traits, {"sex": {"f": 0.5, "m": 0.5}})
+    np.testing.assert_allclose(raked.weights, [2.0] * 20 + [2 / 3] * 60 + [1.0] * 20, atol=1e-9)
+    assert [(m.before, round(m.achieved, 9)) for m in raked.margins] == [(0.25, 0.5), (0.75, 0.5)]
+
+
+def test_the_export_rakes_with_the_same_weights():
+    """What the arena publishes as voters' weights are these weights, over the strata that are large enough."""
+    rng = np.random.default_rng(5)
+    people = {
+        f"v{n:03d}": {"sex": str(rng.choice(["f", "m"], p=[0.3, 0.7])), "age": str(rng.choice(["~39", "40~", "-"]))}
+        for n in range(200)
+    }
+    sexes = {"sex": {"f": 0.5, "m": 0.5}}
+    published = population.rake(people, sexes | {"age": {"~39": 0.4, "40~": 0.5, "90~": 0.1}})
+    assert published is not None
+    traits = pd.DataFrame({"sex": [people[name]["sex"] for name in sorted(people)]})
+    raked = weights.rake(traits, sexes)
+    np.testing.assert_allclose([published.weights[name] for name in sorted(people)], raked.weights, atol=1e-9)
+    assert published.n_eff == pytest.approx(raked.n_eff, abs=0.01)
+    assert published.design_effect == pytest.approx(raked.design_effect, abs=1e-4)
+    assert set(published.achieved) == {"sex"}
+
+
 def test_raking_refuses_what_it_cannot_weigh():
-    """A missing trait names the row; a target that nobody meets and shares that do not add up are refused."""
-    traits = pd.DataFrame({"sex": ["f", "m", None]})
+    """A trait without a target names the row; a target that nobody meets and shares that do not add up are refused."""
+    traits = pd.DataFrame({"sex": ["f", "m", "?"]})
     with pytest.raises(ComparisonError, match="row 2: sex"):
         weights.rake(traits, {"sex": {"f": 0.5, "m": 0.5}})
     with pytest.raises(RatingsError, match="no voter has sex = 'x'"):

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from arena.domain.stage import Stratum
+from ratings import weights as raking
 
 SMALL = 10
 """Groups of fewer people than this are not shown."""
-ROUNDS = 1000
-TOLERANCE = 1e-10
 MOST = 5.0
 """The largest weight, as a multiple of the mean: one rare person must not speak for a crowd."""
 UNKNOWN = "unknown"
@@ -42,7 +42,7 @@ class Raked:
 
 
 def rake(voters: Mapping[str, Mapping[str, str]], margins: Mapping[str, Mapping[str, float]]) -> Raked | None:
-    """Iterative proportional fitting (Deming & Stephan 1940) of the voters to the target shares, weights capped at 5.
+    """Rakes the voters to the target shares (`ratings.weights`), no weight above 5 times or below a fifth of the mean.
 
     A stratum is used only if every category of it has ten voters or more: fewer cannot stand for a share of the country, and their
     weights would show who they are. Voters who gave no answer keep their share.
@@ -55,29 +55,18 @@ def rake(voters: Mapping[str, Mapping[str, str]], margins: Mapping[str, Mapping[
         None where no stratum can be used.
     """
     names = sorted(voters)
-    masks: list[tuple[np.ndarray, float]] = []
-    used: list[str] = []
-    for stratum, shares in sorted(margins.items()):
-        held = np.array([voters[name].get(stratum, UNKNOWN) for name in names])
-        members = {category: held == category for category in shares}
-        if all(mask.sum() >= SMALL for mask in members.values()):
-            known = np.isin(held, list(shares)).sum() / len(names)
-            masks += [(members[category], share * known) for category, share in sorted(shares.items())]
-            used.append(stratum)
-    if not used:
+    usable = {
+        stratum: shares
+        for stratum, shares in sorted(margins.items())
+        if all(sum(voters[name].get(stratum) == category for name in names) >= SMALL for category in shares)
+    }
+    if not usable:
         return None
-    weights = np.ones(len(names))
-    for _ in range(ROUNDS):
-        before = weights.copy()
-        for mask, share in masks:
-            weights[mask] *= share * weights.sum() / weights[mask].sum()
-        weights *= len(names) / weights.sum()
-        weights = np.minimum(weights, MOST)
-        if np.abs(weights - before).max() < TOLERANCE:
-            break
-    weights = np.round(weights * len(names) / weights.sum(), 9)
+    answers = {stratum: [voters[name].get(stratum) for name in names] for stratum in usable}
+    known = {s: [held if held in usable[s] else None for held in column] for s, column in answers.items()}
+    weights = np.round(raking.rake(pd.DataFrame(known, dtype=object), usable, cap=MOST).weights, 9)
     n_eff, effect = effective(weights.tolist())
-    achieved = {stratum: _shares(names, weights, voters, stratum) for stratum in used}
+    achieved = {stratum: _shares(names, weights, voters, stratum) for stratum in usable}
     return Raked(dict(zip(names, weights.tolist(), strict=True)), achieved, n_eff, effect)
 
 
