@@ -267,6 +267,8 @@ class Stage(Declared):
     """All parts of the programme's total, for the aggregate; empty where that is declared elsewhere."""
     ties: tuple[Slug, ...] = ()
     """Components that decide, in this order, between equal totals at the cut; a tie that they leave is refused."""
+    disclosure: Literal["full", "top_and_mean", "sealed"] = "full"
+    """What everybody may read once the stage is published: all scores, the best team's and the mean, or nothing. The programme has all."""
     opens: AwareDatetime | None = None
     closes: AwareDatetime | None = None
     synthetic: bool = False

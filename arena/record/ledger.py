@@ -140,6 +140,13 @@ class Ledger:
             ).all()
         return [Checkpoint(**row._mapping) for row in rows]
 
+    def every_checkpoint(self, stage_id: str) -> Iterator[Checkpoint]:
+        """All of the stage's checkpoints, smallest first."""
+        after = -1
+        while page := self.checkpoints(stage_id, after):
+            yield from page
+            after = page[-1].size
+
     def inclusion(self, receipt: str) -> Inclusion | None:
         """The proof under the newest checkpoint; none yet for a vote that came after it.
 

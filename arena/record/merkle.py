@@ -5,7 +5,7 @@ proofs have another shape, so that path is laid out here as §2.1.4.1 says; ever
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pymerkle import BaseMerkleTree
@@ -68,9 +68,26 @@ class Tree(BaseMerkleTree):
         raise NotImplementedError("leaves are appended to the table, never through the tree")
 
 
-def root_of(leaves: Sequence[str]) -> str:
-    """The root over these leaf hashes (hex), for whoever holds all of them."""
-    return Tree(lambda start, end: [bytes.fromhex(leaf) for leaf in leaves[start:end]]).root(len(leaves))
+def roots_of(leaves: Sequence[str], sizes: Iterable[int]) -> dict[int, str]:
+    """The root over the first n of these leaf hashes (hex) for each of these sizes, in one pass, for whoever holds all leaves.
+
+    What it gives for two sizes is consistent by construction: the smaller tree is the beginning of the larger one.
+    """
+    wanted = set(sizes)
+    found = {0: hashlib.sha256().hexdigest()} if 0 in wanted else {}
+    peaks: list[bytes] = []
+    """The roots of the perfect subtrees so far, the largest first."""
+    for n, leaf in enumerate(leaves):
+        node, closed = bytes.fromhex(leaf), n
+        while closed & 1:
+            node, closed = _pair(peaks.pop(), node), closed >> 1
+        peaks.append(node)
+        if n + 1 in wanted:
+            root = peaks[-1]
+            for peak in reversed(peaks[:-1]):
+                root = _pair(peak, root)
+            found[n + 1] = root.hex()
+    return found
 
 
 def verify_inclusion(leaf: str, index: int, size: int, path: Sequence[str], root: str) -> bool:

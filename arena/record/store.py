@@ -9,6 +9,7 @@ from arena.record.erasure import Erasure
 from arena.record.events import Events
 from arena.record.organizers import Organizers
 from arena.record.outbox import Outbox
+from arena.record.sidecars import Sidecars
 from arena.record.stages import Stages
 from arena.record.strata import Strata
 from arena.record.votes import Votes
@@ -28,6 +29,7 @@ class Store:
         self.events = Events(self.database)
         self.organizers = Organizers(self.database)
         self.strata = Strata(self.database)
+        self.sidecars = Sidecars(self.database)
         self.api_keys = ApiKeys(self.database)
         self.outbox = Outbox(self.database)
         self.erasure = Erasure(self.database)

@@ -263,6 +263,14 @@ strata = Table(
     Column("at", Moment, nullable=False),
 )
 
+# What was measured of a stage at its freeze, compressed: the sources can be erased, the numbers made from them must not change.
+sidecars = Table(
+    "sidecars",
+    metadata,
+    Column("stage_id", ForeignKey("stages.id"), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
 # Who may pull exports: only a digest of the key is kept.
 api_keys = Table(
     "api_keys",

@@ -19,8 +19,8 @@ from arena.results.sheet import sheet
 
 KST = timezone(timedelta(hours=9))
 JSON, VOTES, DRAWS, STAGE, SCORES = "export.json", "votes.parquet", "draws.parquet", "stage.toml", "scores.csv"
-JWKS, SUMS = "jwks.json", "SHA256SUMS"
-FILES = (JSON, VOTES, DRAWS, STAGE, SCORES, JWKS)
+CHECKPOINTS, JWKS, SUMS = "checkpoints.jsonl", "jwks.json", "SHA256SUMS"
+FILES = (JSON, VOTES, DRAWS, STAGE, SCORES, CHECKPOINTS, JWKS)
 RERUN = "python -m arena verify ."
 COLUMNS = [
     "rank",
@@ -60,6 +60,8 @@ class Facts:
     commitment: str
     seed: str | None
     checkpoint: dict[str, Any]
+    checkpoints: int
+    """How many were signed until then."""
     strata: list[dict[str, Any]] | None
 
 
@@ -74,7 +76,7 @@ def assemble(
         votes: the votes table of `evidence`.
         draws: the draws table of `evidence`.
         facts: the rest.
-        hashes: SHA-256 of the votes and the draws file, by name.
+        hashes: SHA-256 of the votes, the draws and the checkpoints file, by name.
     """
     sha256 = file_sha256(stage_file)
     numbers = sheet(stage, sha256, votes, draws, frozenset(facts.removed))
@@ -94,6 +96,7 @@ def assemble(
             "component": "user",
             "component_max": stage.component_max,
             "planned_advance": stage.planned_advance,
+            "disclosure": stage.disclosure,
             "window": {"opens": kst(stage.opens), "closes": kst(stage.closes)},
             "status": facts.status,
             "opened_at": facts.opened_at,
@@ -140,6 +143,7 @@ def assemble(
             "checkpoint": facts.checkpoint,
             "votes_file": {"name": VOTES, "sha256": hashes[VOTES], "rows": votes.num_rows},
             "draws_file": {"name": DRAWS, "sha256": hashes[DRAWS], "rows": draws.num_rows},
+            "checkpoints_file": {"name": CHECKPOINTS, "sha256": hashes[CHECKPOINTS], "rows": facts.checkpoints},
             "stage_file": {"name": STAGE, "sha256": sha256},
             "scores_file": {"name": SCORES, "sha256": hashlib.sha256(scores_csv(stage, scores)).hexdigest()},
             "rerun_command": RERUN,

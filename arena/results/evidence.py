@@ -15,6 +15,7 @@ from arena.domain.vote import RECORD_SCHEMA, canonical_plain
 from arena.record.battles import DrawnBattle
 from arena.record.votes import VoteRow
 from arena.results.counting import Rule
+from arena.results.sidecar import STYLE, Sidecar
 
 VOTES = pa.schema(
     [
@@ -37,8 +38,15 @@ VOTES = pa.schema(
         pa.field("receipt", pa.string(), nullable=False),
         pa.field("left_out", pa.string()),
         pa.field("weight", pa.float64()),
+        *(pa.field(name, pa.int32()) for name in STYLE),
     ]
 )
+_STYLE_WORDS = {
+    "length": "characters of the answers",
+    "headers": "Markdown headers in them",
+    "bold": "bold spans",
+    "lists": "list items",
+}
 VOTE_COLUMNS = {
     "question_id": "the battle's identifier",
     "model_a": "the entrant on side a",
@@ -59,6 +67,11 @@ VOTE_COLUMNS = {
     "receipt": "the vote's receipt, which is its leaf in the Merkle tree; the rows stand in the tree's order",
     "left_out": "why the vote is not in the fit; empty when it is",
     "weight": "the vote's weight in the weighted variant; empty when the stage has none",
+    **{
+        f"{mark}_{side}": f"{words} on side {side}, all turns together; empty when the texts had been erased before the freeze"
+        for side in "ab"
+        for mark, words in _STYLE_WORDS.items()
+    },
 }
 DRAWS = pa.schema(
     [
@@ -82,6 +95,10 @@ DRAW_COLUMNS = {
 }
 
 
+NOTHING_BESIDE = Sidecar({}, None, None)
+_NO_STYLE = (None,) * len(STYLE)
+
+
 class EvidenceError(ArenaError):
     """The record cannot be turned into evidence: it does not say what was sealed."""
 
@@ -89,21 +106,21 @@ class EvidenceError(ArenaError):
         super().__init__("evidence", en, en)
 
 
-def votes_table(rows: Iterable[VoteRow], rule: Rule, weights: Mapping[str, float] | None = None) -> pa.Table:
+def votes_table(rows: Iterable[VoteRow], rule: Rule, beside: Sidecar = NOTHING_BESIDE) -> pa.Table:
     """The sealed votes in the order of the ledger, each with why it is left out of the fit.
 
     Args:
         rows: from `Votes.sealed`.
         rule: says which votes count.
-        weights: of voters, where the stage has a weighted variant.
+        beside: style counts and weights.
 
     Raises:
         EvidenceError: a sealed record cannot be rebuilt from the columns.
     """
-    return pa.Table.from_pylist([_vote(row, rule, weights) for row in rows], schema=VOTES)
+    return pa.Table.from_pylist([_vote(row, rule, beside) for row in rows], schema=VOTES)
 
 
-def _vote(row: VoteRow, rule: Rule, weights: Mapping[str, float] | None) -> dict[str, Any]:
+def _vote(row: VoteRow, rule: Rule, beside: Sidecar) -> dict[str, Any]:
     told = orjson.loads(row.record)
     made = {
         "question_id": told["battle"],
@@ -124,7 +141,8 @@ def _vote(row: VoteRow, rule: Rule, weights: Mapping[str, float] | None) -> dict
         "comment_digest": told["comment"],
         "receipt": row.receipt,
         "left_out": rule.left_out(row.battle_id, told["model_a"], told["model_b"], marked=bool(told["marks"])),
-        "weight": None if weights is None else weights.get(told["voter"]),
+        "weight": None if beside.weights is None else beside.weights.get(told["voter"]),
+        **dict(zip(STYLE, beside.styles.get(row.battle_id, _NO_STYLE), strict=True)),
     }
     if sealed_record(told["stage"], made) != row.record:
         raise EvidenceError(f"the record of vote {row.receipt[:12]}… has a form this version cannot publish")
@@ -212,4 +230,4 @@ def read(data: bytes, schema: pa.Schema, name: str) -> pa.Table:
 
 def frame(votes: pa.Table) -> pd.DataFrame:
     """The columns that ratings need, of all votes."""
-    return votes.select(["model_a", "model_b", "winner", "judge", "marks", "left_out", "weight"]).to_pandas()
+    return votes.select(["model_a", "model_b", "winner", "judge", "marks", "left_out", "weight", *STYLE]).to_pandas()

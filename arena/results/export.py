@@ -5,12 +5,13 @@ import os
 import secrets
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import rfc8785
 
 from arena import __version__
@@ -18,12 +19,13 @@ from arena.domain.errors import Conflict, NotFound
 from arena.domain.pairing import commitment
 from arena.domain.stage import Stage, StageStatus, file_sha256
 from arena.record.keys import Keys
-from arena.record.ledger import Ledger
+from arena.record.ledger import Checkpoint, Ledger
 from arena.record.stages import StageRecord
 from arena.record.store import Store
 from arena.results import evidence
 from arena.results.counting import rule_of
 from arena.results.document import (
+    CHECKPOINTS,
     DRAWS,
     JSON,
     JWKS,
@@ -38,8 +40,8 @@ from arena.results.document import (
     signed_bytes,
 )
 from arena.results.integrity import active_exclusions, history
-from arena.results.population import rake, strata_section
 from arena.results.removal import removals
+from arena.results.sidecar import sidecar_of
 from arena.results.verify import verify_files
 
 MADE = "export.made"
@@ -82,14 +84,14 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
             f"Stage {stage_id} has not opened yet: there is nothing to export.",
         )
     final = record.frozen_at is not None
-    checkpoint = Ledger(store, keys).checkpoint(stage_id, record.frozen_at or now, final=final)
+    ledger = Ledger(store, keys)
+    checkpoint = ledger.checkpoint(stage_id, record.frozen_at or now, final=final)
+    heads = [head for head in ledger.every_checkpoint(stage_id) if head.size <= checkpoint.size]
     removed = {r.entrant: {"at": kst(r.at), "reason": r.reason} for r in removals(store, stage_id)}
     excluded = {battle: reason.value for battle, reason in active_exclusions(store, stage_id).items()}
     rule = rule_of(stage, excluded, frozenset(removed))
-    people = store.strata.of_voters(stage_id) if stage.population.strata else {}
-    raked = rake(people, stage.population.margins) if people else None
-    weights = raked.weights if raked else None
-    votes = evidence.votes_table(store.votes.sealed(stage_id, checkpoint.size), rule, weights)
+    beside = sidecar_of(store, stage)
+    votes = evidence.votes_table(store.votes.sealed(stage_id, checkpoint.size), rule, beside)
     voted = set(votes.column("question_id").to_pylist())
     draws = evidence.draws_table(store.battles.drawn(stage_id), voted, record.frozen_at)
     facts = Facts(
@@ -114,14 +116,24 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
         commitment=commitment(record.draw_seed),
         seed=record.draw_seed if final else None,
         checkpoint=checkpoint.to_json(),
-        strata=strata_section(people, stage.population.strata, raked) if stage.population.strata else None,
+        checkpoints=len(heads),
+        strata=beside.strata,
     )
-    return signed(stage, record.file.encode(), votes, draws, facts, keys)
+    return signed(stage, record.file.encode(), votes, draws, heads, facts, keys)
 
 
-def signed(stage: Stage, stage_file: bytes, votes: Any, draws: Any, facts: Facts, keys: Keys) -> Bundle:
+def signed(
+    stage: Stage,
+    stage_file: bytes,
+    votes: pa.Table,
+    draws: pa.Table,
+    heads: Sequence[Checkpoint],
+    facts: Facts,
+    keys: Keys,
+) -> Bundle:
     """Assembles the document, signs it, and lays its files beside it."""
-    files = {VOTES: evidence.parquet(votes), DRAWS: evidence.parquet(draws), STAGE: stage_file}
+    listed = b"".join(rfc8785.dumps(head.to_json()) + b"\n" for head in heads)
+    files = {VOTES: evidence.parquet(votes), DRAWS: evidence.parquet(draws), CHECKPOINTS: listed, STAGE: stage_file}
     document = assemble(
         stage, stage_file, votes, draws, facts, {n: hashlib.sha256(d).hexdigest() for n, d in files.items()}
     )

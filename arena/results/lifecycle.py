@@ -13,6 +13,7 @@ from arena.record.store import Store
 from arena.results.document import kst
 from arena.results.export import export, git_commit, known
 from arena.results.removal import removals
+from arena.results.sidecar import fix
 
 OPENED, FROZEN, PUBLISHED = "stage.opened", "stage.frozen", "stage.published"
 
@@ -58,6 +59,7 @@ def freeze(store: Store, keys: Keys, stage_id: str, *, organizer: str, now: date
     if record is None or record.status is not StageStatus.FROZEN:
         record = store.stages.move(stage_id, StageStatus.OPEN, StageStatus.FROZEN, now)
     checkpoint = Ledger(store, keys).checkpoint(stage_id, record.frozen_at or now, final=True)
+    fix(store, sealed_stage(store, stage_id))
     if not store.events.of_stage(stage_id, FROZEN):
         data = {"votes": checkpoint.size, "root": checkpoint.root, "draws": record.draws}
         store.events.append(now, stage_id, organizer, FROZEN, data)

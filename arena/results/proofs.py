@@ -5,15 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
+import rfc8785
+
 from arena.domain.errors import ArenaError
 from arena.domain.pairing import commitment
 from arena.domain.pairing import rule_of as rule_of_draws
 from arena.domain.stage import Stage, StageStatus
 from arena.domain.vote import Winner, leaf_hash
 from arena.record.ledger import verify_checkpoint
-from arena.record.merkle import root_of
+from arena.record.merkle import roots_of
 from arena.results.counting import CHECK, MARKED, REMOVED, rule_of
-from arena.results.document import VOTES
+from arena.results.document import CHECKPOINTS, VOTES
 from arena.results.evidence import draw_of, sealed_record
 from arena.results.exposure import redraw
 from arena.results.integrity import ExclusionReason
@@ -49,9 +52,48 @@ def sealed(document: Mapping[str, Any], stage: Stage, votes: Rows, jwks: Mapping
             raise VerificationError("inclusion", f"{name}: {row['winner']!r} is no winner")
     if len({row["question_id"] for row in votes}) != len(votes):
         raise VerificationError("inclusion", "a battle has two votes")
-    if root_of([row["receipt"] for row in votes]) != checkpoint["root"]:
+    if roots_of([row["receipt"] for row in votes], [len(votes)])[len(votes)] != checkpoint["root"]:
         raise VerificationError("inclusion", "the rows, in their order, do not lead to the signed root")
     yield "inclusion: every row is the vote that was sealed, and all of them lead to the signed root"
+
+
+def consistent(document: Mapping[str, Any], data: bytes, votes: Rows, jwks: Mapping[str, Any]) -> Iterator[str]:
+    """Every checkpoint that was ever signed is the root over the first of these rows: so each is the beginning of every later one."""
+    name, told = CHECKPOINTS, document["provenance"]
+    try:
+        signed = [orjson.loads(line) for line in data.splitlines()]
+        canonical = b"".join(rfc8785.dumps(checkpoint) + b"\n" for checkpoint in signed) == data
+        sizes = [checkpoint["size"] for checkpoint in signed]
+    except (orjson.JSONDecodeError, rfc8785.CanonicalizationError, KeyError, TypeError) as error:
+        raise VerificationError("consistency", f"{name} is not a list of checkpoints, one a line ({error})") from None
+    if not canonical or len(signed) != told["checkpoints_file"]["rows"] or signed[-1:] != [told["checkpoint"]]:
+        raise VerificationError("consistency", f"{name} is not canonical, or does not end with the export's checkpoint")
+    if sizes != sorted(set(sizes)):
+        raise VerificationError("consistency", f"the checkpoints of {name} do not grow")
+    roots = roots_of([row["receipt"] for row in votes], sizes)
+    for checkpoint in signed:
+        size = checkpoint["size"]
+        if checkpoint.get("stage") != document["stage"]["id"] or not verify_checkpoint(checkpoint, jwks):
+            raise VerificationError("consistency", f"checkpoint {size} has no valid signature, or is another stage's")
+        if roots[size] != checkpoint.get("root"):
+            raise VerificationError("consistency", f"the first {size} rows do not lead to the root of checkpoint {size}")
+    yield f"consistency: {len(signed)} signed checkpoints, each the beginning of every later one"
+
+
+def kept(checkpoint: Mapping[str, Any], stage_id: str, votes: Rows, jwks: Mapping[str, Any]) -> str:
+    """A checkpoint that somebody kept while voting was open is genuine, and the rows begin with what it sealed.
+
+    Raises:
+        VerificationError: it does not agree: votes were changed after it was signed, or it is not this stage's.
+    """
+    size = checkpoint.get("size")
+    if checkpoint.get("stage") != stage_id or not isinstance(size, int) or not verify_checkpoint(checkpoint, jwks):
+        raise VerificationError("kept checkpoint", "it is not a checkpoint of this stage with a valid signature")
+    if not 0 <= size <= len(votes):
+        raise VerificationError("kept checkpoint", f"it covers {size} votes, the export has only {len(votes)}")
+    if roots_of([row["receipt"] for row in votes], [size])[size] != checkpoint.get("root"):
+        raise VerificationError("kept checkpoint", f"the first {size} rows are not the votes that it sealed")
+    return f"kept checkpoint: the first {size} rows are what it sealed"
 
 
 def drawn(document: Mapping[str, Any], stage: Stage, votes: Rows, draws: Rows) -> Iterator[str]:

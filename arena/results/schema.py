@@ -57,6 +57,7 @@ class StagePart(Part):
     component: Literal["user"] = says("the component of the total this export fills")
     component_max: Annotated[float, Field(gt=0)] = says("the component's maximum, in points")
     planned_advance: Annotated[int, Field(ge=1)] = says("how many teams the cut is planned to keep")
+    disclosure: Literal["full", "top_and_mean", "sealed"] = says("what everybody may read once the stage is published")
     window: Window = says("the planned window")
     status: Literal["open", "frozen", "published"] = says("where the stage stood; a score is final from `frozen` on")
     opened_at: Moment | None = says("when it opened")
@@ -231,6 +232,45 @@ class VariantScore(Part):
     n_votes: float = says("votes in this fit")
 
 
+class Coefficient(Part):
+    """What one covariate does to the log-odds of winning, per standard deviation; for `side_a`, being shown on side a."""
+
+    name: Literal["length", "headers", "bold", "lists", "side_a"] = says("the covariate")
+    value: float = says("logits")
+    ci95: Pair = says("95 % interval")
+
+
+class StyledScore(Part):
+    """One entrant's rating with style and side held equal, beside the raw one."""
+
+    team_id: str = says("the entrant")
+    rating_raw: float | None = says("as in scores")
+    rank_raw: int | None = says("as in scores")
+    rating: float = says("with the covariates held equal")
+    rating_ci95: Pair = says("95 % interval")
+    rank: int = says("its rank by that")
+
+
+class StyleControlled(Part):
+    """The fit with length, Markdown and side as covariates."""
+
+    ridge: Annotated[float, Field(ge=0)] = says("the penalty on covariates, never on strengths")
+    coefficients: list[Coefficient] = says("the covariates")
+    n_votes: Count = says("counted votes whose answers' style was known at the freeze")
+    scores: list[StyledScore] = says("the entrants")
+
+
+class Swap(Part):
+    """How little would swap two neighbours in the order; an upper bound, checked by refitting."""
+
+    upper: str = says("the entrant above")
+    lower: str = says("the entrant below")
+    gap: float = says("between them, in logits")
+    votes: int | None = says("so many votes taken away swap them; null where none do")
+    vote_share: Share | None = says("of the votes in the fit")
+    voters: int | None = says("so many voters taken away, with all their votes, swap them")
+
+
 class Sensitivity(Part):
     """The same votes under other choices: shown beside the result, never instead of it."""
 
@@ -238,6 +278,8 @@ class Sensitivity(Part):
     both_bad_exclude: list[VariantScore] | None = says("`both_bad` left out, where the stage counts it", default=None)
     nothing_excluded: list[VariantScore] | None = says("with every vote that was left out by a decision or a mark")
     weighted: list[VariantScore] | None = says("with voters weighted to the plan's margins")
+    style_controlled: StyleControlled | None = says("with length, formatting and side held equal")
+    robustness: list[Swap] | None = says("how few votes decide the order, neighbour by neighbour")
 
 
 class SideBiasPart(Part):
@@ -338,6 +380,7 @@ class Provenance(Part):
     checkpoint: Checkpoint = says("what the votes are sealed under")
     votes_file: File = says("the sealed votes, pseudonymous")
     draws_file: File = says("all draws")
+    checkpoints_file: File = says("every signed tree head of the stage, smallest first")
     stage_file: File = says("the sealed stage file")
     scores_file: File = says("the scores as a table for people")
     rerun_command: str = says("what recomputes every number")

@@ -16,11 +16,14 @@ from arena.results.counting import CHECK, REMOVED, rating_seed
 from arena.results.exposure import exposure
 from arena.results.leaderboard import SideBias
 from arena.results.population import published
+from arena.results.sidecar import STYLE
 from ratings.comparison import BothBad, Comparisons
-from ratings.errors import NothingToRateError
+from ratings.errors import NothingToRateError, RatingsError
 from ratings.fit import rate
 from ratings.result import Ratings
+from ratings.robustness import robustness
 from ratings.score import Transform
+from ratings.style import controlled, differences
 
 
 def sheet(stage: Stage, file_sha256: str, votes: pa.Table, draws: pa.Table, removed: frozenset[str]) -> dict[str, Any]:
@@ -60,6 +63,8 @@ def sheet(stage: Stage, file_sha256: str, votes: pa.Table, draws: pa.Table, remo
             f"both_bad_{other}": _variant(rated(used, other)),
             "nothing_excluded": _variant(rated(met, stage.protocol.both_bad)),
             "weighted": _variant(rated(used, stage.protocol.both_bad, by_weight=True)) if weighted else None,
+            "style_controlled": None if main is None else style_controlled(stage, used, entrants, main),
+            "robustness": fragile(stage, used, entrants),
         },
         "votes": {
             "n_votes_raw": votes.num_rows,
@@ -77,6 +82,32 @@ def sheet(stage: Stage, file_sha256: str, votes: pa.Table, draws: pa.Table, remo
         "side_bias": SideBias(int(winners.get("model_a", 0)), int(winners.get("model_b", 0))).to_json(),
         "exposure": exposed(stage, draws),
     }
+
+
+def style_controlled(stage: Stage, used: Any, entrants: list[str], main: Ratings) -> dict[str, Any] | None:
+    """The fit with length, formatting and side held equal, over the votes whose answers could still be counted."""
+    rows = used[used[list(STYLE)].notna().all(axis=1)]
+    try:
+        found = controlled(
+            Comparisons.from_frame(rows[["model_a", "model_b", "winner", "judge"]], entrants),
+            differences(rows),
+            prior=stage.protocol.prior,
+            both_bad=stage.protocol.both_bad,
+        ).to_dict(main)
+    except RatingsError:  # some entrants never met, or no text is left: there is nothing to show beside the raw fit
+        return None
+    scores = [{"team_id": row.pop("model"), **row} for row in found["scores"]]
+    return {**found, "n_votes": len(rows), "scores": scores}
+
+
+def fragile(stage: Stage, used: Any, entrants: list[str]) -> list[dict[str, Any]] | None:
+    """How few votes, and how few voters, would swap neighbours if they were taken away."""
+    comparisons = Comparisons.from_frame(used[["model_a", "model_b", "winner", "judge"]], entrants)
+    try:
+        found = robustness(comparisons, prior=stage.protocol.prior, both_bad=stage.protocol.both_bad)
+    except RatingsError:  # no vote that counts, or no prior
+        return None
+    return [swap.to_dict() for swap in found]
 
 
 def _variant(ratings: Ratings | None) -> list[dict[str, Any]] | None:

@@ -1,7 +1,7 @@
 """The stranger's check: from the files alone, every hash, signature, proof and number of an export is made again and compared."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from arena.domain.stage import Stage
 from arena.record.keys import verify_jws
 from arena.results import evidence, proofs
 from arena.results.document import (
+    CHECKPOINTS,
     DRAWS,
     FILES,
     JSON,
@@ -43,13 +44,16 @@ class Verdict:
     checks: tuple[str, ...]
 
 
-def verify(folder: Path, jwks: Mapping[str, Any] | None = None) -> Verdict:
+def verify(
+    folder: Path, jwks: Mapping[str, Any] | None = None, kept: Sequence[Mapping[str, Any]] = ()
+) -> Verdict:
     """Checks an export folder (or the `latest` in a folder of exports) and recomputes every number.
 
     Args:
         folder: where the export is.
         jwks: the public keys that are trusted, got from the arena by another way. Without them the signature is checked against the
             keys in the folder, which shows that nothing was changed since the signing, but not who signed.
+        kept: checkpoints that somebody kept while voting was open.
 
     Raises:
         VerificationError: names the first thing that does not hold.
@@ -58,12 +62,14 @@ def verify(folder: Path, jwks: Mapping[str, Any] | None = None) -> Verdict:
         folder = folder / LATEST
     if not folder.is_dir():
         raise VerificationError("files", f"{folder} is not a folder. Give the folder that holds {JSON}.")
-    return verify_files({path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}, jwks)
+    return verify_files({path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}, jwks, kept)
 
 
-def verify_files(files: Mapping[str, bytes], jwks: Mapping[str, Any] | None = None) -> Verdict:
+def verify_files(
+    files: Mapping[str, bytes], jwks: Mapping[str, Any] | None = None, kept: Sequence[Mapping[str, Any]] = ()
+) -> Verdict:
     """The same for files in memory, name by name."""
-    checks = tuple(_checked(files, jwks))
+    checks = tuple(_checked(files, jwks, kept))
     return Verdict(orjson.loads(files[JSON]), checks)
 
 
@@ -135,7 +141,9 @@ def differing(told: Any, made: Any, path: str = "") -> str | None:
     return None if same else path.lstrip(".") or "(document)"
 
 
-def _checked(files: Mapping[str, bytes], jwks: Mapping[str, Any] | None) -> Iterator[str]:
+def _checked(
+    files: Mapping[str, bytes], jwks: Mapping[str, Any] | None, kept: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
     """What was checked, one sentence after the other."""
     _listed(files)
     yield f"files: {len(FILES)} of them, each with the hash in {SUMS}"
@@ -149,11 +157,11 @@ def _checked(files: Mapping[str, bytes], jwks: Mapping[str, Any] | None) -> Iter
         signature(document, jwks)
     whose = f"the key in {JWKS}: compare it with the arena's published one" if jwks is None else "a trusted key"
     yield f"signature: ES256 by {document['integrity']['kid']}, {whose}"
-    for part in ("votes_file", "draws_file", "stage_file", "scores_file"):
+    for part in ("votes_file", "draws_file", "checkpoints_file", "stage_file", "scores_file"):
         told = document["provenance"][part]
         if hashlib.sha256(files.get(told["name"], b"")).hexdigest() != told["sha256"]:
             raise VerificationError("hashes", f"{told['name']} is not the file that was signed")
-    yield "hashes: votes, draws, stage file and scores are the files that were signed"
+    yield "hashes: votes, draws, checkpoints, stage file and scores are the files that were signed"
     try:
         stage = Stage.from_toml(files[STAGE], STAGE)
         votes = evidence.read(files[VOTES], evidence.VOTES, VOTES)
@@ -162,6 +170,9 @@ def _checked(files: Mapping[str, bytes], jwks: Mapping[str, Any] | None) -> Iter
         raise VerificationError("evidence", error.en) from None
     rows = votes.to_pylist()
     yield from proofs.sealed(document, stage, rows, own)
+    yield from proofs.consistent(document, files[CHECKPOINTS], rows, own)
+    for checkpoint in kept:
+        yield proofs.kept(checkpoint, stage.id, rows, own)
     yield from proofs.drawn(document, stage, rows, draws.to_pylist())
     yield from proofs.left_out(document, stage, rows)
     yield from _recomputed(document, stage, files, votes, draws)
@@ -199,9 +210,10 @@ def _recomputed(
         commitment=document["draws"]["commitment"],
         seed=document["draws"]["seed"],
         checkpoint=document["provenance"]["checkpoint"],
+        checkpoints=document["provenance"]["checkpoints_file"]["rows"],
         strata=document["population"]["strata"],
     )
-    hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in (VOTES, DRAWS)}
+    hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in (VOTES, DRAWS, CHECKPOINTS)}
     # Through canonical JSON and back, so that 1 and 1.0 are the same number on both sides.
     made = orjson.loads(rfc8785.dumps(assemble(stage, files[STAGE], votes, draws, facts, hashes)))
     where = differing({key: value for key, value in document.items() if key != "integrity"}, made)

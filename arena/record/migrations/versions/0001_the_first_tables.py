@@ -232,6 +232,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name=op.f("uq_api_keys_digest")),
     )
     op.create_table(
+        "sidecars",
+        sa.Column("stage_id", sa.String(length=64), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["stage_id"], ["stages.id"], name=op.f("fk_sidecars_stage_id")),
+        sa.PrimaryKeyConstraint("stage_id", name=op.f("pk_sidecars")),
+    )
+    op.create_table(
         "outbox",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("stage_id", sa.String(length=64), nullable=False),
