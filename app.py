@@ -28,8 +28,11 @@ from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.record.store import Store
 from arena.results.access import LiveViews
+from arena.results.export import git_commit
 from arena.results.leaderboard import Leaderboard
-from arena.web import api, ledger_routes, oidc, problems, site
+from arena.results.push import keep_delivering
+from arena.results.shelf import Shelf
+from arena.web import api, export_routes, ledger_routes, oidc, problems, site
 from arena.web.session import Sessions
 from models.errors import ModelError
 from models.roster import Roster
@@ -66,7 +69,9 @@ def build(chosen: settings.Settings) -> FastAPI:
                 secure_cookies=chosen.public_url.startswith("https://"),
                 trusted_proxies=chosen.trusted_proxies,
             )
-            tending = asyncio.gather(arena.tend(), ledger_routes.keep_signing(ledger, arena))
+            tending = asyncio.gather(
+                arena.tend(), ledger_routes.keep_signing(ledger, arena), keep_delivering(store, keys)
+            )
             try:
                 yield
             finally:
@@ -98,6 +103,9 @@ def build(chosen: settings.Settings) -> FastAPI:
         )
         app.include_router(login_routes.router)
     app.include_router(ledger_routes.routes(ledger, keys, stage.id))
+    shelf = Shelf(store, keys, chosen.data_dir / "exports", git_commit(settings.ROOT))
+    desk = export_routes.Desk(store, keys, shelf)
+    app.include_router(export_routes.routes(desk, lambda request: login.is_organizer(request)))
     login = site.mount(
         app,
         stage=stage,

@@ -30,6 +30,8 @@ class Settings:
     """ARENA_PUBLIC_URL: what citizens type, such as https://arena.example.kr; makes cookies Secure and fixes the allowed origin."""
     trusted_proxies: int = 0
     """ARENA_TRUSTED_PROXIES: how many proxies of ours stand in front; the client's address is read that many steps back."""
+    webhooks: str = ""
+    """ARENA_WEBHOOKS: where published scores are pushed to; several addresses with spaces between them."""
     oidc_issuer: str = ""
     """ARENA_OIDC_ISSUER: where citizens log in when the stage asks who they are (`identity = "oidc"`)."""
     oidc_client_id: str = ""
@@ -45,6 +47,19 @@ class Settings:
     def resolved_database_url(self) -> str:
         """The database's address, the default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'arena.db'}"
+
+    @property
+    def webhook_urls(self) -> tuple[str, ...]:
+        """The aggregators' addresses.
+
+        Raises:
+            StageError: one of them is no web address.
+        """
+        urls = tuple(self.webhooks.split())
+        for url in urls:
+            if not url.startswith(("https://", "http://")):
+                raise StageError(f"ARENA_WEBHOOKS: {url!r} does not begin with https://")
+        return urls
 
     def sources(self, environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
         """`(name, value, source)` of every knob, for the start-up log; passwords in addresses are stars."""

@@ -10,7 +10,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from arena import settings
-from arena.cli import export, organizer, rate, simulate, stage
+from arena.cli import export, keys, organizer, rate, simulate, stage
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False, help=__doc__)
 
@@ -26,7 +26,10 @@ def serve() -> None:
 
 app.add_typer(organizer.app, name="organizer")
 app.add_typer(stage.app, name="stage")
+app.add_typer(keys.app, name="keys")
+app.add_typer(keys.api, name="api-key")
 app.command("simulate")(simulate.simulate)
 app.command("rate")(rate.command)
 app.command("export")(export.export)
 app.command("verify")(export.verify)
+app.command("push")(export.push)

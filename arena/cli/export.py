@@ -1,5 +1,6 @@
 """`python -m arena export` and `verify`: the score leaves, and a stranger checks it."""
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -24,16 +25,38 @@ def export(
     typer.echo(f"{folder} is written and verified")
 
 
+def push(
+    stage_id: str,
+    again: Annotated[bool, typer.Option(help="also what was given up, or is not due yet")] = False,
+) -> None:
+    """Deliver what waits in the outbox now, and say how each push fares; a serving arena does this by itself."""
+    from arena.results import push as pushing
+
+    with opened() as store:
+        if again:
+            store.outbox.again(stage_id, datetime.now(UTC))
+        asyncio.run(pushing.deliver_once(store, keys()))
+        parcels = store.outbox.of_stage(stage_id)
+    for parcel in parcels:
+        typer.echo(parcel.said)
+    if any(parcel.delivered_at is None for parcel in parcels):
+        raise typer.Exit(1)
+
+
 def verify(
     folder: Path,
     jwks: Annotated[Path | None, typer.Option(help="the public keys you trust, got from the arena another way")] = None,
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option(help="a checkpoint that you kept while voting was open; may be repeated")
+    ] = None,
 ) -> None:
     """Check an export from its files alone and recompute every number; exit code 1 names the first thing that does not hold."""
     from arena.results import verify as verifying
 
     with refusals():
         trusted = None if jwks is None else verifying.read_jwks(jwks.read_bytes(), str(jwks))
-        verdict = verifying.verify(folder, trusted)
+        kept = [verifying.read_checkpoint(path.read_bytes(), str(path)) for path in checkpoint or []]
+        verdict = verifying.verify(folder, trusted, kept)
     for check in verdict.checks:
         typer.echo(f"ok  {check}")
     if verdict.document["synthetic"]:

@@ -8,7 +8,11 @@ import typer
 
 from arena import settings
 from arena.cli.common import exports, keys, opened, operator, refusals
+from arena.domain.errors import Unusable
 from arena.domain.stage import Stage
+from models import artifacts
+from models.errors import RosterError
+from models.specification import TransformersSpecification, parse_entrant
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -32,8 +36,34 @@ def open_stage(file: StageFile) -> None:
 
     with opened() as store:
         stage = Stage.from_toml(file.read_bytes(), str(file))
+        require_artifacts(stage)
         record = lifecycle.open_stage(store, stage, file.read_bytes(), organizer=operator(), now=datetime.now(UTC))
     typer.echo(f"{stage.id} is open, sealed as {record.file_sha256}")
+
+
+def require_artifacts(stage: Stage) -> None:
+    """Holds every entrant that runs from a folder here against its seal.
+
+    Raises:
+        Unusable: no model lies there, or another one; names both hashes.
+    """
+    for entrant in stage.entrants:
+        try:
+            specification = parse_entrant(entrant.id, entrant.served())
+            if not isinstance(specification, TransformersSpecification):
+                continue
+            model = specification.checkpoint(entrant.id, settings.ROOT)
+        except RosterError as error:
+            raise Unusable("entrant_unusable", str(error), str(error)) from None
+        if model.path is None or model.sha256 is None:
+            continue
+        found = artifacts.digest(model.path, model.template)
+        if found != model.sha256:
+            raise Unusable(
+                "artifact_differs",
+                f"{entrant.id}: 단계 파일의 sha256은 {model.sha256}인데 {model.path}의 값은 {found}입니다.",
+                f"{entrant.id}: the stage file says {model.sha256}, {model.path} has {found}: not the sealed model.",
+            )
 
 
 @app.command("freeze")
@@ -53,7 +83,14 @@ def publish_stage(stage_id: str) -> None:
 
     with opened() as store:
         folder, record = lifecycle.publish(
-            store, keys(), stage_id, exports(stage_id), settings.ROOT, organizer=operator(), now=datetime.now(UTC)
+            store,
+            keys(),
+            stage_id,
+            exports(stage_id),
+            settings.ROOT,
+            organizer=operator(),
+            now=datetime.now(UTC),
+            webhooks=settings.read().webhook_urls,
         )
     typer.echo(f"{stage_id} is {record.status}: {folder}")
 

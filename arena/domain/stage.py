@@ -357,6 +357,11 @@ class Stage(Declared):
         """The entrants' ids in the file's order."""
         return tuple(e.id for e in self.entrants)
 
+    @property
+    def artifacts(self) -> dict[str, str | None]:
+        """The SHA-256 that seals each entrant's model, as far as the file gives it."""
+        return {entrant.id: entrant.served().get("sha256") for entrant in self.entrants}
+
     def is_within_window(self, now: datetime) -> bool:
         """Whether `now` lies between `opens` and `closes` (either may be absent)."""
         return (self.opens is None or now >= self.opens) and (self.closes is None or now < self.closes)

@@ -25,6 +25,18 @@ class Parcel:
     given_up_at: datetime | None
     last_error: str | None
 
+    @property
+    def said(self) -> str:
+        """How it fares, in a line."""
+        if self.delivered_at is not None:
+            state = "delivered"
+        elif self.given_up_at is not None:
+            state = "given up"
+        else:
+            state = "waiting"
+        tail = f": {self.last_error}" if self.last_error else ""
+        return f"{self.event} to {self.url}, {state} after {self.attempts} attempts{tail}"
+
 
 class Outbox:
     """Messages that are delivered at least once, each by one process at a time."""
@@ -45,6 +57,9 @@ class Outbox:
     def take(self, now: datetime, until: datetime) -> Parcel | None:
         """The next message that is due, taken by this process until `until`; nobody else gets it before then."""
         waiting = (outbox.c.delivered_at.is_(None), outbox.c.given_up_at.is_(None), outbox.c.due_at <= now)
+        with self._database.reading() as connection:  # most looks find nothing, and must keep no voter waiting
+            if connection.execute(select(outbox.c.seq).where(*waiting).limit(1)).first() is None:
+                return None
         with self._database.writing() as connection:
             chosen = select(outbox.c.seq).where(*waiting).order_by(outbox.c.due_at, outbox.c.seq).limit(1)
             if not self._database.is_sqlite:
@@ -71,10 +86,17 @@ class Outbox:
         with self._database.writing() as connection:
             connection.execute(update(outbox).where(outbox.c.seq == seq).values(**values))
 
-    def of_stage(self, stage_id: str, *, open_only: bool = False) -> list[Parcel]:
+    def again(self, stage_id: str, now: datetime) -> int:
+        """Makes every undelivered message of a stage due now, given-up ones too; returns how many."""
+        open_ones = (outbox.c.stage_id == stage_id, outbox.c.delivered_at.is_(None))
+        with self._database.writing() as connection:
+            changed = connection.execute(
+                update(outbox).where(*open_ones).values(due_at=now, given_up_at=None, attempts=0)
+            )
+            return changed.rowcount
+
+    def of_stage(self, stage_id: str) -> list[Parcel]:
         """A stage's messages, oldest first."""
         chosen = select(outbox).where(outbox.c.stage_id == stage_id).order_by(outbox.c.seq)
-        if open_only:
-            chosen = chosen.where(outbox.c.delivered_at.is_(None), outbox.c.given_up_at.is_(None))
         with self._database.reading() as connection:
             return [Parcel(**row._mapping) for row in connection.execute(chosen)]

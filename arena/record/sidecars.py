@@ -26,7 +26,9 @@ class Sidecars:
     def find(self, stage_id: str) -> bytes | None:
         """What was kept, if anything was."""
         with self._database.reading() as connection:
-            return connection.execute(select(sidecars.c.data).where(sidecars.c.stage_id == stage_id)).scalar_one_or_none()
+            return connection.execute(
+                select(sidecars.c.data).where(sidecars.c.stage_id == stage_id)
+            ).scalar_one_or_none()
 
     def answers(self, stage_id: str, chunk: int = 10_000) -> Iterator[tuple[str, str, str]]:
         """`(battle, side, text)` of every answer that was voted on and not erased since."""

@@ -9,7 +9,9 @@ from sqlalchemy import Connection, Row, insert, select, update
 from arena.domain.errors import Conflict
 from arena.domain.stage import Stage, StageStatus, file_sha256
 from arena.record.database import Database
-from arena.record.tables import stages
+from arena.record.tables import events, stages
+
+OPENED = "stage.opened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,12 @@ class Stages:
                 .values(file=file, file_sha256=file_sha256)
             )
             if changed.rowcount != 1:
+                sealed = _get(connection, stage_id).file_sha256
                 raise Conflict(
                     "stage_sealed",
-                    f"단계 {stage_id}의 파일은 시작과 함께 확정되어 바꿀 수 없습니다.",
-                    f"The file of stage {stage_id} was sealed when it opened. Serve the sealed file, or declare a new stage.",
+                    f"단계 {stage_id}의 파일은 시작할 때 {sealed}(으)로 확정되었는데 지금 파일은 {file_sha256}입니다. 확정된 파일로 실행하세요.",
+                    f"The file of stage {stage_id} was sealed as {sealed} when it opened; this one is {file_sha256}. "
+                    "Serve the sealed file, or declare a new stage.",
                 )
 
     def adopt(self, stage: Stage, file: bytes, now: datetime) -> StageRecord:
@@ -80,8 +84,21 @@ class Stages:
         if record.file_sha256 != sha256:
             self.reseal(stage.id, file.decode("utf-8"), sha256)
         if stage.synthetic and record.status is StageStatus.DRAFT:
-            return self.move(stage.id, StageStatus.DRAFT, StageStatus.OPEN, now)
+            return self.open(stage, "start", now)
         return record
+
+    def open(self, stage: Stage, actor: str, now: datetime) -> StageRecord:
+        """draft → open, with the event that says which file and which artifacts are sealed from now on.
+
+        Raises:
+            Conflict: the stage is no draft.
+        """
+        with self._database.writing() as connection:
+            record = _move(connection, stage.id, StageStatus.DRAFT, StageStatus.OPEN, now)
+            data = {"file_sha256": record.file_sha256, "entrants": stage.artifacts}
+            values = {"at": now, "stage_id": stage.id, "actor": actor, "kind": OPENED, "data": data}
+            connection.execute(insert(events).values(values))
+            return record
 
     def find(self, stage_id: str) -> StageRecord | None:
         """The record of this stage, if there is one."""
@@ -99,22 +116,24 @@ class Stages:
         Raises:
             Conflict: the stage is not in `before`.
         """
-        moment = {"open": "opened_at", "frozen": "frozen_at", "published": "published_at"}[after]
         with self._database.writing() as connection:
-            changed = connection.execute(
-                update(stages)
-                .where(stages.c.id == stage_id, stages.c.status == before)
-                .values(status=after, **{moment: now})
-            )
-            found = _find(connection, stage_id)
-            if changed.rowcount != 1 or found is None:
-                status = found.status if found else "unknown"
-                raise Conflict(
-                    "stage_status",
-                    f"단계 {stage_id}의 상태가 {status}이므로 {after}(으)로 바꿀 수 없습니다.",
-                    f"Stage {stage_id} is {status}; it has to be {before} to become {after}.",
-                )
-            return found
+            return _move(connection, stage_id, before, after, now)
+
+
+def _move(connection: Connection, stage_id: str, before: StageStatus, after: StageStatus, now: datetime) -> StageRecord:
+    moment = {"open": "opened_at", "frozen": "frozen_at", "published": "published_at"}[after]
+    changed = connection.execute(
+        update(stages).where(stages.c.id == stage_id, stages.c.status == before).values(status=after, **{moment: now})
+    )
+    found = _find(connection, stage_id)
+    if changed.rowcount != 1 or found is None:
+        status = found.status if found else "unknown"
+        raise Conflict(
+            "stage_status",
+            f"단계 {stage_id}의 상태가 {status}이므로 {after}(으)로 바꿀 수 없습니다.",
+            f"Stage {stage_id} is {status}; it has to be {before} to become {after}.",
+        )
+    return found
 
 
 def _get(connection: Connection, stage_id: str) -> StageRecord:

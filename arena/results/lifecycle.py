@@ -1,5 +1,6 @@
 """A stage's one way: draft → open → frozen → published, with its sealed file, and its final checkpoint."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -12,15 +13,16 @@ from arena.record.stages import StageRecord
 from arena.record.store import Store
 from arena.results.document import kst
 from arena.results.export import export, git_commit, known
+from arena.results.push import announce
 from arena.results.removal import removals
 from arena.results.sidecar import fix
 
-OPENED, FROZEN, PUBLISHED = "stage.opened", "stage.frozen", "stage.published"
+FROZEN, PUBLISHED = "stage.frozen", "stage.published"
 
 
 def unsealed(stage: Stage) -> list[str]:
     """The entrants without the hash of a sealed artifact: a real stage does not open with any."""
-    return [entrant.id for entrant in stage.entrants if not entrant.served().get("sha256")]
+    return [entrant for entrant, sha256 in stage.artifacts.items() if not sha256]
 
 
 def open_stage(store: Store, stage: Stage, file: bytes, *, organizer: str, now: datetime) -> StageRecord:
@@ -39,10 +41,7 @@ def open_stage(store: Store, stage: Stage, file: bytes, *, organizer: str, now: 
     text, sha256 = file.decode("utf-8"), file_sha256(file)
     if store.stages.register(stage.id, text, sha256, now).file_sha256 != sha256:
         store.stages.reseal(stage.id, text, sha256)
-    record = store.stages.move(stage.id, StageStatus.DRAFT, StageStatus.OPEN, now)
-    sealed = {entrant.id: entrant.served().get("sha256") for entrant in stage.entrants}
-    store.events.append(now, stage.id, organizer, OPENED, {"file_sha256": sha256, "entrants": sealed})
-    return record
+    return store.stages.open(stage, organizer, now)
 
 
 def freeze(store: Store, keys: Keys, stage_id: str, *, organizer: str, now: datetime) -> tuple[StageRecord, Checkpoint]:
@@ -67,9 +66,17 @@ def freeze(store: Store, keys: Keys, stage_id: str, *, organizer: str, now: date
 
 
 def publish(
-    store: Store, keys: Keys, stage_id: str, out: Path, root: Path, *, organizer: str, now: datetime
+    store: Store,
+    keys: Keys,
+    stage_id: str,
+    out: Path,
+    root: Path,
+    *,
+    organizer: str,
+    now: datetime,
+    webhooks: Sequence[str] = (),
 ) -> tuple[Path, StageRecord]:
-    """frozen → published: exports the stage into `out`, verifies the export, and declares it the result.
+    """frozen → published: exports the stage into `out`, verifies the export, declares it the result, and tells the aggregators.
 
     Raises:
         Conflict: the stage is not frozen.
@@ -81,6 +88,7 @@ def publish(
     folder = export(store, keys, stage_id, out, now, git_commit=git_commit(root))
     record = store.stages.move(stage_id, StageStatus.FROZEN, StageStatus.PUBLISHED, now)
     store.events.append(now, stage_id, organizer, PUBLISHED, {"export": folder.name})
+    announce(store, folder, PUBLISHED, webhooks, now)
     return folder, record
 
 
@@ -103,12 +111,17 @@ def described(stage: Stage, file: bytes) -> str:
         f"pairing       {stage.protocol.pairing}; reveal {stage.protocol.reveal}; both_bad {stage.protocol.both_bad}",
         f"population    {stage.population.kind}, {stage.population.identity}, from age {stage.population.min_age}",
     ]
-    for entrant in stage.entrants:
-        sealed = entrant.served().get("sha256") or "NOT SEALED: no sha256"
-        lines.append(f"entrant       {entrant.id:<16}{entrant.team.ko}, {entrant.backend}, {sealed}")
+    lines += _entrants(stage)
     if stage.synthetic:
         lines.append("SYNTHETIC     its numbers are labelled so wherever they are shown")
     return "\n".join(lines)
+
+
+def _entrants(stage: Stage) -> list[str]:
+    return [
+        f"entrant       {e.id:<16}{e.team.ko}, {e.backend}, {stage.artifacts[e.id] or 'NOT SEALED: no sha256'}"
+        for e in stage.entrants
+    ]
 
 
 def shown(store: Store, stage_id: str | None = None) -> str:
@@ -124,5 +137,7 @@ def shown(store: Store, stage_id: str | None = None) -> str:
                 lines.append(f"  {name:<14}{kst(getattr(record, name)) or '-'}")
             lines.append(f"  file sha256   {record.file_sha256}")
             lines.append(f"  draws         committed to {commitment(record.draw_seed)}")
+            lines += [f"  {line}" for line in _entrants(sealed_stage(store, record.id))]
             lines += [f"  removed       {r.entrant} at {kst(r.at)}: {r.reason}" for r in removals(store, record.id)]
+            lines += [f"  push          {parcel.said}" for parcel in store.outbox.of_stage(record.id)]
     return "\n".join(lines) or "no stage yet: open one with `python -m arena stage open FILE`"

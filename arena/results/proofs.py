@@ -76,7 +76,9 @@ def consistent(document: Mapping[str, Any], data: bytes, votes: Rows, jwks: Mapp
         if checkpoint.get("stage") != document["stage"]["id"] or not verify_checkpoint(checkpoint, jwks):
             raise VerificationError("consistency", f"checkpoint {size} has no valid signature, or is another stage's")
         if roots[size] != checkpoint.get("root"):
-            raise VerificationError("consistency", f"the first {size} rows do not lead to the root of checkpoint {size}")
+            raise VerificationError(
+                "consistency", f"the first {size} rows do not lead to the root of checkpoint {size}"
+            )
     yield f"consistency: {len(signed)} signed checkpoints, each the beginning of every later one"
 
 

@@ -44,9 +44,7 @@ class Verdict:
     checks: tuple[str, ...]
 
 
-def verify(
-    folder: Path, jwks: Mapping[str, Any] | None = None, kept: Sequence[Mapping[str, Any]] = ()
-) -> Verdict:
+def verify(folder: Path, jwks: Mapping[str, Any] | None = None, kept: Sequence[Mapping[str, Any]] = ()) -> Verdict:
     """Checks an export folder (or the `latest` in a folder of exports) and recomputes every number.
 
     Args:
@@ -121,6 +119,21 @@ def read_jwks(data: bytes, name: str = JWKS) -> dict[str, Any]:
     except (orjson.JSONDecodeError, KeyError, TypeError):
         pass
     raise VerificationError("signature", f"{name} is not a JWK Set")
+
+
+def read_checkpoint(data: bytes, name: str) -> dict[str, Any]:
+    """A checkpoint as `GET /api/v1/checkpoints` gives it.
+
+    Raises:
+        VerificationError: it is none.
+    """
+    try:
+        checkpoint = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        checkpoint = None
+    if not isinstance(checkpoint, dict):
+        raise VerificationError("kept checkpoint", f"{name} is not a checkpoint")
+    return checkpoint
 
 
 def differing(told: Any, made: Any, path: str = "") -> str | None:
