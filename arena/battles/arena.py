@@ -24,6 +24,7 @@ from arena.domain.errors import ArenaError, Forbidden, NotFound, Unavailable, Un
 from arena.domain.stage import Stage, StageStatus
 from arena.domain.vote import Ballot, Winner
 from arena.record.battles import stage_not_open
+from arena.record.events import REMOVED
 from arena.record.store import Store
 from models.base import Message, Sampling
 
@@ -89,12 +90,12 @@ class Arena:
         Raises:
             Forbidden: a required consent is missing.
             Conflict: the stage is not open.
-            Unavailable: fewer than two entrants can be drawn, or not saved.
+            Unavailable: fewer than two entrants can be drawn, the draws are paused, or not saved.
         """
         now = self._clock()
         self._require_window(now)
         await self._require_consents(citizen)
-        available = self._drawable()
+        available = await self.recorded(self._drawable)
         battle = await self.recorded(
             self.store.battles.open,
             new_battle_id(),
@@ -224,7 +225,7 @@ class Arena:
     async def ready(self) -> None:
         """Raises Unavailable unless a vote could be saved now and two entrants reached."""
         await self.recorded(self.store.ping)
-        self._drawable()
+        await self.recorded(self._drawable)
 
     # --- the life of the process -----------------------------------------------------------------------------------
 
@@ -359,7 +360,8 @@ class Arena:
             return None
 
     def _drawable(self) -> list[str]:
-        available = sorted(self._entrants.available())
+        removed = {event.data["entrant"] for event in self.store.events.of_stage(self.stage.id, REMOVED)}
+        available = sorted(self._entrants.available() - removed)
         if len(available) < 2:
             raise Unavailable(
                 "no_entrants",

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, literal, select, update
 
 from arena.domain.battle import Answer, Battle, BattleState, Draw, Turn
-from arena.domain.errors import ArenaError, Conflict, TooMany, not_found
+from arena.domain.errors import ArenaError, Conflict, TooMany, Unavailable, not_found
 from arena.domain.stage import StageStatus
 from arena.record.database import Database
 from arena.record.tables import answers, battles, stages, turns, votes
@@ -38,16 +38,17 @@ class Battles:
 
         Raises:
             Conflict: the stage is not open.
+            Unavailable: its organizers have paused the draws.
         """
         with self._database.writing() as connection:
             row = connection.execute(
                 update(stages)
-                .where(stages.c.id == stage_id, stages.c.status == StageStatus.OPEN)
+                .where(stages.c.id == stage_id, stages.c.status == StageStatus.OPEN, stages.c.paused_at.is_(None))
                 .values(draws=stages.c.draws + 1)
                 .returning(stages.c.draws, stages.c.draw_seed)
             ).one_or_none()
             if row is None:
-                raise stage_not_open()
+                raise _why_not_drawn(connection, stage_id)
             opened = Battle(battle_id, stage_id, citizen_id, BattleState.OPEN, draw(row.draw_seed, row.draws), now)
             connection.execute(insert(battles).values(**battle_values(opened, touched_at=now)))
             return opened
@@ -265,6 +266,21 @@ def stage_not_open() -> Conflict:
         "stage_not_open",
         "지금은 평가 기간이 아니에요. 첫 화면에서 일정을 확인해 주세요.",
         "The stage is not open now. See the first page for its dates.",
+    )
+
+
+def _why_not_drawn(connection: Connection, stage_id: str) -> ArenaError:
+    status = connection.execute(select(stages.c.status).where(stages.c.id == stage_id)).scalar_one_or_none()
+    return pairing_paused() if status == StageStatus.OPEN else stage_not_open()
+
+
+def pairing_paused() -> Unavailable:
+    """What everybody hears while the organizers have paused the draws; running battles go on."""
+    return Unavailable(
+        "pairing_paused",
+        "지금은 새 대결을 잠시 쉬고 있어요. 진행 중인 대결은 그대로 이어 갈 수 있어요. 조금 뒤에 다시 와 주세요.",
+        "New battles are paused for a little while. A battle that is running can go on. Please come back soon.",
+        retry_after_s=60,
     )
 
 

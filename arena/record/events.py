@@ -9,6 +9,9 @@ from sqlalchemy import insert, select
 from arena.record.database import Database
 from arena.record.tables import events
 
+REMOVED = "entrant.removed"
+"""An entrant has left the stage: it is neither drawn nor rated from then on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -28,6 +28,8 @@ class StageRecord:
     opened_at: datetime | None
     frozen_at: datetime | None
     published_at: datetime | None
+    paused_at: datetime | None = None
+    """Since when no new battle is drawn, in any process; None while they are."""
 
 
 class Stages:
@@ -134,6 +136,22 @@ def _move(connection: Connection, stage_id: str, before: StageStatus, after: Sta
             f"Stage {stage_id} is {status}; it has to be {before} to become {after}.",
         )
     return found
+
+    def pause(self, stage_id: str, now: datetime) -> bool:
+        """No new battle is drawn from now on, whichever process is asked; false when that is so already."""
+        with self._database.writing() as connection:
+            changed = connection.execute(
+                update(stages).where(stages.c.id == stage_id, stages.c.paused_at.is_(None)).values(paused_at=now)
+            )
+            return changed.rowcount == 1
+
+    def resume(self, stage_id: str) -> bool:
+        """Battles are drawn again; false when they were all along."""
+        with self._database.writing() as connection:
+            changed = connection.execute(
+                update(stages).where(stages.c.id == stage_id, stages.c.paused_at.is_not(None)).values(paused_at=None)
+            )
+            return changed.rowcount == 1
 
 
 def _get(connection: Connection, stage_id: str) -> StageRecord:

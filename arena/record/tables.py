@@ -76,6 +76,7 @@ stages = Table(
     Column("opened_at", Moment),
     Column("frozen_at", Moment),
     Column("published_at", Moment),
+    Column("paused_at", Moment),
     _one_of("status", list(StageStatus)),
 )
 

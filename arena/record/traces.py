@@ -1,16 +1,22 @@
 """What the integrity tests look at: votes with their circumstances, and draws voter by voter. No text leaves the record: equal prompts are told by a hash."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
+from typing import TypeVar
 
 from sqlalchemy import func, select
 
-from arena.domain.battle import BattleState
+from arena.domain.battle import BattleState, Turn
 from arena.domain.vote import Winner
+from arena.record.battles import conversations
 from arena.record.database import Database
 from arena.record.tables import answers, battles, turns, votes
+from arena.record.votes import VoteRow, Votes
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,26 @@ class Traces:
                     row.network,
                     _told(row.prompt),
                 )
+
+    def measured(
+        self,
+        stage_id: str,
+        after: int,
+        measure: Callable[[Sequence[Turn]], T],
+        *,
+        known: Container[int] = frozenset(),
+        chunk: int = 500,
+    ) -> Iterator[tuple[VoteRow, T]]:
+        """The stage's votes with a larger sequence number that is not known yet, each with what `measure` makes of its conversation.
+
+        The texts are shown to `measure` and go no further.
+        """
+        rows = (row for row in Votes(self._database).after(stage_id, after) if row.seq not in known)
+        while some := list(islice(rows, chunk)):
+            with self._database.reading() as connection:
+                talks = conversations(connection, [row.battle_id for row in some])
+            for row in some:
+                yield row, measure(talks.get(row.battle_id, ()))
 
     def draws(self, stage_id: str) -> list[DrawnFor]:
         """Every draw that could be judged, counted by voter and ordered pair."""

@@ -5,9 +5,8 @@ from datetime import datetime
 
 from arena.domain.errors import Conflict, Unusable
 from arena.domain.stage import Stage, StageStatus
+from arena.record.events import REMOVED
 from arena.record.store import Store
-
-REMOVED = "entrant.removed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ def upgrade() -> None:
         sa.Column("opened_at", sa.BigInteger(), nullable=True),
         sa.Column("frozen_at", sa.BigInteger(), nullable=True),
         sa.Column("published_at", sa.BigInteger(), nullable=True),
+        sa.Column("paused_at", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("status IN ('draft', 'open', 'frozen', 'published')", name=op.f("ck_stages_status")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_stages")),
     )
