@@ -105,7 +105,7 @@ def build(chosen: settings.Settings) -> FastAPI:
     app.include_router(ledger_routes.routes(ledger, keys, stage.id))
     shelf = Shelf(store, keys, chosen.data_dir / "exports", git_commit(settings.ROOT))
     desk = export_routes.Desk(store, keys, shelf)
-    app.include_router(export_routes.routes(desk, lambda request: login.is_organizer(request)))
+    app.include_router(export_routes.routes(desk, lambda request: login.organizer(request) is not None))
     login = site.mount(
         app,
         stage=stage,

@@ -121,22 +121,6 @@ class Stages:
         with self._database.writing() as connection:
             return _move(connection, stage_id, before, after, now)
 
-
-def _move(connection: Connection, stage_id: str, before: StageStatus, after: StageStatus, now: datetime) -> StageRecord:
-    moment = {"open": "opened_at", "frozen": "frozen_at", "published": "published_at"}[after]
-    changed = connection.execute(
-        update(stages).where(stages.c.id == stage_id, stages.c.status == before).values(status=after, **{moment: now})
-    )
-    found = _find(connection, stage_id)
-    if changed.rowcount != 1 or found is None:
-        status = found.status if found else "unknown"
-        raise Conflict(
-            "stage_status",
-            f"단계 {stage_id}의 상태가 {status}이므로 {after}(으)로 바꿀 수 없습니다.",
-            f"Stage {stage_id} is {status}; it has to be {before} to become {after}.",
-        )
-    return found
-
     def pause(self, stage_id: str, now: datetime) -> bool:
         """No new battle is drawn from now on, whichever process is asked; false when that is so already."""
         with self._database.writing() as connection:
@@ -152,6 +136,22 @@ def _move(connection: Connection, stage_id: str, before: StageStatus, after: Sta
                 update(stages).where(stages.c.id == stage_id, stages.c.paused_at.is_not(None)).values(paused_at=None)
             )
             return changed.rowcount == 1
+
+
+def _move(connection: Connection, stage_id: str, before: StageStatus, after: StageStatus, now: datetime) -> StageRecord:
+    moment = {"open": "opened_at", "frozen": "frozen_at", "published": "published_at"}[after]
+    changed = connection.execute(
+        update(stages).where(stages.c.id == stage_id, stages.c.status == before).values(status=after, **{moment: now})
+    )
+    found = _find(connection, stage_id)
+    if changed.rowcount != 1 or found is None:
+        status = found.status if found else "unknown"
+        raise Conflict(
+            "stage_status",
+            f"단계 {stage_id}의 상태가 {status}이므로 {after}(으)로 바꿀 수 없습니다.",
+            f"Stage {stage_id} is {status}; it has to be {before} to become {after}.",
+        )
+    return found
 
 
 def _get(connection: Connection, stage_id: str) -> StageRecord:
