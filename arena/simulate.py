@@ -219,7 +219,7 @@ def simulate(
         secret,
         taste or Taste(),
         _planted(stage, rng, taste or Taste(), strengths),
-        _citizens(secret, seed, voters or max(2, votes // 20)),
+        _citizens(secret, stage.id, seed, voters or max(2, votes // 20)),
         (ends or datetime.now(UTC)).replace(microsecond=0) - timedelta(seconds=6 * votes),
     )
     crowd.enrol(store)
@@ -316,7 +316,7 @@ class _Crowd:
     def _next(self) -> Citizen:
         """Who votes next. Every vote has its own randomness, so that nothing depends on what was drawn before."""
         self.voted += 1
-        self.rng.seed(f"{self.seed} vote {self.voted}")
+        self.rng.seed(f"{self.stage.id} {self.seed} vote {self.voted}")
         self.pauses = [self.rng.randrange(1500, 2500) for _ in range(3)]
         return self.rng.choice(self.citizens)
 
@@ -377,6 +377,6 @@ def _planted(
     return {entrant: planted[entrant] for entrant in stage.entrant_ids}
 
 
-def _citizens(secret: bytes, seed: int, voters: int) -> list[Citizen]:
-    run = hashlib.sha256(f"simulate {seed}".encode()).hexdigest()
+def _citizens(secret: bytes, stage_id: str, seed: int, voters: int) -> list[Citizen]:
+    run = hashlib.sha256(f"simulate {stage_id} {seed}".encode()).hexdigest()
     return [Citizen(pseudonym(secret, f"{run} {number}")) for number in range(voters)]

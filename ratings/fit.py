@@ -184,7 +184,7 @@ def _rows(
                 points_ci95=(points[n][1], points[n][2]),
                 n_votes=_whole(votes),
                 both_bad=_both_bad(tally, i),
-                provisional=votes < PROVISIONAL_VOTES or reach > PROVISIONAL_REACH or i in doubtful,
+                provisional=bool(votes < PROVISIONAL_VOTES or reach > PROVISIONAL_REACH or i in doubtful),
                 group=number,
             )
         )

@@ -117,12 +117,44 @@ def shares(
         case "win_probability":
             return win_probability(theta, covariance, quantile)
         case "anchored":
-            panel = transform.params.get("panel") or {transform.params["anchor"]: 0.0}
-            return _anchored(panel, models, theta, covariance, quantile)
+            return _anchored(_panel(transform), models, theta, covariance, quantile)
         case "top_normalised":
             return _sampled(_top_normalised, theta, sample)
         case _:
             return _sampled(_min_max, theta, sample)
+
+
+def applied(transform: Transform, models: Sequence[str], theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Strengths (…, k) as shares of the maximum (…, k), row by row: to carry their uncertainty further than this component.
+
+    Raises:
+        TransformError: the transform's anchor is not among the models.
+    """
+    match transform.id:
+        case "win_probability":
+            return _won(theta) / (theta.shape[-1] - 1)
+        case "anchored":
+            places, frozen = _reference(_panel(transform), models)
+            level = theta[..., places].mean(axis=-1)[..., None, None] - frozen.mean()
+            return expit(theta[..., :, None] - level - frozen).mean(axis=-1)
+        case "top_normalised":
+            return _top_normalised(theta)
+        case _:
+            return _min_max(theta)
+
+
+def _panel(transform: Transform) -> Mapping[str, float]:
+    return transform.params.get("panel") or {transform.params["anchor"]: 0.0}
+
+
+def _reference(panel: Mapping[str, float], models: Sequence[str]) -> tuple[list[int], NDArray[np.float64]]:
+    """Where the panel's members stand among the models, and their frozen strengths."""
+    absent = [name for name in panel if name not in models]
+    if absent:
+        raise TransformError(
+            f"the anchor {absent[0]!r} was not compared with {', '.join(models)}: give it battles first"
+        )
+    return [list(models).index(name) for name in panel], np.array(list(panel.values()), dtype=np.float64)
 
 
 def _anchored(
@@ -132,13 +164,7 @@ def _anchored(
     covariance: NDArray[np.float64],
     quantile: float,
 ) -> Shares:
-    absent = [name for name in panel if name not in models]
-    if absent:
-        raise TransformError(
-            f"the anchor {absent[0]!r} was not compared with {', '.join(models)}: give it battles first"
-        )
-    places = [list(models).index(name) for name in panel]
-    frozen = np.array(list(panel.values()), dtype=np.float64)
+    places, frozen = _reference(panel, models)
     level = theta[places].mean() - frozen.mean()
     p = expit(theta[:, None] - level - frozen[None, :])
     mean_slope = (p * (1 - p)).mean(axis=1)
@@ -157,10 +183,14 @@ def _delta(
     return Shares(share, expit(logit(inside) - reach), expit(logit(inside) + reach))
 
 
+def _won(theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How many of the others each is expected to beat."""
+    return expit(theta[..., :, None] - theta[..., None, :]).sum(axis=-1) - 0.5
+
+
 def _top_normalised(theta: NDArray[np.float64]) -> NDArray[np.float64]:
-    p = expit(theta[..., :, None] - theta[..., None, :])
-    share = p.sum(axis=-1) - 0.5
-    return share / share.max(axis=-1, keepdims=True)
+    won = _won(theta)
+    return won / won.max(axis=-1, keepdims=True)
 
 
 def _min_max(theta: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,89 @@
+"""How sure a decision is: every component's uncertainty carried through to the totals and the cut, with a declared seed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ratings import intervals
+from ratings.score import Transform, applied
+
+DRAWS = 20_000
+"""So many draws leave a probability uncertain by less than 0.7 percentage points."""
+_SAME = 1e-9
+"""Totals this close are equal: the scores have far fewer decimals."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chances:
+    """What the draws say, team by team in the given order."""
+
+    teams: tuple[str, ...]
+    in_cut: NDArray[np.float64]
+    """Probability to be in the cut."""
+    totals: NDArray[np.float64]
+    """(2, k): the 95 % interval of the total."""
+    same_cut: float
+    """Probability that the cut holds exactly the teams that it holds."""
+
+
+def user_points(export: Mapping[str, Any], teams: Sequence[str], count: int = DRAWS) -> NDArray[np.float64]:
+    """(count, teams) draws of the user score: strengths drawn from the export's covariance, each put through its declared transform.
+
+    Args:
+        export: a verified export whose entrants were all compared with each other.
+        teams: in this order.
+        count: how many draws.
+    """
+    rows = export["scores"]
+    names = [row["team_id"] for row in rows]
+    theta = np.array([row["theta"] for row in rows], dtype=np.float64)
+    method, declared = export["method"], export["method"]["transform"]
+    covariance = np.array(export["covariance"], dtype=np.float64)
+    drawn = theta + intervals.draws(covariance, method["n_eff_voters"], method["seed"], count)
+    transform = Transform(declared["id"], declared["version"], declared["params"])
+    maximum, decimals = declared["scale"][1], declared["rounding"]["decimals"]
+    points = np.round(applied(transform, names, drawn) * maximum, decimals)
+    return points[:, [names.index(team) for team in teams]]
+
+
+def judged_points(scores: NDArray[np.float64], errors: NDArray[np.float64], maximum: float, seed: int) -> NDArray:
+    """(DRAWS, teams) draws of another component: normal with the standard errors it was submitted with, within its range."""
+    noise = np.random.default_rng(seed).standard_normal((DRAWS, len(scores)))
+    return np.clip(scores + noise * errors, 0, maximum)
+
+
+def chances(
+    teams: Sequence[str],
+    drawn: Mapping[str, NDArray[np.float64]],
+    places: int,
+    ties: Sequence[str],
+    cut: Sequence[str],
+) -> Chances:
+    """Applies the rule of the cut to every draw. A tie that the rule leaves undecided counts for each team by its share of the places.
+
+    Args:
+        teams: in the order of the columns.
+        drawn: (draws, teams) for each component.
+        places: how many teams the cut keeps.
+        ties: components that decide between equal totals.
+        cut: the teams that are in the cut as decided.
+    """
+    totals = np.sum(list(drawn.values()), axis=0)
+    better = np.zeros((*totals.shape, len(teams)), dtype=bool)
+    equal = np.ones_like(better)
+    for key in (totals, *(drawn[tie] for tie in ties)):
+        apart = key[:, None, :] - key[:, :, None]  # [draw, team, other]: how far the other is above the team
+        better |= equal & (apart > _SAME)
+        equal &= np.abs(apart) <= _SAME
+    above, peers = better.sum(axis=2), equal.sum(axis=2)
+    share = np.clip((places - above) / peers, 0, 1)
+    kept = np.isin(np.array(teams), list(cut))
+    return Chances(
+        teams=tuple(teams),
+        in_cut=share.mean(axis=0),
+        totals=np.quantile(totals, [0.025, 0.975], axis=0),
+        same_cut=float((share[:, kept] == 1).all(axis=1).mean()) if kept.any() else 0.0,
+    )

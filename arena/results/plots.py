@@ -1,0 +1,198 @@
+"""Plots as inline SVG, drawn for paper: safe for the colour-blind, no script, and never the only place of a number."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+WIDTH, LABEL, RIGHT = 520.0, 92.0, 74.0
+COLOURS = ("#0072B2", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00")
+"""Okabe and Ito's, which the colour-blind tell apart."""
+DARK = frozenset({"#0072B2", "#009E73", "#D55E00"})
+INK, LINE, ALERT = "#1b2330", "#cbd5e1", "#9a3412"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A value with its interval, in one row of a plot."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+def stacked(document: Mapping[str, Any]) -> Markup:
+    """A decision's totals: a bar for each team, a part for each component, the interval of the total, the line of the cut."""
+    components, teams = document["components"], document["teams"]
+    whole = sum(component["max"] for component in components)
+    scale = (WIDTH - LABEL - RIGHT) / whole
+    top, step = 34.0, 34.0
+    out = [_legend([component["title"] for component in components])]
+    for n, team in enumerate(teams):
+        y, x = top + n * step, LABEL
+        out.append(_name(team["team"], LABEL - 8, y + 15))
+        for i, component in enumerate(components):
+            score = team["components"][component["id"]]
+            colour = COLOURS[i % len(COLOURS)]
+            out.append(_rect(x, y, score * scale, 20, colour))
+            if score * scale > 30:
+                fill = "#fff" if colour in DARK else INK
+                out.append(_text(x + score * scale / 2, y + 14, f"{score:g}", size=10, anchor="middle", fill=fill))
+            x += score * scale
+        low, high = (LABEL + end * scale for end in team["total_ci95"])
+        out.append(_whisker(low, high, y + 24))
+        out.append(_text(WIDTH - 2, y + 15, f"{team['total']:g}", size=13, anchor="end", bold=True))
+        if n + 1 == document["rule"]["places"] and n + 1 < len(teams):
+            out.append(_line(0, y + 30.5, WIDTH, y + 30.5, ALERT, 1.6, dashes="5 4"))
+    return _svg(top + len(teams) * step, out)
+
+
+def ranges(rows: Sequence[tuple[Mapping[str, str], Sequence[Mark]]], series: Sequence[Mapping[str, str]]) -> Markup:
+    """Values with intervals, row by row; several series side by side in each, such as before and after.
+
+    Args:
+        rows: a name in two languages, and a mark for each series.
+        series: the names of the series; one alone needs none.
+    """
+    ends = [end for _, marks in rows for mark in marks for end in (mark.value, mark.low, mark.high) if end is not None]
+    if not ends:
+        return Markup("")
+    low, high = min(ends), max(ends)
+    pad = (high - low or 1) * 0.06
+    low, high = low - pad, high + pad
+    at = lambda value: LABEL + (value - low) / (high - low) * (WIDTH - LABEL - 20)  # noqa: E731
+    several = len(series) > 1
+    top, step = (34.0 if several else 10.0), 14.0 + 12.0 * len(series)
+    bottom = top + len(rows) * step
+    out = [_legend(series)] if several else []
+    for tick in _ticks(low, high):
+        out.append(_line(at(tick), top - 4, at(tick), bottom, LINE, 1))
+        out.append(_text(at(tick), bottom + 14, f"{tick:g}", size=10, anchor="middle"))
+    for n, (name, marks) in enumerate(rows):
+        y = top + n * step
+        out.append(_name(name, LABEL - 8, y + step / 2))
+        for i, mark in enumerate(marks):
+            if mark.value is None:
+                continue
+            line, colour = y + 8 + 12 * i, COLOURS[i % len(COLOURS)]
+            if mark.low is not None and mark.high is not None:
+                out.append(_line(at(mark.low), line, at(mark.high), line, colour, 2.4))
+            out.append(
+                _dot(at(mark.value), line, colour) if i == 0 else _rect(at(mark.value) - 4, line - 4, 8, 8, colour)
+            )
+    return _svg(bottom + 20, out)
+
+
+def matrix(
+    names: Sequence[Mapping[str, str]],
+    cells: Sequence[Sequence[float | None]],
+    *,
+    middle: float,
+    reach: float,
+    form: str,
+) -> Markup:
+    """A square of numbers, row against column; blue above `middle`, orange below, at full colour `reach` away.
+
+    Args:
+        names: of rows and columns.
+        cells: row by row; None on the diagonal or where there is nothing.
+        middle: where a cell is white.
+        reach: how far from it the colour is full.
+        form: how a number is written, such as `{:.0%}`.
+    """
+    size = min(70.0, (WIDTH - LABEL) / max(1, len(names)))
+    top = 26.0
+    out = []
+    for i, name in enumerate(names):
+        out.append(_name(name, LABEL + size * (i + 0.5), top - 8, anchor="middle", size=10))
+        out.append(_name(name, LABEL - 8, top + 34 * i + 21))
+        for j, value in enumerate(cells[i]):
+            x, y = LABEL + size * j, top + 34 * i
+            if value is None:
+                out.append(_rect(x + 1, y + 1, size - 2, 32, "#eef1f5"))
+                continue
+            strength = max(-1.0, min(1.0, (value - middle) / reach))
+            colour = (0, 114, 178) if strength >= 0 else (230, 159, 0)
+            shade = "#" + "".join(f"{round(255 + (part - 255) * abs(strength) * 0.8):02x}" for part in colour)
+            fill = "#fff" if strength > 0.75 else INK
+            out.append(_rect(x + 1, y + 1, size - 2, 32, shade))
+            out.append(_text(x + size / 2, y + 21, form.format(value), size=11, anchor="middle", fill=fill))
+    return _svg(top + 34 * len(names) + 2, out)
+
+
+# --- pieces -----------------------------------------------------------------------------------------------------------
+
+
+def _svg(height: float, pieces: Sequence[Markup]) -> Markup:
+    # Hidden from screen readers: the table beside the plot says the same.
+    return Markup('<svg viewBox="0 0 {:.0f} {:.0f}" aria-hidden="true">{}</svg>').format(
+        WIDTH, height, Markup("").join(pieces)
+    )
+
+
+def _text(
+    x: float,
+    y: float,
+    text: str,
+    *,
+    size: float = 12,
+    anchor: str = "start",
+    fill: str = INK,
+    bold: bool = False,
+    language: str = "",
+) -> Markup:
+    spoken = Markup(' class="{0}" lang="{0}"').format(language) if language else Markup("")
+    weight = Markup(' font-weight="700"') if bold else Markup("")
+    return Markup('<text x="{:.1f}" y="{:.1f}" font-size="{}" text-anchor="{}" style="fill:{}"{}{}>{}</text>').format(
+        x, y, size, anchor, fill, spoken, weight, text
+    )
+
+
+def _name(name: Mapping[str, str], x: float, y: float, *, anchor: str = "end", size: float = 12) -> Markup:
+    return Markup("").join(
+        _text(x, y, _short(name[language]), size=size, anchor=anchor, language=language) for language in ("ko", "en")
+    )
+
+
+def _short(text: str, most: int = 14) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _rect(x: float, y: float, width: float, height: float, fill: str) -> Markup:
+    return Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="{}"/>').format(
+        x, y, max(0, width), height, fill
+    )
+
+
+def _dot(x: float, y: float, fill: str) -> Markup:
+    return Markup('<circle cx="{:.1f}" cy="{:.1f}" r="4.5" fill="{}"/>').format(x, y, fill)
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, stroke: str, width: float, dashes: str = "") -> Markup:
+    broken = Markup(' stroke-dasharray="{}"').format(dashes) if dashes else Markup("")
+    return Markup('<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke="{}" stroke-width="{}"{}/>').format(
+        x1, y1, x2, y2, stroke, width, broken
+    )
+
+
+def _whisker(low: float, high: float, y: float) -> Markup:
+    ends = [_line(x, y - 3, x, y + 3, INK, 1.4) for x in (low, high)]
+    return Markup("").join([_line(low, y, high, y, INK, 1.4), *ends])
+
+
+def _legend(series: Sequence[Mapping[str, str]]) -> Markup:
+    room = WIDTH / len(series)
+    out = []
+    for n, name in enumerate(series):
+        out.append(_rect(n * room, 6, 12, 12, COLOURS[n % len(COLOURS)]))
+        out.append(_name(name, n * room + 17, 16, anchor="start", size=11))
+    return Markup("").join(out)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Four to eight round numbers between the ends."""
+    span = high - low
+    step = next(s * 10.0**power for power in range(-6, 9) for s in (1, 2, 5) if span / (s * 10.0**power) <= 7)
+    first = -(-low // step)
+    return [round((first + n) * step, 9) for n in range(int((high - first * step) // step) + 1)]

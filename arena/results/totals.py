@@ -1,0 +1,163 @@
+"""From the components' scores to the programme's decision: totals, the cut, and after it the gate. Pure: no file, no clock, no chance.
+
+total   = the sum of the declared components
+cut     = the top K by total, equal totals told apart by the declared components
+gate    = eligible | ineligible | pending, decided elsewhere
+advance = cut ∩ eligible                the gate comes AFTER the cut, and nobody moves up
+vacancy = K − |advance|                 recorded, never filled from the list
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from arena.domain.errors import ArenaError
+
+Scores = Mapping[str, Mapping[str, Decimal | None]]
+"""`{team: {component: score}}`; None where a score is missing."""
+
+
+class AggregateError(ArenaError):
+    """The programme's total cannot be made of this; `code` is stable, the sentence names what and where."""
+
+    def __init__(self, code: str, en: str) -> None:
+        super().__init__(code, en, en)
+
+
+class Gate(StrEnum):
+    """Whether the outside authority lets a team advance."""
+
+    ELIGIBLE = "eligible"
+    INELIGIBLE = "ineligible"
+    PENDING = "pending"
+
+
+class Reason(StrEnum):
+    """What became of a team."""
+
+    ADVANCE = "ADVANCE"
+    BELOW_CUT = "BELOW_CUT"
+    INELIGIBLE = "INELIGIBLE"
+    PENDING = "PENDING"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One team's place."""
+
+    team: str
+    scores: Mapping[str, Decimal]
+    total: Decimal
+    rank: int
+    """1 is the highest total; teams that nothing tells apart share one."""
+    in_cut: bool
+    gate: Gate
+
+    @property
+    def reason(self) -> Reason:
+        """The cut first, the gate after it."""
+        if not self.in_cut:
+            return Reason.BELOW_CUT
+        return {Gate.ELIGIBLE: Reason.ADVANCE, Gate.INELIGIBLE: Reason.INELIGIBLE, Gate.PENDING: Reason.PENDING}[
+            self.gate
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """All teams, best total first."""
+
+    standings: tuple[Standing, ...]
+    places: int
+
+    @property
+    def cut(self) -> tuple[str, ...]:
+        """The teams in the cut."""
+        return tuple(s.team for s in self.standings if s.in_cut)
+
+    @property
+    def advance(self) -> tuple[str, ...]:
+        """The teams that advance."""
+        return tuple(s.team for s in self.standings if s.reason is Reason.ADVANCE)
+
+    @property
+    def vacancy(self) -> int:
+        """Places that stay empty."""
+        return self.places - len(self.advance)
+
+    @property
+    def margin(self) -> Decimal | None:
+        """How far the last team in the cut stands above the first below it; None where nobody is below."""
+        out = [s.total for s in self.standings if not s.in_cut]
+        return min(s.total for s in self.standings if s.in_cut) - out[0] if out else None
+
+
+def total(scores: Mapping[str, Decimal | None]) -> Decimal | None:
+    """The sum of the components; None when one is missing."""
+    known = [score for score in scores.values() if score is not None]
+    return sum(known, Decimal(0)) if len(known) == len(scores) else None
+
+
+def cut(scores: Scores, places: int, ties: Sequence[str] = ()) -> tuple[str, ...]:
+    """The top `places` teams by total.
+
+    Raises:
+        AggregateError: a team has no total, or a tie at the cut is left undecided by `ties`.
+    """
+    keys = _keys(scores, ties)
+    order = _order(keys)
+    if places < len(order) and keys[order[places - 1]] == keys[order[places]]:
+        tied = ", ".join(team for team in order if keys[team] == keys[order[places]])
+        rule = f"equal in {', '.join(ties)} too" if ties else "the stage file declares no components that decide ties"
+        raise AggregateError(
+            "tie_at_cut", f"{tied} have the same total {keys[order[places]][0]} at the cut of {places}, {rule}"
+        )
+    return tuple(order[:places])
+
+
+def decide(scores: Scores, gates: Mapping[str, Gate], places: int, ties: Sequence[str] = ()) -> Decision:
+    """The decision for these teams.
+
+    Args:
+        scores: `{team: {component: score}}`.
+        gates: `{team: gate}`.
+        places: how many teams the cut keeps.
+        ties: components that decide, in this order, between equal totals.
+
+    Raises:
+        AggregateError: a team has no total or no gate, or a tie at the cut is undecided.
+    """
+    ungated = sorted(set(scores) - set(gates))
+    if ungated:
+        raise AggregateError("gate_missing", f"{ungated[0]} has no eligibility decision, not even a pending one")
+    kept = cut(scores, places, ties)
+    keys = _keys(scores, ties)
+    standings = [
+        Standing(
+            team=team,
+            scores={component: score for component, score in scores[team].items() if score is not None},
+            total=keys[team][0],
+            rank=1 + sum(other > keys[team] for other in keys.values()),
+            in_cut=team in kept,
+            gate=gates[team],
+        )
+        for team in _order(keys)
+    ]
+    return Decision(tuple(standings), places)
+
+
+def _keys(scores: Scores, ties: Sequence[str]) -> dict[str, tuple[Decimal, ...]]:
+    """What each team is ordered by: its total, then the components that decide ties."""
+    keys = {}
+    for team, given in scores.items():
+        missing = next((component for component, score in given.items() if score is None), None)
+        summed = total(given)
+        if summed is None:
+            raise AggregateError("score_missing", f"{team} has no {missing} score: a missing component gives no total")
+        keys[team] = (summed, *(score for tie in ties if (score := given[tie]) is not None))
+    return keys
+
+
+def _order(keys: Mapping[str, tuple[Decimal, ...]]) -> list[str]:
+    return sorted(keys, key=lambda team: (*(-value for value in keys[team]), team))
