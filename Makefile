@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format demo-models bench-models bench-ratings bench-votes clean
+.PHONY: help run test lint format demo-models bench-models bench-ratings bench-votes bench-integrity clean
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -48,6 +48,12 @@ build/peers.stamp: benchmarks/ratings_peers.txt
 
 bench-ratings: $(VENV)/run.stamp build/peers.stamp ## the ratings beside evalica, arena-rank and FastChat's method: speed, memory, accuracy, coverage
 	@$(BIN)/python -m benchmarks.ratings
+
+bench-votes: $(VENV)/dev.stamp ## durable votes per second against bare inserts, on SQLite and PostgreSQL
+	@$(BIN)/python -m benchmarks.votes
+
+bench-integrity: $(VENV)/dev.stamp ## attackers of several kinds: who is found, who is wronged, how far the score moves
+	@$(BIN)/python -m benchmarks.integrity
 
 clean:          ## remove the environment and caches (never the data)
 	@rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis

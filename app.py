@@ -56,7 +56,7 @@ def build(chosen: settings.Settings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        served = {entrant.id: entrant.served() for entrant in stage.entrants}
+        served = {entrant.id: entrant.served() for entrant in (*stage.entrants, *stage.controls)}
         async with Roster.open(served, base_dir=settings.ROOT, progress=say) as roster:
             arena = Arena(stage, store, roster, secret=keys.secret)
             app.state.services = api.Services(

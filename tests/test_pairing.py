@@ -5,7 +5,9 @@ import hmac
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise, permutations
+from pathlib import Path
 
+import httpx
 import pytest
 from scipy.stats import chi2, chi2_contingency
 
@@ -17,7 +19,7 @@ from arena.domain.pairing import UNIFORM, Rule, chances, commitment, draw, pair_
 from arena.domain.stage import Stage, StageStatus
 from arena.record.store import Store
 from arena.results.exposure import exposure, redraw
-from tests.serving import stage_toml
+from tests.serving import Citizen, serving, stage_toml
 from tests.voting import NOW, enrol
 
 SEED = "5eed" * 16
@@ -211,3 +213,38 @@ def test_what_two_processes_drew_a_stranger_draws_again(store: Store, protocol: 
     assert len(made) == 230
     assert redraw(record.draw_seed, made, pairing.rule_of(stage)) == []
     assert exposure(made, pairing.rule_of(stage)).pairs.p > 0.0001
+
+
+CONTROL = """
+[[controls]]
+id = "nonsense"
+team = { ko = "점검용 답변", en = "A check" }
+backend = "scripted"
+answers = ["ㅁㄴㅇㄹ ㅁㄴㅇㄹ"]
+"""
+
+
+def test_a_served_stage_shows_checks_and_anybody_can_run_its_draws_again(tmp_path: Path):
+    """Over HTTP: the seed's hash is public from the start and the seed after the freeze; a check is drawn, judged, named, and never counted."""
+    stage = (
+        stage_toml(protocol="golden_rate = 0.1\npublic_leaderboard = true", limits="battles_per_hour = 1000") + CONTROL
+    )
+    store = Store(f"sqlite:///{tmp_path / 'arena.db'}")
+    with serving(tmp_path, stage) as base:
+        told = httpx.get(f"{base}/api/v1/stage").json()["draws"]
+        citizen = Citizen(base).agree()
+        battles = iter(citizen.open, None)
+        battle = next(b for b in battles if (kept := store.battles.get(b)) and "nonsense" in (kept.draw.a, kept.draw.b))
+        citizen.ask(battle)
+        reveal = citizen.vote(battle, "model_a").json()["reveal"]
+        board = httpx.get(f"{base}/api/v1/leaderboard").json()
+        store.stages.move("test", StageStatus.OPEN, StageStatus.FROZEN, NOW)
+        opened = httpx.get(f"{base}/api/v1/stage").json()["draws"]
+    made = [drawn.draw for drawn in store.battles.drawn("test")]
+    declared = Stage.from_toml(stage.encode(), "stage.toml")
+    store.close()
+
+    assert (told["seed"], opened["commitment"]) == (None, told["commitment"])
+    assert redraw(opened["seed"], made, pairing.rule_of(declared), told["commitment"]) == []
+    assert {"nonsense"} < {reveal[side]["id"] for side in "ab"}
+    assert board["exclusions"] == [{"reason": "check", "count": 1}]

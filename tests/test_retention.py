@@ -3,11 +3,16 @@
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import update
+from typer.testing import CliRunner
 
 from arena.battles.retention import PURGED, READ, purge, read_conversation
+from arena.cli import app
 from arena.domain.errors import NotFound, Unusable
-from arena.domain.stage import Stage, StageStatus
+from arena.domain.stage import Stage, StageStatus, file_sha256
+from arena.record import tables
 from arena.record.store import Store
+from arena.record.tables import stages
 from tests import voting
 from tests.serving import stage_toml
 from tests.voting import NOW, STAGE
@@ -82,6 +87,25 @@ def test_a_stage_that_was_never_frozen_ends_when_it_closes(store, battles):
 
     assert purge(store, closed, days(9)).texts_end is None
     assert purge(store, closed, days(111)).judged == 1
+
+
+def test_the_command_purges_every_stage_by_its_sealed_file(store, battles, monkeypatch):
+    """`python -m arena purge` reads each stage's rule from the file that was sealed, says what it did, and refuses a stage that is not there."""
+    file = stage_toml(top="[retention]\ntexts_days = 100\nunjudged_days = 30\n").replace('"test"', f'"{STAGE}"')
+    with store.database.writing() as connection:
+        connection.execute(update(stages).values(file=file, file_sha256=file_sha256(file.encode())))
+        connection.execute(update(tables.battles).values(touched_at=days(-300)))
+    monkeypatch.setenv("ARENA_DATABASE_URL", store.database.url.render_as_string(hide_password=False))
+
+    done = CliRunner().invoke(app, ["purge"])
+    again = CliRunner().invoke(app, ["purge", STAGE])
+    unknown = CliRunner().invoke(app, ["purge", "no-such-stage"])
+
+    assert done.exit_code == 0
+    assert done.stdout.startswith(f"{STAGE}: erased the texts of 0 judged and 1 unjudged battles; ")
+    assert "erased the texts of 0 judged and 0 unjudged" in again.stdout
+    assert (unknown.exit_code, "no-such-stage" in unknown.stderr) == (1, True)
+    assert [texts(store, battle) == "" for battle in battles] == [False, True]
 
 
 def test_reading_a_conversation_is_logged_before_it_is_shown(store, battles):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
+from arena.battles import retention
 from arena.battles.identity import Lexicon
 from arena.battles.pacing import pacer
 from arena.battles.pairing import Pairing
@@ -35,7 +37,9 @@ T = TypeVar("T")
 
 LEASE = timedelta(seconds=20)
 RENEW_S = 5.0
-SWEEP_S = 60.0
+SWEEP_EVERY = 12
+PURGE_EVERY = 720
+"""In renewals: once a minute, once an hour."""
 RESUME_S = 60.0
 """How long a finished turn's events stay in memory for a client that comes back."""
 
@@ -230,22 +234,21 @@ class Arena:
     # --- the life of the process -----------------------------------------------------------------------------------
 
     async def tend(self) -> None:
-        """Renews the leases of running turns and opens what dead processes left; runs until cancelled."""
-        swept = 0.0
-        while True:
+        """Renews the leases of running turns, opens what dead processes left, erases what may not be kept; runs until cancelled."""
+        for n in itertools.count(1):
             await asyncio.sleep(RENEW_S)
             try:
                 now = self._clock()
                 for battle_id, (_, turn) in list(self._running.items()):
                     if not turn.over.is_set():
                         await self.recorded(self.store.battles.renew, battle_id, self._owner, now + LEASE)
-                swept += RENEW_S
-                if swept >= SWEEP_S:
-                    swept = 0.0
+                if n % SWEEP_EVERY == 0:
                     await self.recorded(self.store.battles.release_expired, now)
                     idle = timedelta(minutes=self.stage.limits.idle_minutes)
                     await self.recorded(self.store.battles.abandon_idle, now - idle)
                     await self.recorded(self.store.ephemera.sweep, now)
+                if n % PURGE_EVERY == 0:
+                    await self.recorded(retention.purge, self.store, self.stage, now)
             except Unavailable:
                 log.warning("the record cannot be reached; leases are not renewed until it is back")
 
@@ -362,7 +365,7 @@ class Arena:
     def _drawable(self) -> list[str]:
         removed = {event.data["entrant"] for event in self.store.events.of_stage(self.stage.id, REMOVED)}
         available = sorted(self._entrants.available() - removed)
-        if len(available) < 2:
+        if len(set(available) & set(self.stage.entrant_ids)) < 2:
             raise Unavailable(
                 "no_entrants",
                 "지금은 대결할 모델이 부족해요. 잠시 뒤 다시 시도해 주세요.",

@@ -10,7 +10,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from arena import settings
-from arena.cli import aggregate, export, keys, organizer, rate, simulate, stage
+from arena.cli import aggregate, export, keys, organizer, purge, rate, simulate, stage
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False, help=__doc__)
 
@@ -31,6 +31,7 @@ app.add_typer(keys.api, name="api-key")
 app.command("simulate")(simulate.simulate)
 app.command("rate")(rate.command)
 app.command("export")(export.export)
+app.command("purge")(purge.purge)
 app.command("verify")(export.verify)
 app.command("push")(export.push)
 app.command("aggregate")(aggregate.command)

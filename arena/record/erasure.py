@@ -55,11 +55,11 @@ class Erasure:
 
 
 def _erase(connection: Connection, which: ColumnElement[bool], now: datetime) -> int:
-    erased = update(battles).where(which, battles.c.erased_at.is_(None)).values(erased_at=now)
+    which = and_(which, battles.c.erased_at.is_(None))
     chosen = select(battles.c.id).where(which)
     connection.execute(update(turns).where(turns.c.battle_id.in_(chosen)).values(prompt=""))
     connection.execute(
         update(answers).where(answers.c.battle_id.in_(chosen)).values(text="", reasoning="", error_detail=None)
     )
     connection.execute(update(votes).where(votes.c.battle_id.in_(chosen)).values(comment=""))
-    return connection.execute(erased).rowcount
+    return connection.execute(update(battles).where(which).values(erased_at=now)).rowcount

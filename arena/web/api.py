@@ -16,6 +16,9 @@ from arena.battles.turn import RunningTurn, StreamEvent
 from arena.domain.battle import Side
 from arena.domain.citizen import Citizen
 from arena.domain.errors import Forbidden, Unauthorized, Unusable
+from arena.domain.pairing import commitment
+from arena.domain.stage import StageStatus
+from arena.record.stages import StageRecord
 from arena.results.access import LiveViews
 from arena.results.leaderboard import Leaderboard
 from arena.web.address import client_address
@@ -122,6 +125,7 @@ async def stage(here: Here, arena_session: Annotated[str | None, Cookie()] = Non
         "opens": declared.opens,
         "closes": declared.closes,
         "synthetic": declared.synthetic,
+        "draws": _draws(record),
         "notices": {
             "ai": {
                 "ko": "두 답변은 모두 생성형 인공지능(AI)이 만든 것으로, 사실과 다를 수 있습니다.",
@@ -146,6 +150,14 @@ async def stage(here: Here, arena_session: Annotated[str | None, Cookie()] = Non
             "consents": sorted(granted),
         },
     }
+
+
+def _draws(record: StageRecord | None) -> dict[str, str | None] | None:
+    """What anybody needs to run the draws again: the hash of their seed from the first day on, the seed itself after the freeze."""
+    if record is None:
+        return None
+    over = record.status in (StageStatus.FROZEN, StageStatus.PUBLISHED)
+    return {"commitment": commitment(record.draw_seed), "seed": record.draw_seed if over else None}
 
 
 @router.post("/session", status_code=201)
