@@ -89,7 +89,7 @@ def rate(
     for number, group in enumerate(fitted):
         block = np.ix_(group.place, group.place)
         said += notices.separated(group.cuts, models)
-        sample = intervals.draws(group.covariance, group.voters, seed)
+        sample = intervals.draws_by_strength(group.theta, group.covariance, group.voters, seed)
         at_once = intervals.simultaneous(group.theta, group.covariance, sample)
         apart[block] = at_once.separated
         theta, covariance[block] = _anchored(group, models, anchor)

@@ -31,6 +31,11 @@ class Battles:
     """Rows left out because the models' names were shown."""
 
 
+def is_text(column: str) -> bool:
+    """Whether a release's column holds conversations, which no rating reads."""
+    return column.startswith(("conversation_", "full_conversation"))
+
+
 def recognise(columns: pd.Index) -> Format:
     """Says which release a table is, by its columns.
 
@@ -57,7 +62,7 @@ def translate(table: pd.DataFrame) -> Battles:
     table = table.reset_index(drop=True)
     if release == "comparia":
         return Battles(release, _comparia(table), 0)
-    frame = table.drop(columns=[c for c in table.columns if c.startswith(("conversation_", "full_conversation"))])
+    frame = table.drop(columns=[column for column in table.columns if is_text(column)])
     frame["winner"] = frame["winner"].replace({"tie (bothbad)": "both_bad", "bothbad": "both_bad"})
     if release == "lmarena-2025":
         frame = frame.rename(columns={"evaluation_session_id": "voter"})

@@ -88,12 +88,24 @@ def difference_errors(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def draws(covariance: NDArray[np.float64], voters: float, seed: int, count: int = _DRAWS) -> NDArray[np.float64]:
-    """(count, k) seeded errors of θ: normal, or multivariate t for few voters."""
+    """(count, k) seeded errors of θ: normal, or multivariate t for few voters.
+
+    They go through the symmetric root of the covariance, so rounding in it moves them by as little.
+    """
     rng = np.random.default_rng(seed)
     values, vectors = np.linalg.eigh(covariance)
-    errors = rng.standard_normal((count, len(values))) @ (vectors * np.sqrt(np.maximum(values, 0))).T
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    errors = rng.standard_normal((count, len(values))) @ root
     df = degrees_of_freedom(voters)
     return errors if np.isinf(df) else errors / np.sqrt(rng.chisquare(df, (count, 1)) / df)
+
+
+def draws_by_strength(
+    theta: NDArray[np.float64], covariance: NDArray[np.float64], voters: float, seed: int
+) -> NDArray[np.float64]:
+    """The same, drawn in the order of the strengths: what entrants are called must not decide who is apart."""
+    order = np.argsort(-theta, kind="stable")
+    return draws(covariance[np.ix_(order, order)], voters, seed)[:, np.argsort(order)]
 
 
 def simultaneous(
@@ -107,7 +119,7 @@ def simultaneous(
     Args:
         theta: log-strengths of one group.
         covariance: of θ.
-        sample: (count, k) seeded errors of θ, from `draws`.
+        sample: (count, k) seeded errors of θ, from `draws_by_strength`.
         level: that all claims are right at once.
     """
     k = len(theta)

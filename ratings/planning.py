@@ -1,13 +1,15 @@
 """How many more votes: until two entrants are told apart, or until every score is known well enough.
 
 Takes the fit as the truth: the voters go on as they voted, the same clustering widens the intervals by the same factor,
-and variance shrinks with information. Real votes will wander around this; ask again as they come.
+and variance shrinks with information. Apart means what it means on the leaderboard, all pairs claimed at once, so a pair
+that is `separated` there needs no more votes here. Real votes will wander around this; ask again as they come.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from math import ceil
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +27,27 @@ _ROUND = 0.02
 
 
 @dataclass(frozen=True, slots=True)
+class PairVotes:
+    """So many more votes on this pair."""
+
+    a: str
+    b: str
+    votes: int
+
+
+@dataclass(frozen=True, slots=True)
 class VotesNeeded:
     """More counted votes, over all pairs, until the aim is met; 0 when it already is, None beyond ten million."""
 
     aim: str
     uniform: int | None
+    """When every pair is drawn equally often."""
     adaptive: int | None
+    """When most votes go where they help most, a fifth still spread evenly."""
+    uniform_per_pair: int | None
+    """Of the uniform votes, those of each pair."""
+    adaptive_by_pair: tuple[PairVotes, ...]
+    """Of the adaptive votes, those of each pair; empty where there are none to cast, or too many."""
 
     @property
     def sooner(self) -> Pairing | None:
@@ -40,10 +57,24 @@ class VotesNeeded:
             return None
         return "adaptive" if u is None or (a is not None and a < u) else "uniform"
 
+    def to_dict(self) -> dict[str, Any]:
+        """As the organizer's page and files show it."""
+        return {
+            "aim": self.aim,
+            "uniform": self.uniform,
+            "uniform_per_pair": self.uniform_per_pair,
+            "adaptive": self.adaptive,
+            "adaptive_by_pair": [{"a": pair.a, "b": pair.b, "votes": pair.votes} for pair in self.adaptive_by_pair],
+            "sooner": self.sooner,
+        }
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Plan:
+    names: list[str]
     theta: NDArray[np.float64]
+    critical: float
+    """How many standard errors of its difference a pair must lie apart, all pairs at once."""
     information: NDArray[np.float64]
     phantom: NDArray[np.float64]
     inflation: NDArray[np.float64]
@@ -54,28 +85,28 @@ class _Plan:
 
 
 def votes_to_separate(ratings: Ratings, upper: str, lower: str) -> VotesNeeded:
-    """Until the difference of these two lies 1.96 standard errors from 0 (its own 95 % interval, not all at once).
+    """Until these two are told apart on the leaderboard.
 
     Raises:
         RatingsError: they are not in one group of compared entrants, or stand exactly level.
     """
-    plan, names = _plan(ratings, (upper, lower))
-    i, j = names.index(upper), names.index(lower)
+    plan = _plan(ratings, (upper, lower))
+    i, j = plan.names.index(upper), plan.names.index(lower)
     gap = abs(plan.theta[i] - plan.theta[j])
     if gap < 1e-9:
         raise RatingsError(f"{upper} and {lower} stand exactly level: no number of votes can separate equals")
     wanted = np.full(plan.slope.shape, np.inf)
-    wanted[i, j] = wanted[j, i] = (gap / intervals.quantile(np.inf)) ** 2
+    wanted[i, j] = wanted[j, i] = (gap / plan.critical) ** 2
     return _needed(plan, wanted, f"{upper} and {lower} apart")
 
 
 def votes_to_separate_all(ratings: Ratings) -> VotesNeeded:
-    """Until every pair of neighbours is told apart."""
-    plan, _ = _plan(ratings, ())
+    """Until every pair of neighbours is told apart on the leaderboard; None where neighbours stand level."""
+    plan = _plan(ratings, ())
     order = np.argsort(-plan.theta)
     wanted = np.full(plan.slope.shape, np.inf)
     for i, j in pairwise(order):
-        wanted[i, j] = wanted[j, i] = max((plan.theta[i] - plan.theta[j]) / intervals.quantile(np.inf), 1e-12) ** 2
+        wanted[i, j] = wanted[j, i] = max((plan.theta[i] - plan.theta[j]) / plan.critical, 1e-12) ** 2
     return _needed(plan, wanted, "every pair of neighbours apart")
 
 
@@ -83,7 +114,7 @@ def votes_to_half_width(ratings: Ratings, points: float) -> VotesNeeded:
     """Until every entrant's 95 % interval in points (win probability) is at most ±`points` wide."""
     if points <= 0:
         raise RatingsError(f"the half-width is {points}; give a positive number of points")
-    plan, _ = _plan(ratings, ())
+    plan = _plan(ratings, ())
     k = len(plan.theta)
     gradient = (np.diag(plan.slope.sum(axis=1)) - plan.slope) / (k - 1) * ratings.component_max
     limit = (points / intervals.quantile(np.inf)) ** 2
@@ -99,7 +130,7 @@ def votes_to_half_width(ratings: Ratings, points: float) -> VotesNeeded:
     return _search(plan, lambda c: bool((excess(c) <= 1).all()), gain, f"every score within ±{points:g} points")
 
 
-def _plan(ratings: Ratings, asked: tuple[str, ...]) -> tuple[_Plan, list[str]]:
+def _plan(ratings: Ratings, asked: tuple[str, ...]) -> _Plan:
     group = ratings.row(asked[0]).group if asked else 0
     place = [n for n, row in enumerate(ratings.rows) if row.group is not None and row.group == group]
     names = [ratings.models[n] for n in place]
@@ -121,10 +152,14 @@ def _plan(ratings: Ratings, asked: tuple[str, ...]) -> tuple[_Plan, list[str]]:
     information = laplacian(games * slope)
     phantom = bradley_terry.phantom_information(theta, ratings.prior)
     alone = _inverse(information + phantom)
-    clustered = intervals.difference_errors(ratings.covariance[np.ix_(place, place)]) ** 2
+    centre = np.eye(len(place)) - 1 / len(place)  # undoes an anchor, which moves no difference
+    covariance = centre @ ratings.covariance[np.ix_(place, place)] @ centre
+    clustered = intervals.difference_errors(covariance) ** 2
     simple = intervals.difference_errors(alone) ** 2
     inflation = np.divide(clustered, simple, out=np.ones_like(simple), where=simple > 0)
-    return _Plan(theta, information, phantom, inflation, slope, int(games.sum() / 2)), names
+    sample = intervals.draws_by_strength(theta, covariance, ratings.n_eff_voters, ratings.seed)
+    critical = intervals.simultaneous(theta, covariance, sample).critical
+    return _Plan(names, theta, critical, information, phantom, inflation, slope, int(games.sum() / 2))
 
 
 def _inverse(information: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -163,7 +198,7 @@ def _search(
         return _inverse(start + laplacian(extra * plan.slope))
 
     if done(covariance(even * 0)):
-        return VotesNeeded(aim, 0, 0)
+        return VotesNeeded(aim, 0, 0, 0, ())
     uniform = None
     if done(covariance(even * _MOST)):
         low, high = 0, _MOST
@@ -171,14 +206,20 @@ def _search(
             middle = (low + high) // 2
             low, high = (low, middle) if done(covariance(even * middle)) else (middle, high)
         uniform = high
+    each = None if uniform is None else ceil(2 * uniform / (k * (k - 1)))
     extra, spent = np.zeros((k, k)), 0
     while spent < _MOST:
         now = covariance(extra)
         if done(now):
-            return VotesNeeded(aim, uniform, spent)
+            return VotesNeeded(aim, uniform, spent, each, _by_pair(plan.names, extra))
         worth = gain(now)
         share = np.where(worth.sum() > 0, 2 * worth / max(float(worth.sum()), 1e-300), even)
         step = max(1, int(_ROUND * (plan.votes + spent)))
         extra = extra + step * (UNIFORM_SHARE * even + (1 - UNIFORM_SHARE) * share)
         spent += step
-    return VotesNeeded(aim, uniform, None)
+    return VotesNeeded(aim, uniform, None, each, ())
+
+
+def _by_pair(names: list[str], extra: NDArray[np.float64]) -> tuple[PairVotes, ...]:
+    pairs = zip(*np.triu_indices(len(names), 1), strict=True)
+    return tuple(PairVotes(names[i], names[j], ceil(extra[i, j])) for i, j in pairs)

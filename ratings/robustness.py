@@ -19,10 +19,13 @@ from ratings.comparison import BOTH_BAD, BothBad, Comparisons, win_matrix
 from ratings.connectivity import groups
 from ratings.errors import NothingToRateError, RatingsError
 
+_EACH = 16
+"""So many small removals are each tried: with few voters, more taken away is not always nearer to a swap."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fragility:
-    """What it would take to swap two neighbours. None: no removal of this kind swaps them."""
+    """What it would take to swap two neighbours. None: taking away all that speak for the order does not swap them."""
 
     upper: str
     lower: str
@@ -142,14 +145,17 @@ class _Removal:
 
 
 def _smallest(swaps: Callable[[int], bool], most: int) -> int | None:
-    """The smallest n ≤ most that swaps, by doubling and bisection; what is returned was itself refitted."""
-    high = 1
-    while high < most and not swaps(high):
-        high *= 2
-    high = min(high, most)
-    if high == 0 or not swaps(high):
+    """The smallest n ≤ most found to swap: each of the first few, then doubling and bisection. What is returned was refitted."""
+    for n in range(1, min(_EACH, most) + 1):
+        if swaps(n):
+            return n
+    if most <= _EACH:
         return None
-    low = high // 2
+    low, high = _EACH, min(2 * _EACH, most)
+    while not swaps(high):
+        if high == most:
+            return None
+        low, high = high, min(2 * high, most)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if swaps(middle) else (middle, high)

@@ -89,6 +89,10 @@ class PositionBias:
     low: float
     high: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"share": round(self.share, 6), "ci95": [round(self.low, 6), round(self.high, 6)]}
+
 
 def marks(text: str) -> tuple[int, int, int, int]:
     """(length in characters, headers, bold spans, list items) of a Markdown answer; code blocks hold no marks."""
@@ -135,13 +139,20 @@ def controlled(
         both_bad: as in the raw fit.
 
     Raises:
-        RatingsError: entrants that never met, or a covariate that is not finite.
+        ComparisonError: a covariate is not finite; names the row.
+        RatingsError: entrants that never met, or covariates of another shape.
         NotConvergedError: the optimum was not reached.
     """
     x = np.empty((len(comparisons), 0)) if covariates is None else np.asarray(covariates, dtype=np.float64)
     labels = (() if covariates is None else tuple(names)) + ("side_a",)
-    if x.shape != (len(comparisons), len(labels) - 1) or not np.isfinite(x).all():
-        raise RatingsError(f"covariates must be finite, one row for each vote and one column for each of {labels[:-1]}")
+    if x.shape != (len(comparisons), len(labels) - 1):
+        raise RatingsError(
+            f"covariates have shape {x.shape}: one row for each vote, one column for each of {labels[:-1]}"
+        )
+    wrong = ~np.isfinite(x)
+    if wrong.any():
+        row, column = (int(at) for at in np.argwhere(wrong)[0])
+        raise ComparisonError(f"covariate {labels[column]!r} is {x[row, column]}", row=row)
     if len(groups(comparisons.tally(both_bad).wins)) > 1:
         raise RatingsError("some entrants never met the others: rate each group by itself before controlling for style")
     kept = np.ones(len(comparisons), bool) if both_bad == "tie" else comparisons.outcome != BOTH_BAD

@@ -5,14 +5,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import minimize
-from scipy.special import log_expit
 
 from ratings import bradley_terry
 from ratings.comparison import OUTCOMES, Comparisons
 from ratings.errors import ComparisonError, NothingToRateError, SeparatedError
 from ratings.fit import PER_LOGIT, rate
-from tests.ratings_votes import frame, votes
+from tests.ratings_votes import frame, optimum, votes
 
 ROWS = pd.DataFrame(
     {
@@ -22,21 +20,6 @@ ROWS = pd.DataFrame(
         "voter": ["u1", "u2", "u1", "u3"],
     }
 )
-
-
-def optimum(wins: np.ndarray, prior: float) -> np.ndarray:
-    """The penalised maximum by a general optimiser that shares no code with the fit."""
-    k = len(wins)
-
-    def loss(point: np.ndarray) -> float:
-        theta, level = point[:k], point[k]
-        value = -(wins * log_expit(theta[:, None] - theta[None, :])).sum() + 1e-6 * point.sum() ** 2
-        if prior:
-            value -= prior * (log_expit(theta - level) + log_expit(level - theta)).sum()
-        return float(value)
-
-    found = minimize(loss, np.zeros(k + 1), method="BFGS", options={"gtol": 1e-9, "maxiter": 10_000})
-    return found.x[:k] - found.x[:k].mean()
 
 
 @pytest.mark.parametrize("prior", [0.0, 0.5, 2.0])
@@ -208,6 +191,14 @@ def test_a_known_answer():
     ratings = rate(Comparisons.from_codes(teams, a, b, np.zeros(len(a), int)), prior=0, anchor="Baltimore")
     published = [1.58, 1.44, 1.29, 1.25, 1.11, 0.68, 0.0]
     np.testing.assert_allclose(ratings.theta, published, atol=0.0051)
+
+
+def test_another_known_answer():
+    """The worked example of Wikipedia's "Bradley–Terry model": p = 0.640, 1.043, 0.660, 2.270, of geometric mean 1."""
+    wins = {"AB": 2, "AD": 1, "BA": 3, "BC": 5, "CB": 3, "CD": 1, "DA": 4, "DC": 3}
+    rows = pd.DataFrame([tuple(pair) for pair, n in wins.items() for _ in range(n)], columns=["model_a", "model_b"])
+    strengths = np.exp(rate(Comparisons.from_frame(rows.assign(winner="model_a")), prior=0).theta)
+    np.testing.assert_allclose(strengths, [0.640, 1.043, 0.660, 2.270], atol=0.0005)
 
 
 def test_outcomes_are_the_codes():

@@ -1,18 +1,12 @@
-"""Public battle files, as they are released, and the `rate` command on them."""
-
-from pathlib import Path
+"""Public battle files, as they are released."""
 
 import numpy as np
-import orjson
 import pandas as pd
 import pytest
 
-from arena.cli import rate as cli_rate
 from ratings import formats, style
 from ratings.comparison import Comparisons
 from ratings.errors import ComparisonError
-from ratings.fit import rate
-from tests.ratings_votes import frame, votes
 
 FASTCHAT = [
     {"question_id": "1", "model_a": "x", "model_b": "y", "winner": "model_a", "judge": "arena_user_1", "anony": True},
@@ -89,45 +83,3 @@ def test_other_tables_are_refused():
     """A table that is no list of battles is refused with the columns that would be."""
     with pytest.raises(ComparisonError, match="model_a, model_b and winner must exist"):
         formats.translate(pd.DataFrame({"left": ["x"], "right": ["y"]}))
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    match path.suffix:
-        case ".csv":
-            table.to_csv(path, index=False, encoding="utf-8-sig")
-        case ".jsonl":
-            table.to_json(path, orient="records", lines=True, force_ascii=False)
-        case ".json":
-            path.write_bytes(orjson.dumps(table.to_dict(orient="records")))
-        case _:
-            table.to_parquet(path)
-
-
-@pytest.mark.parametrize("ending", ["csv", "jsonl", "json", "parquet"])
-def test_rate_writes_the_same_from_any_file(ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """`rate` gives the numbers of the fit from CSV, JSON Lines, JSON and Parquet alike, and prints every model."""
-    table = frame(votes([0.5, 0.0, -0.5], 40, 10, seed=3, ties=0.1, both_bad=0.05))
-    source, out = tmp_path / f"battles.{ending}", tmp_path / "ratings.json"
-    _write(table, source)
-    cli_rate.rate(source, out, 0.5, "exclude")
-    document = orjson.loads(out.read_bytes())
-    expected = rate(Comparisons.from_frame(table)).to_dict("model")
-    assert {key: document[key] for key in expected} == orjson.loads(orjson.dumps(expected))
-    assert document["source"]["rows"] == 400
-    printed = capsys.readouterr().out
-    assert all(name in printed for name in ("m0", "m1", "m2", "points of 25"))
-
-
-def test_rate_refuses_and_leaves_the_last_file(tmp_path: Path):
-    """A file that cannot be rated is an error that names the row, and the last good output stays."""
-    source, out = tmp_path / "battles.csv", tmp_path / "ratings.json"
-    out.write_text("the last good one")
-    source.write_text("model_a,model_b,winner\nx,y,model_a\nx,y,draw\n")
-    with pytest.raises(ComparisonError, match="row 1: winner is 'draw'"):
-        cli_rate.rate(source, out, 0.5, "exclude")
-    with pytest.raises(ComparisonError, match=r"ends in \.parquet"):
-        cli_rate.rate(tmp_path / "battles.xlsx", out, 0.5, "exclude")
-    (tmp_path / "broken.parquet").write_text("not parquet")
-    with pytest.raises(ComparisonError, match="cannot be read as parquet"):
-        cli_rate.rate(tmp_path / "broken.parquet", out, 0.5, "exclude")
-    assert out.read_text() == "the last good one"

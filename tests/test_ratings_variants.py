@@ -151,6 +151,19 @@ def test_position_bias_is_a_number():
     assert bias.high - bias.low < 0.03
 
 
+def test_a_covariate_that_is_no_number_names_its_row():
+    """A missing style count or covariate is an error that says which vote and which column, never a silent zero."""
+    comparisons = votes([0.5, -0.5], 5, 2, seed=2)
+    counts = {f"{name}_{side}": np.ones(10) for name in style.MARKS for side in "ab"}
+    counts["bold_b"][7] = np.nan
+    with pytest.raises(ComparisonError, match="row 7: bold"):
+        style.differences(counts)
+    x = np.zeros((10, 4))
+    x[3, 1] = np.inf
+    with pytest.raises(ComparisonError, match="row 3: covariate 'headers' is inf"):
+        style.controlled(comparisons, x)
+
+
 def test_marks_are_counted_outside_code():
     """Headers, bold spans and list items count in prose, not in code blocks; Korean length is in characters."""
     text = "# 제목\n\n**굵게** 그리고 __또__\n\n- 하나\n- 둘\n1. 셋\n\n```\n# 코드\n- 아님\n```\n"
