@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format demo-models bench-models bench-ratings bench-votes bench-integrity clean
+.PHONY: help run test lint format demo-models bench-models bench-ratings bench-votes bench-integrity docs clean
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -54,6 +54,9 @@ bench-votes: $(VENV)/dev.stamp ## durable votes per second against bare inserts,
 
 bench-integrity: $(VENV)/dev.stamp ## attackers of several kinds: who is found, who is wronged, how far the score moves
 	@$(BIN)/python -m benchmarks.integrity
+
+docs: $(VENV)/run.stamp        ## write the pages that come from the code
+	@$(BIN)/python docs/make.py
 
 clean:          ## remove the environment and caches (never the data)
 	@rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis

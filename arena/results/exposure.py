@@ -148,7 +148,7 @@ def redraw(seed: str, draws: Iterable[Draw], rule: Rule, commitment: str | None 
             continue
         if (draw.a, draw.b) != (again.a, again.b):
             wrong.append(f"draw {place} gave {draw.a} against {draw.b}; the seed gives {again.a} against {again.b}")
-        elif abs(draw.probability - again.probability) > 1e-12:
+        elif draw.probability != again.probability:
             wrong.append(f"draw {place} has probability {draw.probability}; the rule gives {again.probability}")
         shown[pairing.pair_of(draw.a, draw.b)] += 1
     return wrong

@@ -112,4 +112,4 @@ def _shares(
     for name, weight in zip(names, weights.tolist(), strict=True):
         category = voters[name].get(stratum, UNKNOWN)
         totals[category] = totals.get(category, 0.0) + weight
-    return {category: total / weights.sum() for category, total in sorted(totals.items())}
+    return {category: total / float(weights.sum()) for category, total in sorted(totals.items())}

@@ -1,0 +1,170 @@
+"""Writes the pages that come from the code: docs/export-format.md and docs/schemas/. `make docs` runs it; a test holds them current."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from pydantic import BaseModel  # noqa: E402
+
+from arena.results import document, evidence, schema  # noqa: E402
+
+SCHEMA_FILE = "docs/schemas/kai.user-score-1.schema.json"
+PAGE_FILE = "docs/export-format.md"
+
+INTRO = """\
+# The export, field by field
+
+This page is made from the code by `make docs`; a test holds it current. The JSON Schema is
+[`schemas/kai.user-score-1.schema.json`](schemas/kai.user-score-1.schema.json); how to check an export, with our code or without it, is in
+[`verify.md`](verify.md).
+
+## The folder
+
+`python -m arena export STAGE` writes a folder of its own and points `latest` at it. Everything is written aside, flushed to disk and verified
+before one rename puts it in place: a full disk or a killed process leaves the last good export as it was.
+
+| file | what it is |
+|---|---|
+| `export.json` | the score and everything that goes with it: canonical JSON (RFC 8785), signed (below) |
+| `votes.parquet` | every sealed vote, a row each, in the order of the ledger; those that are left out too, with the reason |
+| `draws.parquet` | every draw, voted on or not |
+| `checkpoints.jsonl` | every signed tree head of the stage, one a line, smallest first |
+| `stage.toml` | the stage file that was sealed when the stage opened |
+| `scores.csv` | the scores for people: UTF-8 with BOM, and no cell that a spreadsheet would run as a formula |
+| `jwks.json` | the public keys, retired ones too (RFC 7517) |
+| `SHA256SUMS` | the hash of each of them; `sha256sum -c SHA256SUMS` |
+
+Two exports of the same frozen stage differ only in `export_id`, `supersedes`, `created_at` and the signature; every other byte is the same.
+Moments are RFC 3339 in Korean time (`+09:00`). A number is never NaN or infinite; what is not known is `null`.
+
+**Signature.** `integrity.signature` is a detached JWS (RFC 7515, appendix F), ES256, over the canonical form of the document without
+`integrity.signature`. The key with `integrity.kid` is in `jwks.json` and, for whoever trusts no file, at `/.well-known/jwks.json`.
+
+**Personal data.** There is none in the document. The evidence has a row for each vote under a pseudonym that means nothing outside the arena;
+groups of fewer than ten people are shown as `null`. Since the release of votes is a choice of each citizen, the evidence goes to the aggregator
+and to auditors, by key; what everybody may have is the release (consented votes only), not this file.
+
+## Over HTTP
+
+`GET /api/v1/stages/{id}/export?format=json|csv|parquet|zip`
+
+| reader | gets |
+|---|---|
+| `Authorization: Bearer kai_…`, scope `export` | `json`, `csv` of a frozen or published stage |
+| the same, scope `votes` | also `parquet` (the votes) and `zip` (the whole folder, ready to verify) |
+| everybody, once published | by the stage file's `disclosure`: `full` — `json` and `csv`; `top_and_mean` — a signed summary, `json`; `sealed` — nothing |
+| organizers | everything, and before the freeze a preliminary export that says `"status":"open"` |
+
+Keys are made and revoked with `python -m arena api-key new|list|revoke`, shown once, kept as a digest, bound to one stage or to all. Every answer has
+an `ETag`; with `If-None-Match` an unchanged export is `304`. A refusal is RFC 9457 with a code: `api_key_needed`, `api_key_unknown` (401),
+`api_key_scope`, `not_disclosed` (403), `stage_not_found` (404), `not_frozen` (409). `GET /api/v1/stages` says what everybody may know of each
+stage: status, the sealed file's hash, and the commitment to the draws.
+
+`kai.user-score-summary/1`, what `top_and_mean` gives: `export_id, created_at, synthetic, issuer, stage{…}, n_voters, n_votes_used, n_entrants,
+best{team_id, team, points, points_ci95}, mean_points, integrity` — signed like the document.
+
+## Pushed
+
+With `ARENA_WEBHOOKS` set, `python -m arena stage publish` also puts the score into an outbox, and the serving arena (or `python -m arena push STAGE`)
+POSTs it to each address until it is answered with 2xx: after 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h and then every 4 h for more than three days.
+Redirects are not followed; `410` ends it. The outbox is in the database, so restarts lose nothing.
+
+The body is canonical JSON: `schema` (`kai.push/1`), `id` (the same for a repetition: deliver-once is the receiver's to decide by it), `event`
+(`stage.published`), `at`, `stage`, `export_id`, `export_sha256` (of `export.json`), `export` (the signed document). The header `KAI-Signature` is a
+detached ES256 JWS over exactly the body's bytes.
+"""
+
+
+def files() -> dict[str, str]:
+    """What is to be written, by path."""
+    made = json.dumps(schema.json_schema(), ensure_ascii=False, indent=2) + "\n"
+    return {SCHEMA_FILE: made, PAGE_FILE: "\n".join(_page()) + "\n"}
+
+
+def _page() -> Iterator[str]:
+    yield INTRO
+    yield "## `export.json`\n"
+    for part in _parts(schema.UserScore):
+        name = part.__name__.removesuffix("Part").removesuffix("_")
+        title = "The document" if part is schema.UserScore else name
+        yield f"### {title}\n\n{(part.__doc__ or '').strip()}\n\n| field | type | meaning |\n|---|---|---|"
+        for field, info in part.model_fields.items():
+            optional = "" if info.is_required() else " (may be missing)"
+            yield f"| `{info.alias or field}` | {_type(part, field)} | {_cell(info.description or '')}{optional} |"
+        yield ""
+    yield from _columns("`votes.parquet`", evidence.VOTES, evidence.VOTE_COLUMNS)
+    yield from _columns("`draws.parquet`", evidence.DRAWS, evidence.DRAW_COLUMNS)
+    yield "## `scores.csv`\n\n" + ", ".join(f"`{name}`" for name in document.COLUMNS) + "."
+
+
+def _columns(title: str, table: Any, words: dict[str, str]) -> Iterator[str]:
+    yield f"## {title}\n\n| column | type | meaning |\n|---|---|---|"
+    for field in table:
+        yield f"| `{field.name}` | {field.type}{' or null' if field.nullable else ''} | {_cell(words[field.name])} |"
+    yield ""
+
+
+def _parts(root: type[BaseModel]) -> list[type[BaseModel]]:
+    """The document's types in the order in which they first stand in it."""
+    found = [root]
+    for part in found:
+        for info in part.model_fields.values():
+            found += [inner for inner in _models(info.annotation) if inner not in found]
+    return found
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _models(inner)
+
+
+def _type(part: type[BaseModel], field: str) -> str:
+    made = part.model_json_schema(by_alias=True, ref_template="{model}")
+    info = part.model_fields[field]
+    return _named(made["properties"][info.alias or field])
+
+
+def _named(node: dict[str, Any]) -> str:
+    if "$ref" in node:
+        return node["$ref"].removesuffix("Part").removesuffix("_")
+    if "anyOf" in node:
+        return " or ".join(_named(inner) for inner in node["anyOf"])
+    if "const" in node:
+        return f"`{json.dumps(node['const'])}`"
+    if "enum" in node:
+        return " · ".join(f"`{value}`" for value in node["enum"])
+    match node.get("type"):
+        case "array":
+            size = (
+                f" of {node['minItems']}" if node.get("minItems") == node.get("maxItems") and "minItems" in node else ""
+            )
+            return (
+                f"list{size} of {_named(node['items'])}"
+                if not size
+                else f"{node['minItems']} × {_named(node['items'])}"
+            )
+        case "string" if node.get("format") == "date-time":
+            return "moment"
+        case "string" if "pattern" in node:
+            return f"string `{node['pattern']}`".replace("|", "\\|")
+        case kind:
+            return str(kind or "any")
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"\s+", " ", text).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    for name, text in files().items():
+        (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / name).write_text(text, "utf-8")
+        print(name)
