@@ -72,7 +72,9 @@ class Exported:
     keys: Keys
     kept: tuple[Mapping[str, Any], ...]
 
-    def resealed(self, change: Callable[[dict[str, Any]], None], files: Mapping[str, bytes] = {}) -> Mapping[str, bytes]:
+    def resealed(
+        self, change: Callable[[dict[str, Any]], None], files: Mapping[str, bytes] = {}
+    ) -> Mapping[str, bytes]:
         """What somebody with the arena's own key would publish: changed files with their new hashes, and a changed document."""
         document = orjson.loads(self.bundle.files[JSON])
         laid = {name: data for name, data in self.bundle.files.items() if name not in (JSON, SUMS)} | dict(files)
