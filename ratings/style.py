@@ -197,7 +197,10 @@ class _Problem:
             hessian = self._information(slope) + self._regular(point)
             if self.prior == 0:
                 hessian[: self.k, : self.k] += np.trace(hessian) / len(hessian) ** 2
-            step = np.linalg.solve(hessian, gradient)
+            try:
+                step = np.linalg.solve(hessian, gradient)
+            except np.linalg.LinAlgError:  # no finite optimum: say, every vote was for side a
+                break
             point = point + step * min(1.0, 5 / max(float(np.abs(step).max()), 1e-300))
             if np.abs(step).max() < 1e-10:
                 return point

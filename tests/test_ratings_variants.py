@@ -86,6 +86,14 @@ def test_the_tie_model_needs_ties():
     assert sensitivity.sensitivity(votes([0.3, 0.0, -0.3], 30, 10, 1)).tie_model is None
 
 
+def test_a_side_that_always_wins_has_no_controlled_fit() -> None:
+    """When every vote is for side a, no finite side effect explains it: that is said, and nothing else breaks."""
+    told = pd.DataFrame({"model_a": ["가람", "나래"] * 2, "model_b": ["나래", "가람"] * 2, "winner": ["model_a"] * 4})
+
+    with pytest.raises(NotConvergedError):
+        style.controlled(Comparisons.from_frame(told), np.zeros((4, 4)))
+
+
 def test_sensitivity_shows_the_other_choices():
     """both_bad the other way, its share per entrant with an interval, and the tie model stand beside the declared fit."""
     seen = sensitivity.sensitivity(COMPARISONS)

@@ -186,6 +186,11 @@ class Battles:
         with self._database.reading() as connection:
             return find(connection, battle_id)
 
+    def conversations(self, battle_ids: Sequence[str]) -> dict[str, tuple[Turn, ...]]:
+        """The turns of these battles, with their answers; who reads texts in bulk leaves an event."""
+        with self._database.reading() as connection:
+            return conversations(connection, battle_ids)
+
     def of_citizen(self, citizen_id: str, limit: int) -> list[tuple[Battle, int, str | None]]:
         """This citizen's newest battles without their texts: `(battle, number of turns, receipt)`."""
         counted = select(func.count()).where(turns.c.battle_id == battles.c.id).scalar_subquery()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from arena.domain.citizen import Citizen
 from arena.record.database import Database
@@ -38,6 +38,22 @@ class Citizens:
         with self._database.reading() as connection:
             last = answered(connection, citizen_id)
         return {consent: version for consent, (version, granted) in last.items() if granted}
+
+    def agreeing(self, consent_id: str, version: int) -> frozenset[str]:
+        """Everybody whose last answer to this version of a consent is yes."""
+        last = (
+            select(consents.c.citizen_id, func.max(consents.c.seq).label("seq"))
+            .where(consents.c.consent_id == consent_id)
+            .group_by(consents.c.citizen_id)
+            .subquery()
+        )
+        chosen = (
+            select(consents.c.citizen_id)
+            .join(last, consents.c.seq == last.c.seq)
+            .where(consents.c.version == version, consents.c.granted)
+        )
+        with self._database.reading() as connection:
+            return frozenset(connection.execute(chosen).scalars())
 
     def has_withdrawn(self, citizen_id: str) -> bool:
         """Whether this pseudonym has taken everything back: it is never used again."""
