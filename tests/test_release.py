@@ -133,8 +133,7 @@ def test_only_what_a_citizen_agreed_to_is_released(room: Room, tmp_path: Path) -
     assert (asked["role"], asked["content"]) == ("user", "서울의 봄을 한 줄로 써 주세요.")
     assert (answered["role"], answered["content"]) == ("assistant", "벚꽃이 한강을 덮습니다.")
     assert found.loc[open_to_all, "language"] == "Korean"
-    assert found.loc[votes_only, "conversation_a"] is None
-    assert found.loc[votes_only, "language"] is None
+    assert found.loc[[votes_only], ["conversation_a", "conversation_b", "language"]].isna().all(axis=None)
     assert found.loc[votes_only, "first_token_ms_a"] == 90
     assert document["counts"]["votes_dropped"] == {"no_consent": 4}
     assert document["counts"]["texts_dropped"] == {"no_consent": 1}
