@@ -81,7 +81,14 @@ def build(chosen: settings.Settings) -> FastAPI:
                 await arena.close()
                 store.close()
 
-    app = FastAPI(title="K-AI Arena", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="K-AI Arena",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses=problems.RESPONSES,
+    )
     problems.install(app)
     app.include_router(api.router)
     app.include_router(api.health)

@@ -18,14 +18,17 @@ from arena.domain.citizen import Citizen
 from arena.domain.errors import Forbidden, Unauthorized, Unusable
 from arena.domain.pairing import commitment
 from arena.domain.stage import StageStatus
+from arena.domain.vote import Winner
 from arena.record.stages import StageRecord
 from arena.results.access import LiveViews
 from arena.results.leaderboard import Leaderboard
+from arena.web import shapes
 from arena.web.address import client_address
 from arena.web.session import COOKIE, MAX_AGE_S, Sessions
 
 KEEP_ALIVE_S = 15.0
 BATTLES_LISTED = 100
+EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ class ReasonsBySide(_Body):
 class VoteRequest(_Body):
     """The citizen's decision."""
 
-    winner: Annotated[str, Field(max_length=64)]
+    winner: Annotated[str, Field(max_length=64, json_schema_extra={"enum": [*Winner]})]
     reasons: ReasonsBySide = ReasonsBySide()
     comment: str = ""
 
@@ -223,14 +226,14 @@ async def challenge(here: Here) -> dict[str, Any]:
     return here.limits.challenge()
 
 
-@router.post("/battles", status_code=201)
+@router.post("/battles", status_code=201, response_model=shapes.Opened)
 async def open_battle(here: Here, request: Request, me: Me) -> dict[str, str]:
     """Draws a battle between two hidden entrants."""
     await here.admit(request, "battle", me)
     return {"battle_id": await here.arena.open(me)}
 
 
-@router.get("/battles")
+@router.get("/battles", response_model=list[shapes.Listed])
 async def my_battles(here: Here, me: Me) -> list[dict[str, Any]]:
     """This citizen's newest battles."""
     listed = await here.arena.recorded(here.arena.store.battles.of_citizen, me.id, BATTLES_LISTED)
@@ -246,7 +249,7 @@ async def my_battles(here: Here, me: Me) -> list[dict[str, Any]]:
     ]
 
 
-@router.get("/battles/{battle_id}")
+@router.get("/battles/{battle_id}", response_model=shapes.Seen)
 async def battle(here: Here, me: Me, battle_id: BattleId) -> dict[str, Any]:
     """The owner's view: turns, state, receipt, and the reveal once allowed."""
     view = asdict(await here.arena.view(me, battle_id))
@@ -255,14 +258,14 @@ async def battle(here: Here, me: Me, battle_id: BattleId) -> dict[str, Any]:
     return view
 
 
-@router.post("/battles/{battle_id}/turns", response_class=StreamingResponse)
+@router.post("/battles/{battle_id}/turns", response_class=StreamingResponse, responses=EVENTS)
 async def ask(here: Here, request: Request, me: Me, battle_id: BattleId, asked: PromptRequest) -> StreamingResponse:
     """Asks both sides; answers as `text/event-stream`."""
     await here.admit(request, "turn", me)
     return _stream(await here.arena.ask(me, battle_id, asked.prompt), 0)
 
 
-@router.get("/battles/{battle_id}/turns/{n}/stream", response_class=StreamingResponse)
+@router.get("/battles/{battle_id}/turns/{n}/stream", response_class=StreamingResponse, responses=EVENTS)
 async def resume(
     here: Here,
     me: Me,
@@ -284,7 +287,12 @@ async def stop(here: Here, me: Me, battle_id: BattleId) -> dict[str, Literal[Tru
     return {"stopping": True}
 
 
-@router.post("/battles/{battle_id}/vote", status_code=201)
+@router.post(
+    "/battles/{battle_id}/vote",
+    status_code=201,
+    response_model=shapes.Thanked,
+    responses={200: {"model": shapes.Thanked, "description": "The same vote was there already"}},
+)
 async def vote(
     here: Here, request: Request, me: Me, battle_id: BattleId, asked: VoteRequest, response: Response
 ) -> dict[str, Any]:

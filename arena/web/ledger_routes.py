@@ -11,6 +11,7 @@ from arena.battles.arena import Arena
 from arena.domain.errors import Unavailable
 from arena.record.keys import Keys
 from arena.record.ledger import Ledger, LedgerError
+from arena.web import shapes
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ def routes(ledger: Ledger, keys: Keys, stage_id: str) -> APIRouter:
     """The ledger's routes; `stage_id` is the stage that is meant when none is named."""
     router = APIRouter()
 
-    @router.get("/api/v1/receipts/{receipt}")
+    @router.get("/api/v1/receipts/{receipt}", response_model=shapes.Included | shapes.Pending)
     async def receipt(receipt: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]) -> dict[str, Any]:
         """The proof that a vote is in the ledger, under its newest checkpoint (RFC 9162); `pending` until the next one is signed."""
         found = await run_in_threadpool(ledger.inclusion, receipt)
@@ -39,7 +40,7 @@ def routes(ledger: Ledger, keys: Keys, stage_id: str) -> APIRouter:
             "checkpoint": found.checkpoint.to_json(),
         }
 
-    @router.get("/api/v1/checkpoints")
+    @router.get("/api/v1/checkpoints", response_model=shapes.TreeHeads)
     async def checkpoints(
         stage: StageId = stage_id, after: Annotated[int, Query(ge=-1, lt=2**53)] = -1
     ) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def routes(ledger: Ledger, keys: Keys, stage_id: str) -> APIRouter:
         found = await run_in_threadpool(ledger.checkpoints, stage, after, PAGE)
         return {"stage": stage, "checkpoints": [checkpoint.to_json() for checkpoint in found]}
 
-    @router.get("/api/v1/checkpoints/consistency")
+    @router.get("/api/v1/checkpoints/consistency", response_model=shapes.Consistent)
     async def consistency(first: Size, second: Size, stage: StageId = stage_id) -> dict[str, Any]:
         """The proof that the first `first` votes are the beginning of the first `second` (RFC 9162)."""
         path = await run_in_threadpool(ledger.consistency, stage, first, second)

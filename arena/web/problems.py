@@ -1,6 +1,7 @@
 """RFC 9457: every refusal as `application/problem+json` with a stable code and a sentence in the reader's language."""
 
 import logging
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -10,6 +11,39 @@ from starlette.exceptions import HTTPException
 from arena.domain.errors import ArenaError, TooMany, Unavailable
 
 log = logging.getLogger(__name__)
+
+_SENTENCE = {"type": "string", "minLength": 1}
+_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "const": "about:blank"},
+        "title": _SENTENCE,
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "code": {"type": "string", "pattern": "^[a-z0-9_]+$"},
+        "detail": _SENTENCE,
+        "ko": _SENTENCE,
+        "en": _SENTENCE,
+        "retry_after": {"type": "number", "minimum": 0},
+    },
+    "required": ["type", "title", "status", "code", "detail", "ko", "en"],
+}
+_REFUSED = {
+    400: "malformed",
+    401: "who are you",
+    403: "not you, not from there, or not without consent",
+    404: "not there, or not yours",
+    405: "not that way",
+    409: "not in this state",
+    413: "too large",
+    422: "readable, but not usable",
+    429: "too many: `Retry-After` says when",
+    503: "not now: nothing was changed, try again",
+}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": meaning, "content": {"application/problem+json": {"schema": _SCHEMA}}}
+    for status, meaning in _REFUSED.items()
+}
+"""What every route may answer besides what it promises, for `/openapi.json`. A 500 is not among them."""
 
 _HTTP = {
     404: ("not_found", "찾을 수 없는 주소예요.", "There is nothing at this address."),
