@@ -10,7 +10,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from arena import settings
-from arena.cli import aggregate, export, keys, organizer, purge, rate, release, simulate, stage
+from arena.cli import aggregate, export, keys, organizer, purge, rate, release, report, simulate, stage
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False, help=__doc__)
 
@@ -36,3 +36,4 @@ app.command("verify")(export.verify)
 app.command("push")(export.push)
 app.command("aggregate")(aggregate.command)
 app.command("release")(release.command)
+app.command("report")(report.command)

@@ -117,7 +117,9 @@ def matrix(
             shade = "#" + "".join(f"{round(255 + (part - 255) * abs(strength) * 0.8):02x}" for part in colour)
             fill = "#fff" if strength > 0.75 else INK
             out.append(_rect(x + 1, y + 1, size - 2, 32, shade))
-            out.append(_text(x + size / 2, y + 21, form.format(value), size=11, anchor="middle", fill=fill))
+            out.append(
+                _text(x + size / 2, y + 21, form.format(value).replace("-", "−"), size=11, anchor="middle", fill=fill)
+            )
     return _svg(top + 34 * len(names) + 2, out)
 
 
