@@ -4,6 +4,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ from arena.results.verify import verify_files
 
 MADE = "export.made"
 LATEST = "latest"
+LEFT_BEHIND_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Bundle:
     @property
     def folder(self) -> str:
         """The name of its folder: sorts by time."""
-        made = self.document["created_at"].replace(":", "").replace("-", "").split(".")[0]
+        made = self.document["created_at"].split("+")[0].translate({ord(mark): None for mark in "-:."})
         return f"{self.document['stage']['id']}-{made}-{self.export_id[:8]}"
 
 
@@ -166,6 +168,7 @@ def write(bundle: Bundle, out: Path) -> Path:
         OSError: the disk did not take it.
     """
     out.mkdir(parents=True, exist_ok=True)
+    _sweep(out)
     aside = out / f".{bundle.folder}.{secrets.token_hex(4)}.partial"
     try:
         aside.mkdir()
@@ -224,6 +227,13 @@ def git_commit(root: Path) -> str | None:
         return (root / ".git" / head.removeprefix("ref: ")).read_text("ascii").strip()
     except (OSError, ValueError):
         return None
+
+
+def _sweep(out: Path) -> None:
+    """Removes what a killed process left half-written an hour ago or more."""
+    for left in out.glob(".*.partial"):
+        if time.time() - left.stat().st_mtime > LEFT_BEHIND_S:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:

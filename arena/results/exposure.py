@@ -102,8 +102,9 @@ def exposure(draws: Iterable[Draw], rule: Rule) -> ExposureTable:
         v += times * (np.diag(p) - np.outer(p, p))
     counted = np.array([drawn[pair] for pair in keys], float)
     entrants = sorted({entrant for pair in keys for entrant in pair})
-    side = np.array([[(pair[0] == e) - (pair[1] == e) for pair in keys] for e in entrants], float)
-    both = np.array([[e in pair for pair in keys] for e in entrants], float)
+    shape = (len(entrants), len(keys))  # said, because before the first draw there is neither
+    side = np.array([[(pair[0] == e) - (pair[1] == e) for pair in keys] for e in entrants], float).reshape(shape)
+    both = np.array([[e in pair for pair in keys] for e in entrants], float).reshape(shape)
     return ExposureTable(
         draws=n,
         cells=tuple(Cell(*pair, drawn[pair], float(expected[i])) for i, pair in enumerate(keys)),
