@@ -117,6 +117,7 @@ def build(chosen: settings.Settings) -> FastAPI:
         app,
         stage=stage,
         store=store,
+        ledger=ledger,
         leaderboard=leaderboard,
         views=views,
         cookie_secrets=keys.cookie_secrets,

@@ -72,3 +72,10 @@ def ask(page: Page, prompt: str) -> None:
     page.fill("#arena-prompt textarea", prompt)
     page.press("#arena-prompt textarea", "Enter")
     page.wait_for_selector("#arena-vote-tie:enabled", timeout=60_000)
+
+
+def vote(page: Page, winner: str) -> None:
+    """Chooses, adds nothing, casts, and waits for the thanks."""
+    page.click(f"#arena-vote-{winner}")
+    page.click("#arena-cast")
+    page.wait_for_selector(".arena-thanks")

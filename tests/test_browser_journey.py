@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from arena.settings import ROOT
-from tests.browser import PHONE, agree, ask, chromium, visiting
+from tests.browser import PHONE, agree, ask, chromium, visiting, vote
 from tests.serving import serving
 
 
@@ -37,16 +37,16 @@ def test_from_prompt_to_reveal(browser: Browser, base: str, context: dict[str, o
         agree(page)
         assert page.locator("#arena-vote-model_a").is_disabled()
         ask(page, prompt)
-        answers = [page.locator(f".arena-pane-{side} .arena-done").inner_text() for side in "ab"]
+        answers = [page.locator(f".arena-pane-{side} .arena-done").text_content() or "" for side in "ab"]
         assert all(answer.strip() for answer in answers)
         assert "\ufffd" not in "".join(answers)
         assert page.locator(".arena-reveal").count() == 0
-        page.click("#arena-vote-model_a")
-        page.wait_for_selector(".arena-reveal")
+        vote(page, "model_a")
         teams = page.locator(".arena-reveal li").all_inner_texts()
         assert len(set(teams)) == 2
         assert len(page.locator(".arena-receipt code").inner_text()) == 64
         assert page.locator("#arena-vote-tie").is_disabled()
+        assert page.locator("html").get_attribute("lang") == str(context.get("locale", "ko"))[:2]
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         assert (watched.errors, watched.strangers) == ([], [])
 
@@ -62,15 +62,13 @@ def test_stop_reload_and_a_second_turn(browser: Browser, base: str) -> None:
         page.locator(".arena-pane-a .arena-pending", has_text=".").or_(
             page.locator("#arena-vote-tie:enabled")
         ).first.wait_for()
-        if page.locator("#arena-stop").is_enabled():
-            page.click("#arena-stop")
+        page.locator("#arena-stop").dispatch_event("click")  # the answers may have ended just now
         page.wait_for_selector("#arena-vote-tie:enabled", timeout=60_000)
         page.reload()
         page.wait_for_selector("#arena-vote-tie:enabled", timeout=30_000)
         assert page.locator(".arena-turn").count() == 1
         ask(page, "고마워요!")
         assert page.locator(".arena-turn").count() == 2
-        page.click("#arena-vote-both_bad")
-        page.wait_for_selector(".arena-reveal")
+        vote(page, "both_bad")
         page.click("#arena-new")
         assert page.locator(".arena-turn").count() == 0

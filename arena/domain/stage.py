@@ -52,6 +52,13 @@ class Reason(Declared):
     text: Bilingual
 
 
+class Starters(Declared):
+    """Questions of one topic that a citizen may begin with; [a word in brackets] is what they are invited to change."""
+
+    topic: Bilingual
+    prompts: Annotated[tuple[Bilingual, ...], Field(min_length=1, max_length=20)]
+
+
 class Entrant(BaseModel):
     """One team's one sealed model. The keys beyond these say where it runs; `models.roster` reads them."""
 
@@ -216,16 +223,16 @@ CONSENTS = (
         id=VOTES_CONSENT,
         required=False,
         text=Bilingual(
-            ko="(선택) 투표 공개: 누구인지 알 수 없게 가명 처리한 투표를 연구용으로 공개합니다.",
-            en="(Optional) Release of votes: pseudonymised votes may be published for research.",
+            ko="투표 공개: 누구인지 알 수 없게 가명 처리한 투표를 연구용으로 공개합니다.",
+            en="Release of votes: pseudonymised votes may be published for research.",
         ),
     ),
     Consent(
         id=TEXTS_CONSENT,
         required=False,
         text=Bilingual(
-            ko="(선택) 질문 공개: 개인정보가 없는 질문과 답변을 연구용으로 공개합니다.",
-            en="(Optional) Release of texts: questions and answers without personal data may be published for research.",
+            ko="질문 공개: 개인정보가 없는 질문과 답변을 연구용으로 공개합니다.",
+            en="Release of texts: questions and answers without personal data may be published for research.",
         ),
     ),
 )
@@ -235,8 +242,8 @@ ABOUT_YOU = Consent(
     id=STRATA_CONSENT,
     required=False,
     text=Bilingual(
-        ko="(선택) 참여자 특성: 나이대·성별·지역 등 스스로 답한 특성을 결과의 대표성을 보정하는 데만 씁니다. 10명 미만의 집단은 공개하지 않습니다.",
-        en="(Optional) About you: what you say of your age band, sex or region is used only to weight the results. Groups under ten people are never shown.",
+        ko="참여자 특성: 나이대·성별·지역 등 스스로 답한 특성을 결과의 대표성을 보정하는 데만 씁니다. 10명 미만의 집단은 공개하지 않습니다.",
+        en="About you: what you say of your age band, sex or region is used only to weight the results. Groups under ten people are never shown.",
     ),
 )
 """Asked for where the stage has strata."""
@@ -278,6 +285,8 @@ class Stage(Declared):
     retention: Retention = Retention()
     consents: tuple[Consent, ...] = CONSENTS
     reasons: tuple[Reason, ...] = REASONS
+    starters: Annotated[tuple[Starters, ...], Field(max_length=20)] = ()
+    """Where there are none, the page has some of its own."""
     entrants: Annotated[tuple[Entrant, ...], Field(min_length=2)]
     controls: tuple[Entrant, ...] = ()
     """What answers badly on purpose in a check; never ranked, its votes never counted."""

@@ -25,6 +25,7 @@ from arena.results.leaderboard import Leaderboard
 from arena.web import shapes
 from arena.web.address import client_address
 from arena.web.session import COOKIE, MAX_AGE_S, Sessions
+from arena.web.starters import default_starters
 
 KEEP_ALIVE_S = 15.0
 BATTLES_LISTED = 100
@@ -142,6 +143,8 @@ async def stage(here: Here, arena_session: Annotated[str | None, Cookie()] = Non
             "prompt_chars": declared.protocol.prompt_chars,
             "comment_chars": declared.limits.comment_chars,
         },
+        "privacy": declared.protocol.privacy,
+        "starters": [s.model_dump() for s in declared.starters or default_starters()],
         "reasons": [r.model_dump() for r in declared.reasons],
         "reveal": declared.protocol.reveal,
         "identity": declared.population.identity,

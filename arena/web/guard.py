@@ -12,6 +12,7 @@ _QUEUE: Final = r"gradio_api/(queue/(join|data)|startup-events|info|heartbeat/[\
 _ALLOWED: Final = re.compile(
     rf"/$|/({_PAGE})$|/gradio_api/(startup-events|info)$"
     rf"|/organizer/?$|/organizer/({_PAGE}|{_QUEUE})$|/organizer/(login|logout|enter)$"
+    r"|/(my|how|rules|privacy|accessibility|receipts|checkpoints|leaderboard)$"
     r"|/(api/v1|arena-assets)/.+|/(healthz|readyz|metrics|openapi\.json)$|/\.well-known/jwks\.json$|/(login|logout)(/[\w-]+)?$"
 )
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})

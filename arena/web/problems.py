@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from arena.domain.errors import ArenaError, TooMany, Unavailable
+from arena.web.language import prefers_english
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def problem(
     request: Request, status: int, code: str, ko: str, en: str, retry_after_s: float | None = None
 ) -> JSONResponse:
     """One problem document; `detail` is in the language the reader prefers."""
-    detail = en if _prefers_english(request.headers.get("accept-language", "")) else ko
+    detail = en if prefers_english(request.headers.get("accept-language", "")) else ko
     body = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": detail, "ko": ko, "en": en}
     headers = {"cache-control": "no-store"}
     if retry_after_s is not None:
@@ -104,21 +105,3 @@ def install(app: FastAPI) -> None:
             "문제가 생겼어요. 잠시 뒤 다시 시도해 주세요.",
             "Something went wrong on our side. Please try again in a moment.",
         )
-
-
-def _prefers_english(accept_language: str) -> bool:
-    """Korean unless English is asked for before it: `en-GB, ko;q=0.5`."""
-
-    def weight(language: str) -> float:
-        best = 0.0
-        for part in accept_language.lower().split(","):
-            name, _, parameters = part.strip().partition(";")
-            if name.split("-")[0] == language:
-                quality = parameters.strip().removeprefix("q=")
-                try:
-                    best = max(best, float(quality) if quality else 1.0)
-                except ValueError:
-                    continue
-        return best
-
-    return weight("en") > weight("ko")

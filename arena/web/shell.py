@@ -1,35 +1,45 @@
-"""Gradio's page frame, made ours: no inline script (so that `script-src 'self'` holds in silence), no foreign card, our language."""
+"""Gradio's page frame, made ours: no inline script (so that `script-src 'self'` holds in silence), no foreign card, our language and frame."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from arena.web.layout import Frame, keep_choice
 
 _INLINE_SCRIPT: Final = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>.*?</script>", re.DOTALL)
 _CARD: Final = re.compile(rb"<meta\s+(?:property|name)=\"(?:og|twitter):[^>]*>", re.DOTALL)
-_NOSCRIPT: Final = (
-    '<noscript><p lang="ko">이 페이지는 자바스크립트가 필요합니다. 브라우저 설정에서 켜 주세요.</p>'
-    '<p lang="en">This page needs JavaScript. Please switch it on.</p></noscript>'
-).encode()
+_MANIFEST: Final = re.compile(rb"<link rel=\"manifest\"[^>]*>")
 
 
-def dressed(html: bytes) -> bytes:
+def dressed(html: bytes, frame: Frame | None = None) -> bytes:
     """The frame without what we do not want; Gradio then reads its configuration over HTTP."""
-    html = _CARD.sub(b"", _INLINE_SCRIPT.sub(b"", html))
-    return html.replace(b'lang="en"', b'lang="ko"', 1).replace(b"<gradio-app", _NOSCRIPT + b"<gradio-app", 1)
+    html = _MANIFEST.sub(b"", _CARD.sub(b"", _INLINE_SCRIPT.sub(b"", html)))
+    if frame is None:
+        return html.replace(b'lang="en"', b'lang="ko"', 1)
+    html = html.replace(b'lang="en"', f'lang="{frame.language}"'.encode(), 1)
+    html = html.replace(b"</head>", frame.head.encode() + b"</head>", 1)
+    html = html.replace(b"<gradio-app", frame.before.encode() + b"<gradio-app", 1)
+    return html.replace(b"</gradio-app>", b"</gradio-app>" + frame.after.encode(), 1)
 
 
 class Shell:
     """An ASGI middleware around everything; touches only HTML that holds a Gradio app."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, frame: Callable[[Request], Frame]) -> None:
+        """`frame` gives what stands around the citizens' page."""
         self._app = app
+        self._frame = frame
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers with the frame rewritten, or hands on unchanged."""
         if scope["type"] != "http" or scope["path"] not in ("/", "/organizer", "/organizer/"):
             await self._app(scope, receive, send)
             return
+        request = Request(scope)
         start: Message | None = None
         body = bytearray()
 
@@ -41,9 +51,17 @@ class Shell:
             body.extend(message.get("body", b""))
             if message.get("more_body", False) or start is None:
                 return
-            html = dressed(bytes(body)) if b"<gradio-app" in body else bytes(body)
-            headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
-            await send({**start, "headers": [*headers, (b"content-length", str(len(html)).encode())]})
-            await send({"type": "http.response.body", "body": html})
+            if b"<gradio-app" not in body:
+                await send(start)
+                await send({"type": "http.response.body", "body": bytes(body)})
+                return
+            ours = scope["path"] == "/"
+            html = dressed(bytes(body), self._frame(request) if ours else None)
+            told = Response(html, start["status"], media_type="text/html")
+            told.headers["cache-control"] = "no-cache"
+            if ours:
+                told.headers["vary"] = "accept-language, cookie"
+                keep_choice(request, told)
+            await told(scope, receive, send)
 
         await self._app(scope, receive, held)

@@ -1,24 +1,24 @@
 """Puts the pages into the app: assets, login, the two Gradio apps, and the guard before all of them."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import anyio.to_thread
 import gradio as gr
 from fastapi import FastAPI, Request
-from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
 
 from arena.domain.stage import Stage
+from arena.record.ledger import Ledger
 from arena.record.store import Store
 from arena.results.access import LiveViews
 from arena.results.leaderboard import Leaderboard
-from arena.web import citizen_page, organizer_page
+from arena.web import citizen_page, leaderboard_page, my_page, organizer_page, proof_pages, public_pages
+from arena.web.assets import MOUNTED, Assets
 from arena.web.guard import Guard
+from arena.web.layout import Layout
 from arena.web.login import Door, Login
+from arena.web.packing import Packing
 from arena.web.shell import Shell
-
-HERE = Path(__file__).resolve().parent
 
 
 def mount(
@@ -26,6 +26,7 @@ def mount(
     *,
     stage: Stage,
     store: Store,
+    ledger: Ledger,
     leaderboard: Leaderboard,
     views: LiveViews,
     cookie_secrets: Sequence[bytes],
@@ -34,12 +35,18 @@ def mount(
     """Mounts everything people see; returns the organizers' login."""
     login = Login(store.organizers.check, cookie_secrets, secure=public_url.startswith("https://"))
     app.include_router(login.router)
-    app.mount("/arena-assets", StaticFiles(directory=HERE / "assets"))
+    layout = Layout(stage)
+    app.include_router(public_pages.routes(layout, stage, store))
+    app.include_router(proof_pages.routes(layout, stage, ledger))
+    app.include_router(my_page.routes(layout))
+    app.include_router(leaderboard_page.routes(layout, stage, leaderboard))
+    app.mount(MOUNTED, Assets())
     _gradio(app, organizer_page.build(stage, leaderboard.snapshot), "/organizer", login=login, views=views)
-    _gradio(app, citizen_page.build(stage), "/", head=citizen_page.HEAD)
+    _gradio(app, citizen_page.build(stage), "/")
     # Our own CORS rule on the parent keeps Gradio from adding one that reflects any origin.
     app.add_middleware(CORSMiddleware, allow_origins=[public_url] if public_url else [])
-    app.add_middleware(Shell)
+    app.add_middleware(Shell, frame=layout.frame)
+    app.add_middleware(Packing)
     app.add_middleware(Door, login=login)
     app.add_middleware(Guard, origins=[public_url] if public_url else [], body_bytes=stage.limits.body_bytes)
     return login
@@ -50,7 +57,6 @@ def _gradio(
     page: gr.Blocks,
     path: str,
     *,
-    head: str | None = None,
     login: Login | None = None,
     views: LiveViews | None = None,
 ) -> None:
@@ -68,7 +74,6 @@ def _gradio(
         path=path,
         auth_dependency=organizer if login else None,
         theme=citizen_page.theme(),
-        head=head,
         show_error=False,
         max_file_size="1kb",
         footer_links=[],

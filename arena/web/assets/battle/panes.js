@@ -1,0 +1,194 @@
+// The two answers of a turn: skeletons, text as it comes, finished blocks, copy, and the switch between A and B on a phone.
+import { announce, byId, copyText, el } from "./dom.js";
+import { SIDES } from "./state.js";
+import { number, t } from "./words.js";
+
+const NEAR_PX = 48;
+const NARROW = matchMedia("(max-width: 760px)");
+const READ_ALOUD = 240;
+
+const labelled = (text) => `${t("copied_label")}\n${text}`;
+
+function copyButton(label, text) {
+  const button = el("button", { type: "button", class: "arena-copy", "aria-label": label }, t("copy"));
+  button.addEventListener("click", async () => {
+    const said = (await copyText(labelled(text()))) ? t("copied") : t("copy_failed");
+    button.textContent = said;
+    announce(said);
+    setTimeout(() => (button.textContent = t("copy")), 2000);
+  });
+  return button;
+}
+
+/** Code can be copied, and what is wider than the pane scrolls by itself, for the keyboard too. */
+function furnish(nodes) {
+  for (const node of nodes) {
+    if (node.nodeType !== Node.ELEMENT_NODE) continue;
+    for (const pre of [...(node.matches("pre") ? [node] : []), ...node.querySelectorAll("pre")]) {
+      pre.tabIndex = 0;
+      const box = el("div", { class: "arena-code" });
+      pre.replaceWith(box);
+      box.append(copyButton(t("copy_code"), () => pre.textContent), pre);
+    }
+    for (const table of [...(node.matches("table") ? [node] : []), ...node.querySelectorAll("table")]) {
+      const box = el("div", { class: "arena-scroll", tabindex: "0" });
+      table.replaceWith(box);
+      box.append(table);
+    }
+  }
+}
+
+class Pane {
+  constructor(side, n) {
+    const title = t(`answer_${side}`);
+    this.side = side;
+    this.title = title;
+    this.done = el("div", { class: "arena-done" });
+    this.pending = el("div", { class: "arena-pending" });
+    this.skeleton = el("div", { class: "arena-skeleton", "aria-hidden": "true" }, el("i"), el("i"), el("i"));
+    this.status = el("span", { class: "arena-status", "data-status": "waiting" }, t("waiting"));
+    this.copy = copyButton(t("copy_answer", { side: title }), () => this.done.innerText.trim());
+    this.copy.hidden = true;
+    this.text = el("div", { class: "arena-text", tabindex: "0", role: "group", "aria-label": `${title} (${n})` }, this.skeleton, this.done, this.pending);
+    this.text.addEventListener("copy", (event) => {
+      event.clipboardData.setData("text/plain", labelled(String(getSelection())));
+      event.preventDefault();
+    });
+    this.root = el(
+      "section",
+      { class: `arena-pane arena-pane-${side}`, "aria-label": `${title} (${n})` },
+      el(
+        "div",
+        { class: "arena-pane-head" },
+        el("span", { class: "arena-letter", "aria-hidden": "true" }, side.toUpperCase()),
+        el("h3", {}, title),
+        el("span", { class: "arena-ai", title: t("ai_note") }, t("ai")),
+        this.status,
+        this.copy,
+      ),
+      this.text,
+    );
+  }
+
+  /** Whether the reader is at the end, so that new text may carry them on. */
+  get atEnd() {
+    if (NARROW.matches) return this.text.getBoundingClientRect().bottom < innerHeight + NEAR_PX;
+    return this.text.scrollHeight - this.text.scrollTop - this.text.clientHeight < NEAR_PX;
+  }
+
+  carryOn() {
+    if (!NARROW.matches) this.text.scrollTop = this.text.scrollHeight;
+    else {
+      const below = this.text.getBoundingClientRect().bottom - innerHeight + 24;
+      if (below > 0) scrollBy(0, below);
+    }
+  }
+
+  take({ text, html }, follow) {
+    const carry = follow && this.atEnd;
+    this.skeleton.remove();
+    if (html === undefined) this.pending.append(text);
+    else {
+      this.append(html);
+      this.pending.textContent = text;
+    }
+    this.show("writing");
+    if (carry) this.carryOn();
+  }
+
+  // Rendered and cleaned on the server; the one place where HTML is set.
+  append(html) {
+    const before = this.done.childNodes.length;
+    this.done.insertAdjacentHTML("beforeend", html);
+    furnish([...this.done.childNodes].slice(before));
+  }
+
+  show(status) {
+    if (this.status.dataset.status === status) return;
+    this.status.dataset.status = status;
+    this.status.textContent = t(status);
+  }
+
+  finish(status) {
+    this.skeleton.remove();
+    this.show(status);
+    if (status === "failed" && !this.done.textContent && !this.pending.textContent) this.done.append(el("p", { class: "arena-soft" }, t("failed_text")));
+    this.copy.hidden = status === "failed";
+  }
+
+  /** What a screen reader is told when the answer has ended: all of a short one, the length of a long one. */
+  get spoken() {
+    const text = this.done.innerText.trim();
+    const said = text.length <= READ_ALOUD ? text : t("announce_long", { n: number(text.length) });
+    return t("announce_side", { side: this.title, status: this.status.textContent, text: said });
+  }
+}
+
+export class Turn {
+  constructor(n, prompt) {
+    this.n = n;
+    this.panes = Object.fromEntries(SIDES.map((side) => [side, new Pane(side, n)]));
+    this.seen = "a";
+    this.question = el("p", {}, prompt);
+    const row = el("div", { class: "arena-panes" }, ...SIDES.map((side) => this.panes[side].root));
+    this.switches = Object.fromEntries(
+      SIDES.map((side) => [
+        side,
+        el("button", { type: "button", "aria-pressed": String(side === "a"), on: { click: () => this.turnTo(side) } }, t(`show_${side}`)),
+      ]),
+    );
+    this.root = el(
+      "article",
+      { class: "arena-turn", "data-turn": String(n), "aria-label": t("turn", { n }) },
+      el("div", { class: "arena-question" }, el("h2", {}, t("turn", { n })), this.question),
+      el("div", { class: "arena-switch", role: "group", "aria-label": t("switch") }, ...SIDES.map((side) => this.switches[side])),
+      row,
+    );
+    this.row = row;
+    const watch = new IntersectionObserver(
+      (entries) => {
+        for (const entry of entries) if (entry.intersectionRatio > 0.6 && NARROW.matches) this.mark(entry.target === this.panes.a.root ? "a" : "b");
+      },
+      { root: row, threshold: [0.6] },
+    );
+    for (const side of SIDES) watch.observe(this.panes[side].root);
+    byId("arena-turns").append(this.root);
+  }
+
+  rename(prompt) {
+    this.question.textContent = prompt;
+  }
+
+  mark(side) {
+    this.seen = side;
+    for (const each of SIDES) this.switches[each].setAttribute("aria-pressed", String(each === side));
+  }
+
+  turnTo(side) {
+    this.mark(side);
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.row.scrollTo({ left: side === "a" ? 0 : this.row.scrollWidth, behavior: calm ? "auto" : "smooth" });
+  }
+
+  take(data) {
+    for (const side of SIDES) if (data[side]) this.panes[side].take(data[side], !NARROW.matches || this.seen === side);
+  }
+
+  finish(side, status) {
+    this.panes[side].finish(status);
+  }
+
+  get spoken() {
+    return SIDES.map((side) => this.panes[side].spoken).join(" ");
+  }
+
+  /** A turn as the server kept it. */
+  fill(answers) {
+    for (const side of SIDES) {
+      const answer = answers[side];
+      if (!answer) continue;
+      this.panes[side].append(answer.html);
+      this.panes[side].finish(answer.status);
+    }
+  }
+}

@@ -1,0 +1,44 @@
+"""The ledger in plain words: whether a receipt's vote stands in it, and the signatures over it."""
+
+import re
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+
+from arena.domain.errors import NotFound
+from arena.domain.stage import Stage
+from arena.record.ledger import Ledger
+from arena.web.layout import Layout
+
+_RECEIPT: Final = re.compile(r"[0-9a-f]{64}")
+SHOWN = 20
+
+
+def routes(layout: Layout, stage: Stage, ledger: Ledger) -> APIRouter:
+    """The routes of these pages."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/receipts")
+    def ask(request: Request, receipt: str = "") -> Response:
+        typed = "".join(receipt.split()).lower()[:200]
+        if not typed:
+            return layout.page(request, "receipts.html", title="title_receipts", typed="", state="ask")
+        if not _RECEIPT.fullmatch(typed):
+            return layout.page(request, "receipts.html", title="title_receipts", status=422, typed=typed, state="bad")
+        try:
+            found = ledger.inclusion(typed)
+        except NotFound:
+            return layout.page(
+                request, "receipts.html", title="title_receipts", status=404, typed=typed, state="unknown"
+            )
+        state = "pending" if found is None else "included"
+        return layout.page(request, "receipts.html", title="title_receipts", typed=typed, state=state, found=found)
+
+    @router.get("/checkpoints")
+    def checkpoints(request: Request) -> Response:
+        newest = ledger.newest(stage.id)
+        after = newest.size - SHOWN * 50 if newest else -1
+        signed = ledger.checkpoints(stage.id, max(-1, after))[-SHOWN:][::-1]
+        return layout.page(request, "checkpoints.html", title="title_checkpoints", signed=signed)
+
+    return router
