@@ -7,6 +7,7 @@ every sum is exact and the answer is the same to the last digit in any order of 
 `LiveRatings`. The rounding moves a standard error by about one part in a million.
 """
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Protocol
 
@@ -17,6 +18,8 @@ FROM_LEFT = np.array([2, 0, 1, 1])
 """Twice the share of the win that an outcome gives to the left side, in the order of the outcome codes."""
 _BLOCK = 4_000_000
 """Scores held at a time: bounds the memory for many voters and many models."""
+_PART = 32_768
+"""Votes read at a time, for the same reason as below."""
 _CACHED = 32_768
 """Scores multiplied at a time: they stay in the processor's cache."""
 
@@ -45,34 +48,37 @@ def fixed_point(p: NDArray[np.float64], bits: int) -> NDArray[np.int64]:
 
 
 class WholeVotes:
-    """Raw votes that each count once, with the voter's code beside each."""
+    """Raw votes that each count once, with the voter's code beside each; read in parts, so that nothing is copied whole."""
 
     def __init__(
         self,
         k: int,
-        key: NDArray[np.intp],
-        sides: tuple[NDArray[np.integer], NDArray[np.integer]],
+        a: NDArray[np.integer],
+        b: NDArray[np.integer],
+        outcome: NDArray[np.integer],
         voter: NDArray[np.integer],
-        left_out: NDArray[np.bool_] | None,
+        both_bad_counts: bool,
     ) -> None:
-        """Takes the votes' keys (left · 4k + right · 4 + outcome), sides, voters, and which of them the fit leaves out."""
-        self._k, self._key, self._sides, self._voter, self._left_out = k, key, sides, voter, left_out
+        self._k, self._a, self._b, self._outcome, self._voter = k, a, b, outcome, voter
+        self._fitted = np.array([True, True, True, both_bad_counts])
         self._voters = int(voter.max()) + 1 if voter.size else 0
 
     def sum_of_squares(self, members: NDArray[np.bool_]) -> int:
         """Σ n² over voters, exact."""
-        return self._all_squares if members.all() else self._squares(members[self._sides[0]])
+        return self._all_squares if members.all() else self._squares(members)
 
     @cached_property
     def _all_squares(self) -> int:
-        return self._squares(None)
+        return self._squares(np.ones(self._k, bool))
 
-    def _squares(self, chosen: NDArray[np.bool_] | None) -> int:
-        voter = self._voter if chosen is None else self._voter[chosen]
-        votes = np.bincount(voter, minlength=self._voters)
-        if self._left_out is not None:
-            unfitted = self._left_out if chosen is None else self._left_out[chosen]
-            votes -= np.bincount(voter[unfitted], minlength=self._voters)
+    def _squares(self, members: NDArray[np.bool_]) -> int:
+        counted = (members[:, None] & self._fitted).ravel().astype(np.int64)
+        votes = np.zeros(self._voters, np.int64)
+        for part in parts(len(self._a)):
+            kind = self._a[part].astype(np.intp)
+            kind *= 4
+            kind += self._outcome[part]
+            np.add.at(votes, self._voter[part].astype(np.intp), counted[kind])
         return int(votes @ votes)
 
     def score_gram(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -80,25 +86,42 @@ class WholeVotes:
         k = self._k
         bits = fixed_point_bits(self._all_squares)
         table = ((FROM_LEFT << bits) - fixed_point(p, bits)[:, :, None]).astype(np.float64)
-        if self._left_out is not None:
-            table[:, :, 3] = 0
-        table = table.ravel()
+        surprise = (table * self._fitted).ravel()
         gram = np.zeros((k, k), np.int64)
         block = max(1, _BLOCK // k)
         for start in range(0, self._voters, block):
-            size = min(block, self._voters - start)
-            key, voter, (left, right) = self._key, self._voter, self._sides
-            if size < self._voters:
-                here = np.flatnonzero((voter >= start) & (voter < start + size))
-                key, voter, left, right = key[here], voter[here], left[here], right[here]
-            surprise = table[key]
-            rows = (voter.astype(np.intp) - start) * k
-            rows += left
-            scores = sums(rows, surprise, size * k)
-            rows += right.astype(np.intp) - left
-            scores -= sums(rows, surprise, size * k)
-            gram += _exact_gram(scores.reshape(size, k))
+            scores = np.zeros(min(block, self._voters - start) * k)
+            for part in parts(len(self._a)):
+                self._score(scores, surprise, part, start)
+            gram += _exact_gram(scores.reshape(-1, k))
         return np.ldexp(gram.astype(np.float64), -2 * (bits + 1))
+
+    def _score(self, scores: NDArray[np.float64], surprise: NDArray[np.float64], part: slice, first_voter: int) -> None:
+        """Adds what a part of the votes gives to the scores (voters × k, flat) of the voters from `first_voter` on."""
+        k = self._k
+        left, right, row = (column[part].astype(np.intp) for column in (self._a, self._b, self._voter))
+        outcome = self._outcome[part]
+        row -= first_voter
+        row *= k
+        if len(scores) < self._voters * k:
+            here = np.flatnonzero((row >= 0) & (row < len(scores)))
+            left, right, row, outcome = left[here], right[here], row[here], outcome[here]
+        key = left * k
+        key += right
+        key *= 4
+        key += outcome
+        surprises = surprise[key]
+        left += row
+        right += row
+        np.add.at(scores, left, surprises)
+        np.subtract.at(scores, right, surprises)
+
+
+def parts(votes: int, at_least: int = 0) -> Iterator[slice]:
+    """The votes in parts, small enough for a processor's cache."""
+    step = max(_PART, at_least)
+    for start in range(0, votes, step):
+        yield slice(start, start + step)
 
 
 def sums(place: NDArray[np.intp], values: NDArray[np.float64], size: int) -> NDArray[np.float64]:

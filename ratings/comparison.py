@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ratings.clusters import Clusters, IndependentVotes, WeightedVotes, WholeVotes
+from ratings.clusters import Clusters, IndependentVotes, WeightedVotes, WholeVotes, parts
 from ratings.errors import ComparisonError
 
 BothBad = Literal["exclude", "tie"]
@@ -152,21 +152,33 @@ class Comparisons:
     def tally(self, both_bad: BothBad = "exclude") -> Tally:
         """Counts the comparisons; from here on neither their order nor their number costs anything."""
         k = len(self.models)
-        key = (self.a.astype(np.intp) * k + self.b) * len(OUTCOMES) + self.outcome
         shape = (k, k, len(OUTCOMES))
         if self.weight is not None:
             # Floating sums depend on their order, so weighted votes are summed in one canonical order.
+            key = self._keys(slice(None))
             voter = np.arange(len(self)) if self.voter is None else self.voter
             order = np.lexsort((self.weight, key) if self.voter is None else (self.weight, key, voter))
             key, weight = key[order], self.weight[order]
             voter = np.arange(len(self)) if self.voter is None else voter[order]
             counts = np.bincount(key, weight, minlength=4 * k * k).reshape(shape)
             return Tally(self.models, counts, both_bad, WeightedVotes(k, key, voter, weight, both_bad == "tie"))
-        counts = np.bincount(key, minlength=4 * k * k).reshape(shape)
+        counts = np.zeros(4 * k * k, np.int64)
+        for part in parts(len(self), at_least=len(counts)):
+            counts += np.bincount(self._keys(part), minlength=len(counts))
+        counts = counts.reshape(shape)
         if self.voter is None:
             return Tally(self.models, counts, both_bad, IndependentVotes(counts, both_bad == "tie"))
-        left_out = self.outcome == BOTH_BAD if both_bad == "exclude" else None
-        return Tally(self.models, counts, both_bad, WholeVotes(k, key, (self.a, self.b), self.voter, left_out))
+        votes = WholeVotes(k, self.a, self.b, self.outcome, self.voter, both_bad == "tie")
+        return Tally(self.models, counts, both_bad, votes)
+
+    def _keys(self, part: slice) -> NDArray[np.intp]:
+        """left · 4k + right · 4 + outcome of these votes."""
+        key = self.a[part].astype(np.intp)
+        key *= len(self.models)
+        key += self.b[part]
+        key *= len(OUTCOMES)
+        key += self.outcome[part]
+        return key
 
 
 def voters(frame: pd.DataFrame) -> tuple[NDArray[np.int32], NDArray]:
