@@ -66,6 +66,7 @@ def build(chosen: settings.Settings) -> FastAPI:
                 leaderboard=leaderboard,
                 views=views,
                 organizer=login.organizer,
+                health=roster.health,
                 secure_cookies=chosen.public_url.startswith("https://"),
                 trusted_proxies=chosen.trusted_proxies,
             )
@@ -120,7 +121,10 @@ def build(chosen: settings.Settings) -> FastAPI:
         ledger=ledger,
         leaderboard=leaderboard,
         views=views,
-        cookie_secrets=keys.cookie_secrets,
+        keys=keys,
+        exports=chosen.data_dir / "exports",
+        root=settings.ROOT,
+        webhooks=chosen.webhook_urls,
         public_url=chosen.public_url,
     )
     app.state.console_link = login.one_time_link

@@ -41,19 +41,22 @@ def log_in(page: Page, base: str) -> None:
 
 
 def test_the_organizer_sees_the_vote(browser: Browser, base: str) -> None:
-    """Without a login there is only the form; with one the console shows ratings and the export, and a vote moves it."""
+    """Without a login there is only the form; with one the console shows ratings and exports, and a vote moves it by itself within two seconds."""
     with visiting(browser, base) as watched:
         page = watched.page
         page.goto(f"{base}/organizer/")
         page.wait_for_selector("form[action='/organizer/login']")
-        assert page.locator("#organizer-ratings").count() == 0
+        assert page.locator("#console-live").count() == 0
         log_in(page, base)
-        expect(page.locator("#organizer-headline")).to_contain_text("투표 0건", timeout=30_000)
-        expect(page.locator("#organizer-ratings")).to_contain_text("가람팀")
-        assert "export" in (page.get_by_role("link", name="내려받기").get_attribute("href") or "")
+        votes = page.locator("#console-live .c-tile", has_text="투표").first
+        expect(votes).to_contain_text("투표0", timeout=30_000)
+        expect(page.locator("#c-live-ratings table")).to_contain_text("가람팀")
         citizen = Citizen(base).agree()
         battle = citizen.open()
         citizen.ask(battle)
         assert citizen.vote(battle).status_code == 201
-        expect(page.locator("#organizer-headline")).to_contain_text("투표 1건", timeout=15_000)
+        expect(votes).to_contain_text("투표1", timeout=2_000)
+        page.wait_for_selector("#c-live-ratings .c-plot svg.main-svg")
+        page.get_by_role("tab", name="내보내기").click()
+        expect(page.get_by_role("button", name="지금 내보내기")).to_be_visible()
         assert (watched.errors, watched.strangers) == ([], [])

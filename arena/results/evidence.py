@@ -1,6 +1,7 @@
 """What an export rests on: every sealed vote and every draw as a table, from which a stranger recomputes all numbers."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from io import BytesIO
 from typing import Any
 
@@ -130,7 +131,8 @@ def _vote(row: VoteRow, rule: Rule, beside: Sidecar) -> dict[str, Any]:
         "judge": told["voter"],
         "turn": told["turns"],
         "anony": True,
-        "tstamp": row.cast_at.timestamp(),
+        # The sealed moment has milliseconds, the record's column microseconds: what is published is what was sealed.
+        "tstamp": datetime.fromisoformat(told["cast_at"]).timestamp(),
         "identity_level": told["identity_level"],
         "draw": told["draw"],
         "reasons_a": told["reasons"]["a"],

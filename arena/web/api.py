@@ -1,7 +1,7 @@
 """The citizen's HTTP routes: everything a citizen does goes through here, and nothing here knows an entrant before the reveal."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
@@ -26,6 +26,7 @@ from arena.web import shapes
 from arena.web.address import client_address
 from arena.web.session import COOKIE, MAX_AGE_S, Sessions
 from arena.web.starters import default_starters
+from models.health import Health
 
 KEEP_ALIVE_S = 15.0
 BATTLES_LISTED = 100
@@ -42,6 +43,7 @@ class Services:
     leaderboard: Leaderboard
     views: LiveViews
     organizer: Callable[[Request], str | None]
+    health: Callable[[], Mapping[str, Health]]
     secure_cookies: bool
     trusted_proxies: int = 0
 

@@ -8,10 +8,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # What Gradio's own pages need. Everything else of Gradio's (uploads, file proxy, monitoring, deep links, API pages) does not exist here.
 _PAGE: Final = r"config/?|theme\.css|manifest\.json|favicon\.ico|(assets|static|svelte)/.+"
-_QUEUE: Final = r"gradio_api/(queue/(join|data)|startup-events|info|heartbeat/[\w-]+)"
 _ALLOWED: Final = re.compile(
     rf"/$|/({_PAGE})$|/gradio_api/(startup-events|info)$"
-    rf"|/organizer/?$|/organizer/({_PAGE}|{_QUEUE})$|/organizer/(login|logout|enter)$"
+    rf"|/organizer/?$|/organizer/({_PAGE}|gradio_api/(startup-events|info))$|/organizer/(login|logout|enter|console/.+)$"
     r"|/(my|how|rules|privacy|accessibility|receipts|checkpoints|leaderboard)$"
     r"|/(api/v1|arena-assets)/.+|/(healthz|readyz|metrics|openapi\.json)$|/\.well-known/jwks\.json$|/(login|logout)(/[\w-]+)?$"
 )

@@ -14,6 +14,8 @@ from joserfc.jwk import OctKey
 from starlette.datastructures import FormData
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from arena.web.assets import url
+
 COOKIE = "arena_organizer"
 MAX_AGE_S = 12 * 3600
 AUDIENCE = "organizer"
@@ -23,15 +25,15 @@ _PAGES = frozenset({"/organizer", "/organizer/"})
 
 _FORM = """<!doctype html>
 <html lang="ko"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>운영자 로그인 · K-AI Arena</title><link rel="stylesheet" href="/arena-assets/arena.css"></head>
-<body class="arena-login"><main><h1>운영자 로그인</h1><p lang="en">Organizer login</p>
+<title>운영자 로그인 · K-AI Arena</title><link rel="stylesheet" href="{style}"></head>
+<body class="c-login"><main><h1>운영자 로그인</h1><p lang="en">Organizer login</p>
 <form method="post" action="/organizer/login">
 <label for="name">이름 <span lang="en">Name</span></label>
 <input id="name" name="name" autocomplete="username" required maxlength="64" value="{name}">
 <label for="password">비밀번호 <span lang="en">Password</span></label>
 <input id="password" name="password" type="password" autocomplete="current-password" required maxlength="200">
 {error}
-<button type="submit">로그인 <span lang="en">Log in</span></button>
+<button type="submit" class="c-button c-primary">로그인 <span lang="en">Log in</span></button>
 </form></main></body></html>"""
 
 
@@ -68,7 +70,7 @@ class Login:
         return None
 
     async def _form(self) -> HTMLResponse:
-        return HTMLResponse(_FORM.format(name="", error=""))
+        return HTMLResponse(_FORM.format(name="", error="", style=url("console.css")))
 
     async def _enter(self, request: Request) -> Response:
         form: FormData = await request.form()
@@ -77,7 +79,7 @@ class Login:
             error = (
                 '<p role="alert">이름이나 비밀번호가 맞지 않습니다. <span lang="en">Wrong name or password.</span></p>'
             )
-            return HTMLResponse(_FORM.format(name=escape(name, quote=True), error=error), 401)
+            return HTMLResponse(_FORM.format(name=escape(name, quote=True), error=error, style=url("console.css")), 401)
         return self._welcome(name)
 
     async def _by_link(self, once: str = "") -> Response:

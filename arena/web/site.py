@@ -1,6 +1,7 @@
 """Puts the pages into the app: assets, login, the two Gradio apps, and the guard before all of them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import anyio.to_thread
 import gradio as gr
@@ -8,12 +9,16 @@ from fastapi import FastAPI, Request
 from starlette.middleware.cors import CORSMiddleware
 
 from arena.domain.stage import Stage
+from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.record.store import Store
 from arena.results.access import LiveViews
 from arena.results.leaderboard import Leaderboard
 from arena.web import citizen_page, leaderboard_page, my_page, organizer_page, proof_pages, public_pages
 from arena.web.assets import MOUNTED, Assets
+from arena.web.console.acts import Acts
+from arena.web.console.board import Board
+from arena.web.console.routes import routes as console_routes
 from arena.web.guard import Guard
 from arena.web.layout import Layout
 from arena.web.login import Door, Login
@@ -29,19 +34,30 @@ def mount(
     ledger: Ledger,
     leaderboard: Leaderboard,
     views: LiveViews,
-    cookie_secrets: Sequence[bytes],
+    keys: Keys,
+    exports: Path,
+    root: Path,
+    webhooks: Sequence[str],
     public_url: str,
 ) -> Login:
-    """Mounts everything people see; returns the organizers' login."""
-    login = Login(store.organizers.check, cookie_secrets, secure=public_url.startswith("https://"))
+    """Mounts everything people see; returns the organizers' login.
+
+    Args:
+        exports: the folder that holds a folder of exports for each stage.
+        root: the checkout, for the commit that exports name.
+        webhooks: who hears of a publication.
+    """
+    login = Login(store.organizers.check, keys.cookie_secrets, secure=public_url.startswith("https://"))
     app.include_router(login.router)
+    board = Board(stage, store, leaderboard, exports / stage.id, lambda: app.state.services.health())
+    app.include_router(console_routes(board, Acts(board, keys, root, webhooks), views))
     layout = Layout(stage)
     app.include_router(public_pages.routes(layout, stage, store))
     app.include_router(proof_pages.routes(layout, stage, ledger))
     app.include_router(my_page.routes(layout))
     app.include_router(leaderboard_page.routes(layout, stage, leaderboard))
     app.mount(MOUNTED, Assets())
-    _gradio(app, organizer_page.build(stage, leaderboard.snapshot), "/organizer", login=login, views=views)
+    _gradio(app, organizer_page.build(stage), "/organizer", head=organizer_page.HEAD, login=login, views=views)
     _gradio(app, citizen_page.build(stage), "/")
     # Our own CORS rule on the parent keeps Gradio from adding one that reflects any origin.
     app.add_middleware(CORSMiddleware, allow_origins=[public_url] if public_url else [])
@@ -57,6 +73,7 @@ def _gradio(
     page: gr.Blocks,
     path: str,
     *,
+    head: str | None = None,
     login: Login | None = None,
     views: LiveViews | None = None,
 ) -> None:
@@ -74,6 +91,7 @@ def _gradio(
         path=path,
         auth_dependency=organizer if login else None,
         theme=citizen_page.theme(),
+        head=head,
         show_error=False,
         max_file_size="1kb",
         footer_links=[],

@@ -6,7 +6,7 @@ from itertools import pairwise
 from arena.domain.stage import StageStatus
 from arena.results.leaderboard import Snapshot
 from arena.web.console import palette
-from arena.web.console.section import Section, Table, Tile, listed, number, percent, span
+from arena.web.console.section import Section, Table, Tile, listed, number, particle, percent, span
 from ratings.result import EntrantRating, Pair
 
 EMPTY = "아직 집계된 투표가 없습니다."
@@ -159,6 +159,7 @@ def pairs(seen: Snapshot) -> Section:
     figure = None
     if order:
         cells = [[share.get((row, column)) for column in order] for row in order]
+        reach = max([15.0, *(abs(100 * won / n - 50) for won, n in share.values() if n)])
         figure = {
             "data": [
                 {
@@ -172,8 +173,8 @@ def pairs(seen: Snapshot) -> Section:
                     ],
                     "texttemplate": "%{text}",
                     "hovertemplate": "%{y} 대 %{x}: %{z:.1f}%<extra></extra>",
-                    "zmin": 0,
-                    "zmax": 100,
+                    "zmin": 50 - reach,
+                    "zmax": 50 + reach,
                     "colorscale": palette.DIVERGING,
                     "xgap": 3,
                     "ygap": 3,
@@ -311,7 +312,7 @@ def exposure(seen: Snapshot) -> Section:
                 "name": label,
                 "x": names,
                 "y": [counted[entrant] for entrant in seen.entrants],
-                "marker": {"color": shade, "pattern": {"shape": pattern, "fgopacity": 0.45, "size": 6}},
+                "marker": {"color": shade, "pattern": palette.pattern(pattern)},
                 "hovertemplate": f"%{{x}} {label} %{{y:,}}번<extra></extra>",
             }
             for label, counted, shade, pattern in (
@@ -354,7 +355,11 @@ def _verdict(seen: Snapshot, rows: Sequence[EntrantRating], planned_advance: int
     first = rows[0]
     level = [_team(seen, r.model) for r in rows[1:] if frozenset((first.model, r.model)) not in apart]
     lead = f"{_team(seen, first.model)}의 레이팅이 가장 높습니다"
-    lead += f"({listed(level)}과(와)는 아직 구분되지 않습니다)." if level else "(다른 모든 팀과 구분됩니다)."
+    lead += (
+        f"({particle(listed(level), '과는', '와는')} 아직 구분되지 않습니다)."
+        if level
+        else "(다른 모든 팀과 구분됩니다)."
+    )
     if not 0 < planned_advance < len(rows):
         return lead
     above, below = next(pair for n, pair in enumerate(pairwise(rows), start=1) if n == planned_advance)

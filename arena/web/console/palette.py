@@ -26,6 +26,11 @@ def symbol(n: int) -> str:
     return SYMBOLS[(n + n // len(SERIES)) % len(SYMBOLS)]
 
 
+def pattern(shape: str) -> dict[str, Any]:
+    """Of a bar, so that its colour is not alone; none where `shape` is empty."""
+    return {"shape": shape, "fillmode": "overlay", "fgcolor": "#FFFFFF", "fgopacity": 0.6, "size": 6}
+
+
 def layout(*, height: int, legend: bool = False, **more: Any) -> dict[str, Any]:
     """What all figures share. Text and grid colours come from the page, so that they follow light and dark."""
     base: dict[str, Any] = {
@@ -38,7 +43,7 @@ def layout(*, height: int, legend: bool = False, **more: Any) -> dict[str, Any]:
         "yaxis": {"automargin": True, "fixedrange": True, "zeroline": False},
     }
     if legend:
-        base["legend"] = {"orientation": "h", "x": 0, "y": -0.18, "yanchor": "top"}
+        base["legend"] = {"orientation": "h", "traceorder": "normal", "x": 0, "y": -0.18, "yanchor": "top"}
     for axis in ("xaxis", "yaxis"):
         base[axis] |= more.pop(axis, {})
     return base | more
@@ -96,10 +101,10 @@ def stacked(names: Sequence[str], series: Mapping[str, tuple[Sequence[float], st
                 "name": label,
                 "y": list(names),
                 "x": [100 * share for share in shares],
-                "marker": {"color": shade, "pattern": {"shape": pattern, "fgopacity": 0.45, "size": 6}},
+                "marker": {"color": shade, "pattern": pattern(shape)},
                 "hovertemplate": f"%{{y}}<br>{label} %{{x:.1f}}%<extra></extra>",
             }
-            for label, (shares, shade, pattern) in series.items()
+            for label, (shares, shade, shape) in series.items()
         ],
         "layout": layout(
             height=110 + 40 * max(len(names), 2),

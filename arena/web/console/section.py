@@ -6,12 +6,14 @@ import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import orjson
 
 from arena.results.document import safe_cell
 
+KST = timezone(timedelta(hours=9))
 Figure = Mapping[str, Any]
 """A plotly figure as its JSON: `{"data": […], "layout": {…}}`. The tests hold every one against plotly's own schema."""
 Cell = str | int | float | None
@@ -112,3 +114,16 @@ def span(low: float | None, high: float | None, digits: int = 0) -> str:
 def listed(names: Sequence[str]) -> str:
     """Names in a sentence."""
     return ", ".join(names)
+
+
+def particle(word: str, closed: str, opened: str) -> str:
+    """The word with the particle that suits its last sound: `particle("가람팀", "은", "는")`; after anything but Hangul both stand."""
+    last = word[-1:]
+    if not "가" <= last <= "힣":
+        return f"{word}{closed}({opened})"
+    return word + (closed if (ord(last) - ord("가")) % 28 else opened)
+
+
+def clock(moment: datetime | None) -> str:
+    """A moment as Koreans write it, in their time."""
+    return "–" if moment is None else moment.astimezone(KST).strftime("%Y-%m-%d %H:%M:%S")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -11,12 +11,11 @@ from arena.results.chronicle import Chronicle
 from arena.results.exposure import ExposureTable
 from arena.results.variants import FEWEST_VOTES, Part, Standing, Variant
 from arena.web.console import palette
-from arena.web.console.section import Figure, Section, Table, listed, number, percent
+from arena.web.console.section import KST, Figure, Section, Table, listed, number, particle, percent
 from ratings.elo import EloTrace
 from ratings.planning import VotesNeeded
 from ratings.robustness import Fragility
 
-KST = timezone(timedelta(hours=9))
 EMPTY = "아직 집계된 투표가 없습니다."
 VARIANTS = {
     "declared": "공식 (선언된 규칙)",
@@ -51,8 +50,8 @@ class Seen:
     elo: EloTrace | None
     variants: Sequence[Variant]
     parts: Sequence[Part]
-    needed: Sequence[tuple[str, str, VotesNeeded]]
-    """Neighbours in rank, with how many more votes tell them apart."""
+    needed: Sequence[tuple[str, str, VotesNeeded | None]]
+    """Neighbours in rank, with how many more votes tell them apart; None where they stand exactly level."""
     needed_all: VotesNeeded | None
     fragile: Sequence[Fragility]
     strata: Sequence[Mapping[str, object]]
@@ -108,7 +107,14 @@ def over_time(seen: Seen) -> Section:
             legend=True,
             xaxis={"type": "date", "tickformat": "%m-%d %H:%M" if step < 86400 else "%m-%d"},
             yaxis={"rangemode": "tozero", "title": {"text": "투표"}},
-            yaxis2={"overlaying": "y", "side": "right", "rangemode": "tozero", "showgrid": False, "fixedrange": True},
+            yaxis2={
+                "overlaying": "y",
+                "side": "right",
+                "rangemode": "tozero",
+                "showgrid": False,
+                "fixedrange": True,
+                "automargin": True,
+            },
         ),
     }
     label = {600: "10분", 3600: "한 시간", 86400: "하루"}[step]
@@ -231,7 +237,11 @@ def part(seen: Seen, kind: str) -> Section:
 def needed(seen: Seen) -> Section:
     """How many more votes until neighbours are told apart."""
     rows = [
-        (seen.team(upper), seen.team(lower), _votes(found.uniform), _votes(found.adaptive))
+        (
+            seen.team(upper),
+            seen.team(lower),
+            *(("정확히 같음",) * 2 if found is None else (_votes(found.uniform), _votes(found.adaptive))),
+        )
         for upper, lower, found in seen.needed
     ]
     says = EMPTY
@@ -258,7 +268,7 @@ def robustness(seen: Seen) -> Section:
     weakest = min((f for f in seen.fragile if f.votes is not None), key=lambda f: f.votes or 0, default=None)
     says = EMPTY
     if weakest is not None:
-        says = f"가장 약한 곳은 {seen.team(weakest.upper)}과(와) {seen.team(weakest.lower)} 사이입니다. {number(weakest.votes)}표를 빼면 순서가 바뀝니다."
+        says = f"가장 약한 곳은 {particle(seen.team(weakest.upper), '과', '와')} {seen.team(weakest.lower)} 사이입니다. {number(weakest.votes)}표를 빼면 순서가 바뀝니다."
     return Section(
         "robustness",
         "순서가 얼마나 단단한가",

@@ -1,0 +1,308 @@
+"""The board: every document of the console, made once for everybody who looks, away from the event loop, each on a clock that its cost sets."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from arena.domain.errors import ArenaError
+from arena.domain.pairing import rule_of as draw_rule_of
+from arena.domain.stage import Stage
+from arena.record.activity import Activity
+from arena.record.stages import StageRecord
+from arena.record.store import Store
+from arena.results.access import viewers
+from arena.results.chronicle import Chronicle, Chronicler
+from arena.results.counting import Rule, rule_of
+from arena.results.export import known
+from arena.results.exposure import exposure
+from arena.results.integrity import active_exclusions, history
+from arena.results.leaderboard import Leaderboard, Snapshot
+from arena.results.population import rake, strata_section
+from arena.results.proposals import Proposal, propose
+from arena.results.removal import removals
+from arena.results.variants import Variants
+from arena.web.console import exports, integrity, live, operations, trends
+from arena.web.console.section import Document, clock
+from models.health import Health
+from ratings.elo import elo
+from ratings.errors import RatingsError
+from ratings.planning import VotesNeeded, votes_to_separate, votes_to_separate_all
+from ratings.result import Ratings
+from ratings.robustness import Fragility, robustness
+
+log = logging.getLogger(__name__)
+
+Name = Literal["live", "trends", "operations", "integrity", "exports"]
+NAMES: tuple[Name, ...] = get_args(Name)
+EFFECTS = 20
+"""For so many of the most striking proposals, the order without them is worked out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How often a document may be made again: never sooner than `least_s`, and never more than 1/`rest` of the time."""
+
+    least_s: float
+    rest: float
+
+
+CLOCKS: Mapping[Name, Clock] = {
+    "live": Clock(0.5, 10),
+    "operations": Clock(1.0, 20),
+    "exports": Clock(2.0, 20),
+    "trends": Clock(5.0, 20),
+    "integrity": Clock(10.0, 30),
+}
+SLOW: frozenset[Name] = frozenset({"trends", "integrity"})
+
+
+class _Kept:
+    """One document, and when it may be made again."""
+
+    def __init__(self) -> None:
+        self.document: Document | None = None
+        self.basis: object = None
+        """What it was made from: when that is the same, it is not made again."""
+        self.due = 0.0
+        self.making: asyncio.Task[Document] | None = None
+
+
+class Board:
+    """The documents of one stage in this process."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        store: Store,
+        leaderboard: Leaderboard,
+        shelf: Path,
+        health: Callable[[], Mapping[str, Health]],
+    ) -> None:
+        """`shelf`: where the stage's exports are; `health()` is asked on the event loop."""
+        self.stage = stage
+        self.store = store
+        self.shelf = shelf
+        self.proposals: Mapping[str, Proposal] = {}
+        """What the integrity tab shows, by key: only that can be acted on."""
+        self.checks: dict[str, exports.Check] = {}
+        self._leaderboard = leaderboard
+        self._health = health
+        self._chronicler = Chronicler(store, stage)
+        self._activity = Activity(store.database)
+        self._kept: dict[Name, _Kept] = {name: _Kept() for name in NAMES}
+        self._quick = ThreadPoolExecutor(1, thread_name_prefix="console")
+        self._slow = ThreadPoolExecutor(1, thread_name_prefix="console-slow")
+        self._proposed: tuple[object, list[Proposal]] = (None, [])
+
+    async def document(self, name: Name) -> Document:
+        """The newest document; a slow one may be as old as its clock allows.
+
+        Raises:
+            Unavailable: the record cannot be read, and nothing was made before.
+        """
+        kept = self._kept[name]
+        if kept.making is None and (kept.document is None or time.monotonic() >= kept.due):
+            kept.making = asyncio.create_task(self._renewed(name, kept))
+        if kept.making is not None and (kept.document is None or name not in SLOW):
+            return await asyncio.shield(kept.making)
+        assert kept.document is not None  # noqa: S101 - made, or being made and waited for
+        return kept.document
+
+    def touch(self) -> None:
+        """Somebody has acted: everything is made again when next asked for."""
+        for kept in self._kept.values():
+            kept.due, kept.basis = 0.0, None
+
+    async def run(self, call: Callable[[], Any], *, slow: bool = True) -> Any:
+        """Runs an act in the console's own threads: the event loop never waits for it."""
+        return await asyncio.get_running_loop().run_in_executor(self._slow if slow else self._quick, call)
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._quick.shutdown(wait=False, cancel_futures=True)
+        self._slow.shutdown(wait=False, cancel_futures=True)
+
+    # --- making -------------------------------------------------------------------------------------------------------
+
+    async def _renewed(self, name: Name, kept: _Kept) -> Document:
+        health = self._health() if name == "operations" else {}
+        loop, started = asyncio.get_running_loop(), time.monotonic()
+        try:
+            made, basis = await loop.run_in_executor(
+                self._slow if name in SLOW else self._quick, lambda: self._made(name, health, kept.basis)
+            )
+            if made is not None:
+                kept.document, kept.basis = made, basis
+        except ArenaError:
+            if kept.document is None:
+                raise
+            log.warning("the %s tab of the console is not renewed; the last one is shown", name, exc_info=True)
+        finally:
+            ended = time.monotonic()
+            kept.due = ended + max(CLOCKS[name].least_s, CLOCKS[name].rest * (ended - started))
+            kept.making = None
+        assert kept.document is not None  # noqa: S101 - made now, or before
+        return kept.document
+
+    def _made(self, name: Name, health: Mapping[str, Health], before: object) -> tuple[Document | None, object]:
+        """The document and what it was made from; none when that is what it was made from before."""
+        record = known(self.store, self.stage.id)
+        match name:
+            case "live":
+                seen = self._leaderboard.snapshot()
+                basis: object = (seen, record.status, record.paused_at)
+                return (None if basis == before else self._live(seen, record)), basis
+            case "operations":
+                return self._operations(record, health), None
+            case "exports":
+                return self._exports(record), None
+            case "trends":
+                votes, rule, basis = self._followed()
+                return (None if basis == before else self._trends(votes, rule, record)), basis
+            case "integrity":
+                votes, rule, basis = self._followed()
+                basis = (basis, len(self.store.events.of_stage(self.stage.id, "ratings.seen")), record.status)
+                return (None if basis == before else self._integrity(votes, rule, record)), basis
+
+    def _followed(self) -> tuple[Chronicle, Rule, tuple[Any, ...]]:
+        votes = self._chronicler.chronicle()
+        excluded = {battle: reason.value for battle, reason in active_exclusions(self.store, self.stage.id).items()}
+        removed = frozenset(removal.entrant for removal in removals(self.store, self.stage.id))
+        rule = rule_of(self.stage, excluded, removed)
+        return votes, rule, (len(votes), rule)
+
+    def _live(self, seen: Snapshot, record: StageRecord) -> Document:
+        return Document(
+            clock(seen.as_of),
+            live.tiles(seen, record.status, paused=record.paused_at is not None),
+            live.sections(seen, self.stage.component_max, self.stage.planned_advance),
+        )
+
+    def _operations(self, record: StageRecord, health: Mapping[str, Health]) -> Document:
+        now, stage_id = datetime.now(UTC), self.stage.id
+        seen = operations.Seen(
+            stage=self.stage,
+            record=record,
+            now=now,
+            votes=self.store.votes.count(stage_id),
+            running=self._activity.running(stage_id, now),
+            battles_by_minute=self._activity.battles_by_minute(stage_id, now - operations.HOUR),
+            votes_by_minute=self._activity.votes_by_minute(stage_id, now - operations.HOUR),
+            voids=self._activity.voids(stage_id, now - operations.DAY),
+            failures=self._activity.failures(stage_id, now - operations.DAY),
+            health=health,
+            removed=removals(self.store, stage_id),
+            events=self.store.events.of_stage(stage_id),
+        )
+        return Document(clock(now), operations.tiles(seen), operations.sections(seen), operations.forms(seen))
+
+    def _exports(self, record: StageRecord) -> Document:
+        found = exports.shelved(self.shelf)
+        events = self.store.events.of_stage(self.stage.id)
+        made = exports.sections(self.stage.id, found, self.checks, events)
+        forms = exports.forms() if record.opened_at else ()
+        return Document(clock(datetime.now(UTC)), exports.tiles(found, record.status), made, forms)
+
+    def _trends(self, votes: Chronicle, rule: Rule, record: StageRecord) -> Document:
+        fits = Variants(self.stage, record.file_sha256)
+        entrants, counted = fits.entrants(rule), votes.counted(rule)
+        strata = self.stage.population.strata
+        people = self.store.strata.of_voters(self.stage.id) if strata else {}
+        compared = votes.comparisons(counted, entrants)
+        ratings = fits.rated(votes, counted, entrants) if len(compared) else None
+        needed, needed_all = _needed(ratings)
+        seen = trends.Seen(
+            stage=self.stage,
+            votes=votes,
+            elo=elo(compared, both_bad=self.stage.protocol.both_bad) if len(compared) else None,
+            variants=fits.all(votes, rule, self._battles_proposed(votes, rule), people) if len(votes) else (),
+            parts=fits.parts(votes, rule),
+            needed=needed,
+            needed_all=needed_all,
+            fragile=self._fragile(ratings, compared),
+            strata=strata_section(people, strata, rake(people, self.stage.population.margins) if people else None)
+            if strata
+            else (),
+            draws=exposure((d.draw for d in self.store.battles.drawn(self.stage.id)), draw_rule_of(self.stage)),
+        )
+        return Document(clock(datetime.now(UTC)), (), trends.sections(seen))
+
+    def _integrity(self, votes: Chronicle, rule: Rule, record: StageRecord) -> Document:
+        found = self._proposed_for(votes, rule)
+        self.proposals = {integrity.key_of(proposal): proposal for proposal in found}
+        fits = Variants(self.stage, record.file_sha256)
+        proposed = frozenset(battle for proposal in found for battle in proposal.battles)
+        variants = [] if not len(votes) else fits.all(votes, rule, proposed, {})
+        seen = integrity.Seen(
+            stage=self.stage,
+            status=record.status,
+            votes=len(votes),
+            proposals=found,
+            effects=self._effects(fits, votes, rule, found),
+            variants=[v for v in variants if v.name in ("raw", "declared", "cleaned")],
+            history=history(self.store, self.stage.id),
+            active=active_exclusions(self.store, self.stage.id),
+            viewers=viewers(self.store, self.stage.id),
+        )
+        return Document(clock(datetime.now(UTC)), integrity.tiles(seen), integrity.sections(seen))
+
+    # --- parts of them ------------------------------------------------------------------------------------------------
+
+    def _proposed_for(self, votes: Chronicle, rule: Rule) -> list[Proposal]:
+        """The integrity tests, run once for the same votes and exclusions whichever tab asks."""
+        basis = (len(votes), rule)
+        if self._proposed[0] != basis:
+            self._proposed = (basis, propose(self.store, self.stage))
+        return self._proposed[1]
+
+    def _battles_proposed(self, votes: Chronicle, rule: Rule) -> frozenset[str]:
+        return frozenset(battle for proposal in self._proposed_for(votes, rule) for battle in proposal.battles)
+
+    def _effects(self, fits: Variants, votes: Chronicle, rule: Rule, found: list[Proposal]) -> dict[str, str]:
+        """What each of the most striking proposals alone would do to the order."""
+        entrants, counted = fits.entrants(rule), votes.counted(rule)
+        before = fits.rated(votes, counted, entrants) if counted.any() else None
+        if before is None:
+            return {}
+        effects: dict[str, str] = {}
+        for proposal in found[:EFFECTS]:
+            left = counted & ~votes.among(frozenset(proposal.battles))
+            after = fits.rated(votes, left, entrants) if left.any() else None
+            effects[integrity.key_of(proposal)] = "–" if after is None else self._difference(before, after)
+        return effects
+
+    def _difference(self, before: Ratings, after: Ratings) -> str:
+        moved, most = [], 0.0
+        for was, now in zip(before.rows, after.rows, strict=True):
+            if was.rank != now.rank:
+                moved.append(f"{self.stage.entrant(was.model).team.ko} {was.rank}→{now.rank}위")
+            if was.rating is not None and now.rating is not None:
+                most = max(most, abs(now.rating - was.rating))
+        return ", ".join(moved) if moved else f"순서 그대로 (레이팅 최대 {most:.1f})"
+
+    def _fragile(self, ratings: Ratings | None, compared: Any) -> tuple[Fragility, ...]:
+        protocol = self.stage.protocol
+        if ratings is None or protocol.prior == 0:
+            return ()
+        return robustness(compared, prior=protocol.prior, both_bad=protocol.both_bad)
+
+
+def _needed(ratings: Ratings | None) -> tuple[list[tuple[str, str, VotesNeeded | None]], VotesNeeded | None]:
+    """For each two neighbours in rank, how many more votes; and for all of them."""
+    if ratings is None:
+        return [], None
+    found: list[tuple[str, str, VotesNeeded | None]] = []
+    ranked = [row for row in ratings.by_rank() if row.group == 0]
+    for upper, lower in pairwise(ranked):
+        try:
+            found.append((upper.model, lower.model, votes_to_separate(ratings, upper.model, lower.model)))
+        except RatingsError:  # exactly level: no number of votes separates equals
+            found.append((upper.model, lower.model, None))
+    return found, votes_to_separate_all(ratings)
