@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -73,9 +74,12 @@ def build(chosen: settings.Settings) -> FastAPI:
             tending = asyncio.gather(
                 arena.tend(), ledger_routes.keep_signing(ledger, arena), keep_delivering(store, keys)
             )
+            # What the libraries brought stays: looking at all of it again, the collector would stop the loop for half a second.
+            gc.freeze()
             try:
                 yield
             finally:
+                gc.unfreeze()
                 tending.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await tending

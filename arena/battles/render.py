@@ -41,6 +41,8 @@ _ATTRIBUTES = {
 }
 _CODE_CHARS = 20_000
 _MATH_CHARS = 1_000
+_PATIENCE = 2_000
+"""A block of so many characters has grown by half before anybody looks for its end again: the work stays linear in the answer."""
 _formatter = HtmlFormatter(nowrap=True, classprefix="hl-")
 
 
@@ -69,6 +71,8 @@ def _markdown() -> MarkdownIt:
 
 
 _md = _markdown()
+_blocks = _markdown()
+_blocks.core.ruler.enableOnly(["normalize", "block"])
 
 
 def _safe(html: str) -> str:
@@ -101,6 +105,7 @@ class BlockRenderer:
 
     def __init__(self) -> None:
         self._pending = ""
+        self._looked_at = 0
 
     def feed(self, text: str, *, end: bool = False) -> tuple[str, str | None]:
         """Takes new text; returns `(text, html)`.
@@ -114,17 +119,19 @@ class BlockRenderer:
             self._pending = ""
             return "", html
         # A block can only be finished by a line's end.
-        if "\n" not in text:
+        if "\n" not in text or _PATIENCE < len(self._pending) < 1.5 * self._looked_at:
             return text, None
         start = self._last_block()
         if start == 0:
+            self._looked_at = len(self._pending)
             return text, None
+        self._looked_at = 0
         finished, self._pending = self._pending[:start], self._pending[start:]
         return self._pending, render(finished)
 
     def _last_block(self) -> int:
         """Where the last top-level block begins: everything before it can no longer change."""
-        lines = [t.map[0] for t in _md.parse(self._pending) if t.level == 0 and t.map and t.nesting >= 0]
+        lines = [t.map[0] for t in _blocks.parse(self._pending) if t.level == 0 and t.map and t.nesting >= 0]
         if len(lines) < 2:
             return 0
         # Not splitlines(): Markdown knows one line end, Unicode ten.
