@@ -14,7 +14,7 @@ def _between(before: str, unit: str, after: str) -> Callable[[int], str]:
 HTML = (
     "<script>alert(1)</script><img src=x onerror=alert(1)><svg/onload=alert(1)><iframe src=javascript:alert(1)></iframe>"
     '<a href="javascript:alert(1)">누르세요</a><style>*{display:none}</style><form action=https://evil.example><input type=password>'
-    "<math><mtext><table><mglyph><style><!--</style><img title=\"--&gt;&lt;img src=1 onerror=alert(1)&gt;\">"
+    '<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror=alert(1)&gt;">'
 )
 MARKDOWN = (
     "[누르세요](javascript:alert(1)) ![](https://evil.example/x.png) <https://evil.example> [a](data:text/html,<script>alert(1)</script>)\n"

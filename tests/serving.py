@@ -1,11 +1,12 @@
 """The real app on a real socket, and a citizen who speaks HTTP to it."""
 
+import asyncio
 import contextlib
 import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,16 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(data_dir: Path, stage: str | Path, *, database_url: str = "", port: int = 0, **knobs: Any) -> Iterator[str]:
-    """Serves in a thread until the block ends; gives the base address."""
+def serving(
+    data_dir: Path,
+    stage: str | Path,
+    *,
+    database_url: str = "",
+    port: int = 0,
+    watch: Callable[[asyncio.AbstractEventLoop], None] | None = None,
+    **knobs: Any,
+) -> Iterator[str]:
+    """Serves in a thread until the block ends; gives the base address. `watch` is given the server's loop."""
     if isinstance(stage, str):
         data_dir.mkdir(parents=True, exist_ok=True)
         path = data_dir / "stage.toml"
@@ -77,6 +86,8 @@ def serving(data_dir: Path, stage: str | Path, *, database_url: str = "", port: 
             if not thread.is_alive() or time.monotonic() > deadline:
                 raise RuntimeError("the arena did not start")
             time.sleep(0.02)
+        if watch is not None:
+            watch(server.servers[0].get_loop())
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
