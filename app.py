@@ -33,7 +33,7 @@ from arena.results.export import git_commit
 from arena.results.leaderboard import Leaderboard
 from arena.results.push import keep_delivering
 from arena.results.shelf import Shelf
-from arena.web import api, export_routes, ledger_routes, oidc, problems, site
+from arena.web import about_routes, api, export_routes, ledger_routes, oidc, problems, site
 from arena.web.session import Sessions
 from models.errors import ModelError
 from models.roster import Roster
@@ -97,6 +97,7 @@ def build(chosen: settings.Settings) -> FastAPI:
     problems.install(app)
     app.include_router(api.router)
     app.include_router(api.health)
+    app.include_router(about_routes.router)
     if stage.population.identity == "oidc":
         provider = oidc.Provider.declared(
             issuer=chosen.oidc_issuer,
@@ -117,7 +118,7 @@ def build(chosen: settings.Settings) -> FastAPI:
     app.include_router(ledger_routes.routes(ledger, keys, stage.id))
     shelf = Shelf(store, keys, chosen.data_dir / "exports", git_commit(settings.ROOT))
     desk = export_routes.Desk(store, keys, shelf)
-    app.include_router(export_routes.routes(desk, lambda request: login.organizer(request) is not None))
+    app.include_router(export_routes.routes(desk, lambda request: login.organizer(request)))
     login = site.mount(
         app,
         stage=stage,

@@ -26,6 +26,12 @@ class Strata:
                 ]
                 connection.execute(insert(strata), rows)
 
+    def of_citizen(self, citizen_id: str) -> dict[str, str]:
+        """One citizen's answers, `{stratum: category}`."""
+        with self._database.reading() as connection:
+            chosen = select(strata.c.stratum, strata.c.category).where(strata.c.citizen_id == citizen_id)
+            return {row.stratum: row.category for row in connection.execute(chosen)}
+
     def of_voters(self, stage_id: str) -> dict[str, dict[str, str]]:
         """What the voters of a stage have said, `{voter: {stratum: category}}`; who has said nothing is there, empty."""
         with self._database.reading() as connection:

@@ -17,7 +17,7 @@ from arena.domain.battle import Side
 from arena.domain.citizen import Citizen
 from arena.domain.errors import Forbidden, Unauthorized, Unusable
 from arena.domain.pairing import commitment
-from arena.domain.stage import StageStatus
+from arena.domain.stage import STRATA_CONSENT, StageStatus
 from arena.domain.vote import Winner
 from arena.record.stages import StageRecord
 from arena.results.access import LiveViews
@@ -212,6 +212,8 @@ async def session(
         )
     answers = {c.id: (c.version, c.id in asked.consents) for c in declared.consents}
     await here.arena.recorded(here.arena.store.citizens.enrol, citizen, answers, here.arena.now())
+    if STRATA_CONSENT not in asked.consents and declared.population.strata:
+        await here.arena.recorded(here.arena.store.strata.answer, citizen.id, {}, here.arena.now())
     return {"consents": sorted(asked.consents)}
 
 

@@ -22,10 +22,12 @@ from arena.record.api_keys import Scope
 from arena.record.keys import Keys
 from arena.record.stages import StageRecord
 from arena.record.store import Store
+from arena.results.access import LiveViews
 from arena.results.disclosure import top_and_mean
 from arena.results.document import JSON, SCORES, SUMS, VOTES
 from arena.results.export import make
 from arena.results.shelf import Shelf
+from arena.web import shapes
 
 Format = Literal["json", "csv", "parquet", "zip"]
 FILE_OF: dict[Format, str] = {"json": JSON, "csv": SCORES, "parquet": VOTES}
@@ -35,6 +37,13 @@ MEDIA_TYPE: dict[Format, str] = {
     "csv": "text/csv; charset=utf-8",
     "parquet": "application/vnd.apache.parquet",
     "zip": "application/zip",
+}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The export in this format",
+        "content": {media.split(";")[0]: {} for media in MEDIA_TYPE.values()},
+    },
+    304: {"description": "It is the one that you have"},
 }
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -58,6 +67,7 @@ class Desk:
         self._store = store
         self._keys = keys
         self._shelf = shelf
+        self._views: dict[str, LiveViews] = {}
 
     def stages(self) -> list[dict[str, Any]]:
         """What anybody may know of every stage: what was committed to, and when."""
@@ -74,7 +84,7 @@ class Desk:
             raise NotFound("stage_not_found", "이 아레나에 없는 단계예요.", "There is no such stage in this arena.")
         return record
 
-    def give(self, stage_id: str, format: Format, key: str | None, *, organizer: bool, now: datetime) -> Copy:
+    def give(self, stage_id: str, format: Format, key: str | None, organizer: str | None, now: datetime) -> Copy:
         """The export in this format, as far as this reader may have it.
 
         Raises:
@@ -82,12 +92,13 @@ class Desk:
             Unauthorized, Forbidden: not to this reader.
         """
         record = self.record(stage_id)
-        if organizer and record.frozen_at is None:
-            return self._preliminary(stage_id, format, now)
-        if not organizer and key is None:
-            return self._public(record, format, now)
         if key is not None:
             self._admit(stage_id, format, key, now)
+        elif organizer is None:
+            return self._public(record, format, now)
+        elif record.frozen_at is None:
+            self._views.setdefault(stage_id, LiveViews(self._store, stage_id)).note(organizer)
+            return self._preliminary(stage_id, format, now)
         return self._whole(stage_id, format, now, public=False)
 
     def _admit(self, stage_id: str, format: Format, key: str, now: datetime) -> None:
@@ -141,21 +152,21 @@ class Desk:
         return Copy(data, _tag(data), f"preliminary-{bundle.folder}{suffix}", public=False)
 
 
-def routes(desk: Desk, is_organizer: Callable[[Request], bool]) -> APIRouter:
-    """The routes of the desk."""
+def routes(desk: Desk, organizer: Callable[[Request], str | None]) -> APIRouter:
+    """The routes of the desk; `organizer` says which organizer a request comes from."""
     router = APIRouter(prefix="/api/v1/stages")
 
-    @router.get("")
+    @router.get("", response_model=list[shapes.StageFacts])
     async def stages() -> list[dict[str, Any]]:
         """Every stage of this arena: its status, and the hashes that were committed to when it opened."""
         return await run_in_threadpool(desk.stages)
 
-    @router.get("/{stage_id}")
+    @router.get("/{stage_id}", response_model=shapes.StageFacts)
     async def stage(stage_id: StageId) -> dict[str, Any]:
         """One of them."""
         return _facts(await run_in_threadpool(desk.record, stage_id))
 
-    @router.get("/{stage_id}/export", response_class=Response)
+    @router.get("/{stage_id}/export", response_class=Response, responses=_ANSWERS)
     async def export(
         request: Request,
         stage_id: StageId,
@@ -166,9 +177,7 @@ def routes(desk: Desk, is_organizer: Callable[[Request], bool]) -> APIRouter:
         """The signed export: with an API key, for organizers, or for everybody once published, as the stage file disclosed."""
         scheme, _, key = (authorization or "").partition(" ")
         bearer = key.strip() if scheme.lower() == "bearer" else None
-        copy = await run_in_threadpool(
-            desk.give, stage_id, format, bearer, organizer=is_organizer(request), now=datetime.now(UTC)
-        )
+        copy = await run_in_threadpool(desk.give, stage_id, format, bearer, organizer(request), datetime.now(UTC))
         caching = "public, max-age=60" if copy.public else "private, no-cache"
         headers = {"etag": copy.tag, "cache-control": caching, "vary": "Authorization, Cookie"}
         if _matches(if_none_match, copy.tag):

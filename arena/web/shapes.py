@@ -1,12 +1,13 @@
 """The shapes of what the citizen's and the ledger's routes answer: `/openapi.json` shows them, and every answer is held to its own."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
 from arena.domain.battle import AnswerStatus, BattleState
+from arena.domain.stage import StageStatus
 
 
 class _Whole(TypedDict):
@@ -131,3 +132,22 @@ class Consistent(_Whole):
     first: int
     second: int
     consistency_path: list[str]
+
+
+class StageFacts(_Whole):
+    """What anybody may know of a stage: where it stands, and what was committed to before it opened."""
+
+    id: str
+    status: StageStatus
+    file_sha256: str
+    draw_commitment: str
+    opened_at: datetime | None
+    frozen_at: datetime | None
+    published_at: datetime | None
+
+
+class AboutYou(_Whole):
+    """What the stage asks about its voters, and what this citizen has answered."""
+
+    strata: list[Any]
+    answers: dict[str, str]
