@@ -23,6 +23,7 @@ from fastapi import FastAPI
 from arena import __version__, settings
 from arena.battles.arena import Arena
 from arena.battles.limits import Limits
+from arena.battles.watch import Watch
 from arena.domain.errors import ArenaError
 from arena.domain.stage import Stage
 from arena.record.keys import Keys
@@ -33,8 +34,9 @@ from arena.results.export import git_commit
 from arena.results.leaderboard import Leaderboard
 from arena.results.push import keep_delivering
 from arena.results.shelf import Shelf
-from arena.web import about_routes, api, export_routes, ledger_routes, oidc, problems, site
+from arena.web import about_routes, api, export_routes, ledger_routes, metrics, oidc, problems, site
 from arena.web.session import Sessions
+from models.base import Deadlines
 from models.errors import ModelError
 from models.roster import Roster
 
@@ -58,33 +60,42 @@ def build(chosen: settings.Settings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         served = {entrant.id: entrant.served() for entrant in (*stage.entrants, *stage.controls)}
-        async with Roster.open(served, base_dir=settings.ROOT, progress=say) as roster:
-            arena = Arena(stage, store, roster, secret=keys.secret)
-            app.state.services = api.Services(
-                arena=arena,
-                sessions=sessions,
-                limits=Limits(stage.limits, store.ephemera, secret=keys.secret),
-                leaderboard=leaderboard,
-                views=views,
-                organizer=login.organizer,
-                health=roster.health,
-                secure_cookies=chosen.public_url.startswith("https://"),
-                trusted_proxies=chosen.trusted_proxies,
-            )
-            tending = asyncio.gather(
-                arena.tend(), ledger_routes.keep_signing(ledger, arena), keep_delivering(store, keys)
-            )
-            # What the libraries brought stays: looking at all of it again, the collector would stop the loop for half a second.
-            gc.freeze()
-            try:
-                yield
-            finally:
-                gc.unfreeze()
-                tending.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await tending
-                await arena.close()
-                store.close()
+        limits = stage.limits
+        deadlines = Deadlines(limits.first_token_s, limits.between_tokens_s, limits.answer_s)
+        watch = Watch(store, stage.id, f"arena {socket.gethostname()}:{chosen.port}")
+        try:
+            async with Roster.open(
+                served, base_dir=settings.ROOT, progress=say, deadlines=deadlines, on_change=watch.heard
+            ) as roster:
+                arena = Arena(stage, store, roster, secret=keys.secret)
+                app.state.metrics = metrics.Metrics(arena, roster.health, login.organizer)
+                app.state.services = api.Services(
+                    arena=arena,
+                    sessions=sessions,
+                    limits=Limits(limits, store.ephemera, secret=keys.secret),
+                    leaderboard=leaderboard,
+                    views=views,
+                    organizer=login.organizer,
+                    health=roster.health,
+                    secure_cookies=chosen.public_url.startswith("https://"),
+                    trusted_proxies=chosen.trusted_proxies,
+                )
+                tending = asyncio.gather(
+                    arena.tend(), ledger_routes.keep_signing(ledger, arena), keep_delivering(store, keys)
+                )
+                # What the libraries brought stays: looking at all of it again, the collector would stop the loop for half a second.
+                gc.freeze()
+                try:
+                    yield
+                finally:
+                    gc.unfreeze()
+                    tending.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await tending
+                    await arena.close()
+        finally:
+            await asyncio.to_thread(watch.close)
+            store.close()
 
     app = FastAPI(
         title="K-AI Arena",
@@ -98,6 +109,7 @@ def build(chosen: settings.Settings) -> FastAPI:
     app.include_router(api.router)
     app.include_router(api.health)
     app.include_router(about_routes.router)
+    app.include_router(metrics.router)
     if stage.population.identity == "oidc":
         provider = oidc.Provider.declared(
             issuer=chosen.oidc_issuer,

@@ -19,7 +19,9 @@ from models.base import Delta, Message, Sampling, Usage
 from models.errors import AnswerError, RosterError
 
 WAITING = 256
-"""Answers in the worker at once, running or queued; the next one is told that we are busy."""
+"""Answers in the worker at once, running or queued, that anybody is invited to ask for."""
+LATE = 64
+"""So many more are still taken, for questions that were let in before their answers stood in line; the next one is told that we are busy."""
 LOAD_S = 1800.0
 STALL_S = 60.0
 BACKOFF_S = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -85,6 +87,11 @@ class LocalModels:
         """Answers in the worker now, running or queued."""
         return len(self._streams)
 
+    @property
+    def room(self) -> int:
+        """How many more answers may be asked for."""
+        return max(0, self._waiting - len(self._streams))
+
     async def start(self, progress: Callable[[str], None] = lambda _line: None) -> None:
         """Starts the process and loads every model.
 
@@ -114,8 +121,8 @@ class LocalModels:
         """
         if not self._ready:
             raise AnswerError("crashed", "the worker process is being restarted")
-        if len(self._streams) >= self._waiting:
-            raise AnswerError("busy", f"{self._waiting} answers are running or queued", retry_after_s=5)
+        if len(self._streams) >= self._waiting + LATE:
+            raise AnswerError("busy", f"{len(self._streams)} answers are running or queued", retry_after_s=5)
         number = next(self._numbers)
         if not self._streams:
             self._asked_at = time.monotonic()

@@ -236,8 +236,12 @@ def load(command: dict[str, Any]) -> tuple[Speaker, str]:
         raise RefusedError(
             "sha256", f"the stage file says {command['sha256']}, {folder} has {sha256}: not the sealed model"
         )
+    device = torch.device(command["device"])
     try:
-        device = torch.device(command["device"])
+        torch.zeros(1, device=device)
+    except Exception as error:  # torch says it in many ways
+        raise RefusedError("device", f"{command['device']!r} is not there: {error}") from error
+    try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=_dtype(command["dtype"], device), local_files_only=True, use_safetensors=True

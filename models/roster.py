@@ -32,6 +32,9 @@ FIRST_PROBE_S = 5.0
 """Endpoints are asked once before anybody else may; a slow one keeps nobody waiting longer than this."""
 LONGEST_RETRY_AFTER_S = 600.0
 
+_UNBOUNDED = 1 << 30
+"""Endpoints bound themselves."""
+
 log = logging.getLogger(__name__)
 
 
@@ -55,6 +58,7 @@ class Roster:
         self._records = {id_: Record(id_, clock=clock, now=now, on_change=on_change) for id_ in models}
         self._probes: dict[str, asyncio.Task[None]] = {}
         self._tries: dict[str, tuple[int, float]] = {}
+        self._workers: list[LocalModels] = []
         self.digests: dict[str, str] = {}
         """SHA-256 of the artifacts of every entrant that is served here."""
 
@@ -125,6 +129,7 @@ class Roster:
                 sleep=sleep,
             )
             stack.push_async_callback(roster._close)
+            roster._workers = workers
             for worker in workers:
                 roster.digests |= {entrant_id: loaded.sha256 for entrant_id, loaded in worker.loaded.items()}
             for entrant_id, model in remote.items():
@@ -135,6 +140,10 @@ class Roster:
     def available(self) -> frozenset[str]:
         """Who can be drawn now."""
         return frozenset(entrant_id for entrant_id, record in self._records.items() if record.state == "closed")
+
+    def room(self) -> int:
+        """How many more answers there is room for on this machine; one number, so that it says nothing of any entrant."""
+        return min((worker.room for worker in self._workers), default=_UNBOUNDED)
 
     def health(self) -> dict[str, Health]:
         """How every entrant has fared."""

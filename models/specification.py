@@ -138,6 +138,7 @@ def parse_entrant(entrant_id: str, keys: Mapping[str, object]) -> Specification:
         loc = [str(part) for part in first["loc"]]
         key = ".".join(loc[1:] if loc[:1] == [str(keys.get("backend"))] else loc) or "backend"
         secret = key != "api_key_env" and any(word in key.lower() for word in SECRET_KEYS)
+        secret = secret or (isinstance(first["input"], str) and "@" in first["input"])  # an address with a password
         found = "" if secret or isinstance(first["input"], Mapping) else f" (found {first['input']!r})"
         if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
             key, found = "backend", f" (found {keys.get('backend')!r})"

@@ -19,6 +19,7 @@ class EventReader:
         self._rest = b""
         self._after_cr = False
         self._data: list[bytes] = []
+        self._size = 0
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """The events that are whole now.
@@ -43,10 +44,12 @@ class EventReader:
                 if data:
                     whole = data[0] if len(data) == 1 else b"\n".join(data)
                     data.clear()
+                    self._size = 0
                     yield whole
             elif line.startswith(b"data:"):
                 data.append(line[6:] if line[5:6] == b" " else line[5:])
-                if len(data) > 1 and sum(map(len, data)) > LONGEST:
+                self._size += len(line)
+                if self._size > LONGEST:
                     raise TooLongError
 
     def end(self) -> bytes:

@@ -103,10 +103,18 @@ class Sent:
     data: dict[str, Any]
 
 
+def lines(response: httpx.Response) -> Iterator[str]:
+    """Its lines; httpx's own would end one at U+2028 too, which is text."""
+    rest = ""
+    for text in response.iter_text():
+        *whole, rest = (rest + text).split("\n")
+        yield from whole
+
+
 def events(response: httpx.Response) -> Iterator[Sent]:
     """Reads a `text/event-stream`, comments left out."""
     fields: dict[str, str] = {}
-    for line in response.iter_lines():
+    for line in lines(response):
         if line.startswith(":"):
             continue
         if line:

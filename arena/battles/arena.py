@@ -16,7 +16,7 @@ from arena.battles.identity import Lexicon
 from arena.battles.pacing import pacer
 from arena.battles.pairing import Pairing
 from arena.battles.text import clean_comment, clean_prompt
-from arena.battles.turn import Entrants, Question, RunningTurn
+from arena.battles.turn import Entrants, Question, RunningTurn, sampling_of
 from arena.battles.views import BlindBattle, Reveal, blind, reveal_of
 from arena.domain import privacy
 from arena.domain import vote as votes
@@ -28,7 +28,7 @@ from arena.domain.vote import Ballot, Winner
 from arena.record.battles import stage_not_open
 from arena.record.events import REMOVED
 from arena.record.store import Store
-from models.base import Message, Sampling
+from models.base import Message
 
 log = logging.getLogger(__name__)
 
@@ -71,16 +71,28 @@ class Arena:
         self._entrants = entrants
         self._pairing = Pairing(stage, store)
         self._lexicon = Lexicon(stage.entrants)
+        self._drawn = set(stage.entrant_ids)
         self._secret = secret
         self._clock = clock
         self._owner = secrets.token_hex(8)
         self._running: dict[str, tuple[str, RunningTurn]] = {}
+        self._beginning = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="record")
 
     def now(self) -> datetime:
         """The arena's clock."""
         return self._clock()
+
+    @property
+    def turns_running(self) -> int:
+        """Questions being answered in this process."""
+        return sum(not turn.over.is_set() for _, turn in self._running.values()) + self._beginning
+
+    @property
+    def in_draw(self) -> int:
+        """Entrants that can be drawn now."""
+        return len(self._drawn & self._entrants.available())
 
     async def recorded(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs one call of the record in a thread: the loop never waits for a disk."""
@@ -117,38 +129,34 @@ class Arena:
             TooLarge, Unusable: the prompt.
             NotFound, Conflict: the battle.
             TooMany: too many streams at once.
+            Unavailable: no room for two more answers.
         """
         now = self._clock()
         self._require_window(now)
         protocol, limits = self.stage.protocol, self.stage.limits
         self._require_room()
-        prompt, marks = await self.recorded(self._admitted, clean_prompt(prompt, protocol.prompt_chars))
-        battle = await self.recorded(
-            self.store.battles.begin_turn,
-            battle_id,
-            citizen.id,
-            prompt,
-            max_turns=protocol.turns,
-            max_streams=limits.streams_per_citizen,
-            lease=(self._owner, now + LEASE),
-            now=now,
-            marks=marks,
-        )
+        self._beginning += 1
+        try:
+            prompt, marks = await self.recorded(self._admitted, clean_prompt(prompt, protocol.prompt_chars))
+            battle = await self.recorded(
+                self.store.battles.begin_turn,
+                battle_id,
+                citizen.id,
+                prompt,
+                max_turns=protocol.turns,
+                max_streams=limits.streams_per_citizen,
+                lease=(self._owner, now + LEASE),
+                now=now,
+                marks=marks,
+            )
+        finally:
+            self._beginning -= 1
         turn = RunningTurn(
             len(battle.turns),
             Question(
                 entrants={side: battle.entrant(side) for side in SIDES},
                 messages={side: self._conversation(battle, side) for side in SIDES},
-                sampling=Sampling(
-                    temperature=protocol.temperature,
-                    top_p=protocol.top_p,
-                    max_tokens=protocol.answer_tokens,
-                    max_chars=protocol.answer_chars,
-                    context_chars=protocol.context_chars,
-                    stop=protocol.stop,
-                ),
-                first_token_s=limits.first_token_s,
-                answer_s=limits.answer_s,
+                sampling=sampling_of(protocol),
             ),
             self._entrants,
             pacer(protocol.pacing, protocol.pacing_graphemes_per_s),
@@ -372,7 +380,7 @@ class Arena:
                 "There are not enough models to draw from just now. Please try again in a moment.",
                 retry_after_s=30,
             )
-        return available
+        return sorted(self._entrants.available())
 
     def _status(self) -> StageStatus:
         found = self.store.stages.find(self.stage.id)
@@ -393,7 +401,8 @@ class Arena:
             )
 
     def _require_room(self) -> None:
-        if sum(not turn.over.is_set() for _, turn in self._running.values()) >= self.stage.limits.streams:
+        """Both answers or none: a question that only one side has room for would make the battle void."""
+        if self.turns_running >= self.stage.limits.streams or self._entrants.room() < 2 * (self._beginning + 1):
             raise Unavailable(
                 "busy",
                 "지금 이용하는 분이 많아요. 잠시 뒤 다시 시도해 주세요.",

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from arena.battles.pacing import Pacer
 from arena.battles.render import BlockRenderer
 from arena.battles.text import printable
+from arena.domain import stage
 from arena.domain.battle import SIDES, Answer, AnswerStatus, Side
 from models.base import Delta, Message, Sampling
 from models.errors import AnswerError
@@ -29,7 +30,11 @@ class Entrants(Protocol):
         ...
 
     def stream(self, entrant_id: str, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta]:
-        """The entrant's answer as it is made."""
+        """The entrant's answer as it is made, under the deadlines every entrant has."""
+        ...
+
+    def room(self) -> int:
+        """How many more answers there is room for, whoever gives them."""
         ...
 
 
@@ -99,13 +104,23 @@ class _Writing:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What both sides are asked: their own conversations, the same sampling, the same deadlines."""
+    """What both sides are asked: their own conversations, the same sampling."""
 
     entrants: Mapping[Side, str]
     messages: Mapping[Side, Sequence[Message]]
     sampling: Sampling
-    first_token_s: float
-    answer_s: float
+
+
+def sampling_of(protocol: stage.Protocol) -> Sampling:
+    """How every entrant's answers are drawn and bounded: by the stage's protocol and nothing else."""
+    return Sampling(
+        temperature=protocol.temperature,
+        top_p=protocol.top_p,
+        max_tokens=protocol.answer_tokens,
+        max_chars=protocol.answer_chars,
+        context_chars=protocol.context_chars,
+        stop=protocol.stop,
+    )
 
 
 class RunningTurn:
@@ -174,23 +189,18 @@ class RunningTurn:
             self._more.notify_all()
 
     async def _speak(self, side: Side) -> None:
-        """Reads one model to its end, under the deadlines every entrant has."""
+        """Reads one model to its end."""
         question, writing = self._question, self._writing[side]
         stream = self._entrants.stream(question.entrants[side], question.messages[side], question.sampling)
         try:
-            async with asyncio.timeout(question.answer_s), aclosing(stream) as deltas:
-                async with asyncio.timeout(question.first_token_s) as first_token:
-                    async for delta in deltas:
-                        if first_token.when() is not None and (delta.text or delta.reasoning):
-                            first_token.reschedule(None)
-                        if text := writing.take(delta):
-                            self._pacer.feed(side, text)
-            if not "".join(writing.text).strip():
-                writing.fail("empty", "the model ended without a visible character")
+            async with aclosing(stream) as deltas:
+                async for delta in deltas:
+                    if text := writing.take(delta):
+                        self._pacer.feed(side, text)
+            if not "".join(writing.text).strip():  # nothing that may be shown was left of it
+                writing.fail("empty", "the answer has no visible character")
         except AnswerError as error:
             writing.fail(error.kind, error.detail)
-        except TimeoutError:
-            writing.fail("timeout", f"{question.first_token_s:g} s to the first token, {question.answer_s:g} s in all")
         finally:
             writing.total_ms = writing.elapsed_ms()
             self._pacer.end(side)

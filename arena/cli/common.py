@@ -11,6 +11,7 @@ from arena import settings
 from arena.domain.errors import ArenaError
 from arena.record.keys import Keys
 from arena.record.store import Store
+from models.errors import ModelError
 from ratings.errors import RatingsError
 
 
@@ -30,7 +31,7 @@ def refusals() -> Iterator[None]:
     """Turns what the arena refuses into one sentence on standard error and exit code 1."""
     try:
         yield
-    except (ArenaError, RatingsError, OSError) as error:
+    except (ArenaError, ModelError, RatingsError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
 

@@ -52,7 +52,7 @@ def show(private: Annotated[bool, typer.Option(help=f"everything, as one line fo
 def new_api_key(
     name: str,
     stage: Annotated[str | None, typer.Option(help="the one stage it opens; every stage unless given")] = None,
-    scope: Annotated[list[str] | None, typer.Option(help="export, votes; export unless given")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="export, votes, metrics; export unless given")] = None,
 ) -> None:
     """Make a key for an aggregator or an auditor; it is shown once and kept as a digest."""
     with opened() as store:

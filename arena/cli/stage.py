@@ -1,15 +1,21 @@
 """A stage's one way: draft → open → frozen → published."""
 
+import asyncio
+import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from arena import settings
 from arena.cli.common import exports, keys, opened, operator, refusals
-from arena.domain.errors import Unusable
+from arena.domain.errors import StageError, Unusable
 from arena.domain.stage import Stage
+from models.errors import ModelError
+
+if TYPE_CHECKING:
+    from models.trial import Trial
 from models import artifacts
 from models.errors import RosterError
 from models.specification import TransformersSpecification, parse_entrant
@@ -20,13 +26,49 @@ StageFile = Annotated[Path, typer.Argument(help="the stage file", exists=True, d
 
 
 @app.command("check")
-def check_stage(file: StageFile) -> None:
-    """Read a stage file and say what it declares, without opening anything."""
+def check_stage(
+    file: StageFile,
+    question: Annotated[str, typer.Option(help="what every entrant is asked")] = "안녕하세요?",
+    ask: Annotated[bool, typer.Option(help="load every entrant and ask it; without, only the file is read")] = True,
+) -> None:
+    """Read a stage file, say what it declares, load every entrant and ask each one question; exit code 1 if one does not answer."""
     from arena.results import lifecycle
 
     with refusals():
         stage = Stage.from_toml(file.read_bytes(), str(file))
         typer.echo(lifecycle.described(stage, file.read_bytes()))
+        if not ask:
+            return
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        try:
+            trials = asyncio.run(_asked(stage, question))
+        except ModelError as error:
+            raise StageError(f"{file}: {error}") from None
+    from models.trial import table
+
+    typer.echo(f"\n{table(trials)}")
+    if failed := [trial.entrant_id for trial in trials if trial.error]:
+        typer.echo(f"error: {file}: no answer from {', '.join(failed)}", err=True)
+        raise typer.Exit(1)
+
+
+async def _asked(stage: Stage, question: str) -> "list[Trial]":
+    """Every entrant's answer, in the file's order, under the stage's own conditions."""
+    from arena.battles.turn import sampling_of
+    from models.base import Deadlines, Message
+    from models.roster import Roster
+    from models.trial import ask_all
+
+    entrants = (*stage.entrants, *stage.controls)
+    limits, system = stage.limits, stage.protocol.system_prompt
+    messages = [*([Message("system", system)] if system else []), Message("user", question)]
+    async with Roster.open(
+        {entrant.id: entrant.served() for entrant in entrants},
+        base_dir=settings.ROOT,
+        progress=lambda line: typer.echo(line, err=True),
+        deadlines=Deadlines(limits.first_token_s, limits.between_tokens_s, limits.answer_s),
+    ) as roster:
+        return await ask_all(roster, [entrant.id for entrant in entrants], messages, sampling_of(stage.protocol))
 
 
 @app.command("open")

@@ -185,6 +185,7 @@ class Limits(Declared):
     comment_chars: Annotated[int, Field(ge=0, le=10_000)] = 1000
     body_bytes: Annotated[int, Field(ge=1024, le=4_000_000)] = 65_536
     first_token_s: Annotated[float, Field(gt=0)] = 30
+    between_tokens_s: Annotated[float, Field(gt=0)] = 20
     answer_s: Annotated[float, Field(gt=0)] = 180
     idle_minutes: Annotated[int, Field(ge=1)] = 120
     """An open battle that nobody touched for so long is abandoned."""

@@ -13,8 +13,8 @@ from arena.domain.errors import NotFound, Unusable
 from arena.record.database import Database
 from arena.record.tables import api_keys
 
-Scope = Literal["export", "votes"]
-"""`export`: the document, the scores and the public keys. `votes`: the evidence too, which has a row for each vote."""
+Scope = Literal["export", "votes", "metrics"]
+"""`export`: the document, the scores and the public keys. `votes`: the evidence too, which has a row for each vote. `metrics`: entrants' figures."""
 PREFIX = "kai_"
 
 

@@ -8,6 +8,7 @@ from arena.record.ephemera import Ephemera
 from arena.record.erasure import Erasure
 from arena.record.events import Events
 from arena.record.organizers import Organizers
+from arena.record.outages import Outages
 from arena.record.outbox import Outbox
 from arena.record.sidecars import Sidecars
 from arena.record.stages import Stages
@@ -27,6 +28,7 @@ class Store:
         self.battles = Battles(self.database)
         self.votes = Votes(self.database)
         self.events = Events(self.database)
+        self.outages = Outages(self.events)
         self.organizers = Organizers(self.database)
         self.strata = Strata(self.database)
         self.sidecars = Sidecars(self.database)

@@ -1,0 +1,81 @@
+"""What of a model's words becomes its answer: thoughts apart, cut at stop strings, bounded in characters; the same whatever the pieces."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.answer import REASONING_FACTOR, Shaper
+from models.base import Finish, Message, Sampling
+from models.conversation import fit, within
+
+THOUGHT = "<think>음, 보자.\n</think>\n\n답은 **<b>** 그리고 <think> 라는 말입니다. 끝."
+SHOWN = "\n\n답은 **<b>** 그리고 <think> 라는 말입니다. 끝."
+
+
+def shaped(*pieces: str, thinking: bool = False, **bounds: object) -> tuple[str, str, Finish | None]:
+    """Text, reasoning, and why it ended."""
+    shaper = Shaper(Sampling(**bounds), thinking=thinking)  # type: ignore[arg-type]
+    text, reasoning = "", ""
+    for piece in pieces:
+        shown = shaper.feed(piece)
+        text, reasoning = text + shown.text, reasoning + shown.reasoning
+        if shown.finish:
+            return text, reasoning, shown.finish
+    last = shaper.end()
+    return text + last.text, reasoning + last.reasoning, last.finish
+
+
+def test_thoughts_stand_apart_wherever_a_tag_is_cut() -> None:
+    """A reasoning block is set apart; a tag inside a sentence is part of the sentence."""
+    for at in range(len(THOUGHT) + 1):
+        text, reasoning, _ = shaped(THOUGHT[:at], THOUGHT[at:])
+        assert (text.strip(), reasoning.strip()) == (SHOWN.strip(), "음, 보자."), at
+    assert shaped(*THOUGHT)[:2] == shaped(THOUGHT)[:2]
+
+
+def test_a_prompt_may_have_opened_the_block() -> None:
+    """Some templates write the opening tag themselves; a block that never closes shows nothing."""
+    assert shaped("생각", "</think>답", thinking=True)[:2] == ("답", "생각")
+    assert shaped("생각만 하다가", thinking=True)[:2] == ("", "생각만 하다가")
+
+
+@given(st.text(alphabet="a끝<think>/\n ", max_size=60), st.data())
+def test_pieces_do_not_matter(raw: str, data: st.DataObject) -> None:
+    """However a stream cuts an answer, the same is shown, the same is thought, and it ends for the same reason."""
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=6)))
+    pieces = [raw[a:b] for a, b in zip([0, *cuts], [*cuts, len(raw)], strict=True)]
+    bounds = {"stop": ("끝",), "max_chars": 40}
+    assert shaped(*pieces, **bounds) == shaped(raw, **bounds)
+
+
+@pytest.mark.parametrize("pieces", [("하나끝둘", "셋"), ("하나", "끝", "둘"), tuple("하나끝둘")])
+def test_a_stop_string_ends_the_answer_and_is_not_shown(pieces: tuple[str, ...]) -> None:
+    """Even when it comes in parts."""
+    assert shaped(*pieces, stop=("끝",)) == ("하나", "", "stop")
+    assert shaped("스톱은 없", "다", stop=("없어",)) == ("스톱은 없다", "", None)
+
+
+def test_characters_bound_an_answer_and_cut_no_grapheme() -> None:
+    """Tokenizers differ, characters do not; a family, a flag or a syllable of jamo is never cut in half."""
+    assert shaped("가나다라마", max_chars=3) == ("가나다", "", "length")
+    assert shaped("가👨‍👩‍👧나", max_chars=3) == ("가", "", "length")
+    assert shaped("<think>" + "음" * 100, max_chars=10) == ("", "음" * 10 * REASONING_FACTOR, "length")
+
+
+def conversation(turns: int, chars: int = 10) -> list[Message]:
+    said = [m for n in range(turns) for m in (Message("user", f"{n}" * chars), Message("assistant", f"{n}" * chars))]
+    return [Message("system", "짧게"), *said, Message("user", "?" * chars)]
+
+
+def test_the_oldest_turns_are_dropped_first() -> None:
+    """The system prompt and the last question always stay, whole turns go, and how many went is known."""
+    kept, dropped = fit(conversation(5), within(50))
+    assert dropped == 3
+    assert [m.content[0] for m in kept] == ["짧", "3", "3", "4", "4", "?"]
+    assert fit(conversation(5), within(10_000)) == (conversation(5), 0)
+
+
+def test_a_question_too_long_by_itself_loses_its_beginning() -> None:
+    """What was asked last stands at the end; the loss counts as a turn."""
+    kept, dropped = fit([Message("user", "가나다라마바사")], within(3))
+    assert (kept, dropped) == ([Message("user", "마바사")], 1)

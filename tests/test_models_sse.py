@@ -1,0 +1,47 @@
+"""Server-sent events are read from bytes, whatever their pieces are."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.sse import LONGEST, EventReader, TooLongError
+
+STREAM = (
+    ': hello\r\n\r\ndata: {"a":"가\u2028나"}\n\nevent: x\nid: 1\ndata: one\ndata:two\r\rretry: 3\ndata:  padded\n\ndata\n\ndata: 👍🏽\r\n\r\n'
+).encode()
+EVENTS = ['{"a":"가\u2028나"}'.encode(), b"one\ntwo", b" padded", "👍🏽".encode()]
+
+
+def read(*pieces: bytes) -> list[bytes]:
+    reader = EventReader()
+    return [event for piece in pieces for event in reader.feed(piece)]
+
+
+def test_every_cut_in_two_gives_the_same_events() -> None:
+    """A boundary may fall inside a character, a CRLF, a field name or an empty line."""
+    for at in range(len(STREAM) + 1):
+        assert read(STREAM[:at], STREAM[at:]) == EVENTS, at
+    assert read(*(STREAM[n : n + 1] for n in range(len(STREAM)))) == EVENTS
+
+
+@given(st.lists(st.integers(0, len(STREAM)), max_size=12))
+def test_any_pieces_give_the_same_events(cuts: list[int]) -> None:
+    """However a network hands the bytes over, the events are the same."""
+    edges = [0, *sorted(cuts), len(STREAM)]
+    assert read(*(STREAM[a:b] for a, b in itertools.pairwise(edges))) == EVENTS
+
+
+def test_a_last_event_without_its_empty_line_is_not_lost() -> None:
+    """Some servers close right after the last line."""
+    reader = EventReader()
+    assert list(reader.feed(b"data: a\n\ndata: b")) == [b"a"]
+    assert reader.end() == b"b"
+
+
+@pytest.mark.parametrize("piece", [b"data: " + b"x" * LONGEST, b"data: x\n" * (LONGEST // 2)])
+def test_nothing_without_an_end_fills_the_memory(piece: bytes) -> None:
+    """A line or an event over the bound is refused as soon as it is."""
+    with pytest.raises(TooLongError):
+        read(*[piece] * 4)
