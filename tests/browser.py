@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ARGUMENTS = [
@@ -79,3 +80,16 @@ def vote(page: Page, winner: str) -> None:
     page.click(f"#arena-vote-{winner}")
     page.click("#arena-cast")
     page.wait_for_selector(".arena-thanks")
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds on the page as it stands, Gradio's part and ours together: rule and element, empty when all is well."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['id']}: {node['target']} {node.get('failureSummary', '')}" for rule in found for node in rule["nodes"]
+    ]
+
+
+def overflows(page: Page) -> bool:
+    """Whether the page scrolls sideways."""
+    return page.evaluate("document.documentElement.scrollWidth > window.innerWidth")

@@ -24,13 +24,11 @@ def routes(layout: Layout, stage: Stage, ledger: Ledger) -> APIRouter:
         if not typed:
             return layout.page(request, "receipts.html", title="title_receipts", typed="", state="ask")
         if not _RECEIPT.fullmatch(typed):
-            return layout.page(request, "receipts.html", title="title_receipts", status=422, typed=typed, state="bad")
+            return layout.page(request, "receipts.html", title="title_receipts", typed=typed, state="bad")
         try:
             found = ledger.inclusion(typed)
         except NotFound:
-            return layout.page(
-                request, "receipts.html", title="title_receipts", status=404, typed=typed, state="unknown"
-            )
+            return layout.page(request, "receipts.html", title="title_receipts", typed=typed, state="unknown")
         state = "pending" if found is None else "included"
         return layout.page(request, "receipts.html", title="title_receipts", typed=typed, state=state, found=found)
 

@@ -3,6 +3,7 @@ import { announce, byId, el, kept } from "./dom.js";
 import { SIDES, WINNERS, change, onChange, state } from "./state.js";
 import { number, pick, t } from "./words.js";
 
+const SETTLED_MS = 400;
 const KEYS = "arena-keys";
 let keysOn = kept.get("localStorage", KEYS) === "on";
 let given = null;
@@ -32,8 +33,9 @@ function choose(winner, cast) {
   change({ chosen: winner });
   if (!given.form.isConnected) byId("arena-after").replaceChildren(given.form);
   byId("arena-after").hidden = false;
-  given.title.focus();
-  given.form.scrollIntoView({ block: "nearest" });
+  given.title.focus({ preventScroll: true });
+  // Not at once: the second click of a double click must not land on what has moved under it.
+  setTimeout(() => given?.form.scrollIntoView({ block: "nearest" }), SETTLED_MS);
 }
 
 function makeForm(cast) {

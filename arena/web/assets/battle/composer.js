@@ -85,6 +85,8 @@ function keys(box, send) {
     },
     true,
   );
+  // Gradio's box would send on Shift+Enter.
+  box.addEventListener("keypress", (event) => event.key === "Enter" && event.stopImmediatePropagation(), true);
   box.addEventListener("compositionend", () => {
     if (!sendAfterComposition) return;
     sendAfterComposition = false;

@@ -30,10 +30,11 @@ function furnish(nodes) {
       pre.replaceWith(box);
       box.append(copyButton(t("copy_code"), () => pre.textContent), pre);
     }
-    for (const table of [...(node.matches("table") ? [node] : []), ...node.querySelectorAll("table")]) {
+    const wide = 'table, math[display="block"]';
+    for (const each of [...(node.matches(wide) ? [node] : []), ...node.querySelectorAll(wide)]) {
       const box = el("div", { class: "arena-scroll", tabindex: "0" });
-      table.replaceWith(box);
-      box.append(table);
+      each.replaceWith(box);
+      box.append(each);
     }
   }
 }
