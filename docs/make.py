@@ -12,9 +12,10 @@ sys.path.insert(0, str(ROOT))
 
 from pydantic import BaseModel  # noqa: E402
 
-from arena.results import document, evidence, schema  # noqa: E402
+from arena.results import decision, document, evidence, schema  # noqa: E402
 
 SCHEMA_FILE = "docs/schemas/kai.user-score-1.schema.json"
+TOTAL_FILE = "docs/schemas/kai.total-1.schema.json"
 PAGE_FILE = "docs/export-format.md"
 
 INTRO = """\
@@ -83,8 +84,9 @@ detached ES256 JWS over exactly the body's bytes.
 
 def files() -> dict[str, str]:
     """What is to be written, by path."""
-    made = json.dumps(schema.json_schema(), ensure_ascii=False, indent=2) + "\n"
-    return {SCHEMA_FILE: made, PAGE_FILE: "\n".join(_page()) + "\n"}
+    schemas = {SCHEMA_FILE: schema.json_schema(), TOTAL_FILE: decision.json_schema()}
+    made = {name: json.dumps(held, ensure_ascii=False, indent=2) + "\n" for name, held in schemas.items()}
+    return {**made, PAGE_FILE: "\n".join(_page()) + "\n"}
 
 
 def _page() -> Iterator[str]:

@@ -154,7 +154,7 @@ def test_a_stage_that_is_not_disclosed_says_so(tmp_path: Path) -> None:
 
     page = report_page(report(room.store, room.keys, room.stage.id, NOW))
 
-    assert "this report is for the programme only" in page
+    assert "this page is for the programme only" in page
     with pytest.raises(ArenaError, match="no stage nowhere"):
         report(room.store, room.keys, "nowhere", NOW)
     room.close()

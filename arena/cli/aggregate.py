@@ -20,12 +20,12 @@ def command(
         Path, typer.Option(help="the programme's own copy of the stage file", exists=True, dir_okay=False)
     ],
     user: Annotated[Path, typer.Option(help="the export's folder", exists=True, file_okay=False)],
-    benchmark: Annotated[Path, typer.Option(help="CSV of the benchmark component", exists=True, dir_okay=False)],
-    expert: Annotated[Path, typer.Option(help="CSV of the expert component", exists=True, dir_okay=False)],
     eligibility: Annotated[Path, typer.Option(help="CSV of the eligibility decisions", exists=True, dir_okay=False)],
     out: Annotated[Path, typer.Option(help="a folder that does not exist yet")],
+    benchmark: Annotated[Path | None, typer.Option(help="CSV of the component `benchmark`", exists=True)] = None,
+    expert: Annotated[Path | None, typer.Option(help="CSV of the component `expert`", exists=True)] = None,
     component: Annotated[
-        list[str] | None, typer.Option(help="ID=CSV for every further component of the stage; may be repeated")
+        list[str] | None, typer.Option(help="ID=CSV for any other component of the stage; may be repeated")
     ] = None,
     jwks: Annotated[
         Path | None, typer.Option(help="the arena's public keys, got another way than with the export", exists=True)
@@ -33,7 +33,9 @@ def command(
 ) -> None:
     """Verify the user score, add the components up, draw the cut and then apply the gate; write it signed, as JSON and as a page."""
     with refusals():
-        run(stage, user, {"benchmark": benchmark, "expert": expert, **_further(component)}, eligibility, out, jwks)
+        named = {"benchmark": benchmark, "expert": expert}
+        given = {name: path for name, path in named.items() if path is not None} | _further(component)
+        run(stage, user, given, eligibility, out, jwks)
 
 
 def run(

@@ -92,6 +92,7 @@ def aggregate(
             "title": stage.title.model_dump(),
             "programme": stage.programme,
             "round": stage.round,
+            "disclosure": stage.disclosure,
             "file_sha256": file_sha256(stage_file.data),
         },
         "components": [

@@ -20,6 +20,9 @@ class StagePart(Part):
     title: TwoLanguages = says("its title")
     programme: str = says("the programme it is a round of")
     round: Annotated[int, Field(ge=1)] = says("the round's number")
+    disclosure: Literal["full", "top_and_mean", "sealed"] = says(
+        "what of the user score the stage file opens to everybody"
+    )
     file_sha256: Sha256 = says("hash of the stage file, the same that the user score was sealed under")
 
 
