@@ -75,7 +75,12 @@ def serving(
     chosen = Settings(data_dir=data_dir, stage=path, database_url=database_url, port=port, **knobs)
     server = uvicorn.Server(
         uvicorn.Config(
-            app.build(chosen), port=port, log_level="warning", timeout_graceful_shutdown=2, server_header=False
+            app.build(chosen),
+            port=port,
+            log_level="warning",
+            timeout_graceful_shutdown=2,
+            server_header=False,
+            proxy_headers=False,
         )
     )
     thread = threading.Thread(target=server.run, daemon=True)

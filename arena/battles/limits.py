@@ -23,7 +23,7 @@ from arena.domain.citizen import keyed_digest
 from arena.domain.errors import Forbidden, TooMany, Unavailable
 from arena.record.ephemera import Ephemera
 
-Act = Literal["session", "battle", "turn", "vote"]
+Act = Literal["session", "battle", "turn", "vote", "login"]
 
 ALGORITHM = "PBKDF2/SHA-256"
 CHALLENGE_LASTS = timedelta(minutes=10)
@@ -45,6 +45,10 @@ _WAIT: dict[Act, tuple[str, str]] = {
     "vote": (
         "투표를 많이 하셨네요. 고맙습니다! 잠시 뒤 다시 투표해 주세요.",
         "You have cast many votes, thank you! Please vote again in a moment.",
+    ),
+    "login": (
+        "이 네트워크에서 로그인을 너무 많이 시도했습니다. 잠시 뒤 다시 시도해 주세요.",
+        "Too many logins were tried from this network. Please wait and try again.",
     ),
 }
 
@@ -73,12 +77,14 @@ class Limits:
             "battle": (RateLimitItemPerHour(d.battles_per_hour), RateLimitItemPerDay(d.battles_per_day)),
             "turn": (RateLimitItemPerMinute(d.turns_per_minute), RateLimitItemPerDay(d.turns_per_day)),
             "vote": (RateLimitItemPerHour(d.votes_per_hour), RateLimitItemPerDay(d.votes_per_day)),
+            "login": (),
         }
         self._of_network: dict[Act, tuple[RateLimitItem, ...]] = {
             "session": (RateLimitItemPerHour(d.sessions_per_hour),),
             "battle": (RateLimitItemPerHour(d.battles_per_hour * factor),),
             "turn": (RateLimitItemPerMinute(d.turns_per_minute * factor),),
             "vote": (RateLimitItemPerHour(d.votes_per_hour * factor),),
+            "login": (RateLimitItemPerHour(d.organizer_logins_per_hour),),
         }
 
     def admit(self, act: Act, citizen_id: str | None, network: str) -> None:

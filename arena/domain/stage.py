@@ -175,6 +175,8 @@ class Limits(Declared):
     """New citizens from one network (/24 or /56)."""
     network_factor: Annotated[int, Field(ge=1)] = 50
     """How many citizens' worth of battles, turns and votes one network may use: schools and carriers share addresses."""
+    organizer_logins_per_hour: Annotated[int, Field(ge=1)] = 60
+    """Tries to log in to the console from one network, the right ones too."""
     proof: Literal["never", "pressure", "always"] = "pressure"
     """When a new citizen's browser has to work a little (ALTCHA); under `pressure`, after `proof_after` in an hour from one network."""
     proof_after: Annotated[int, Field(ge=0)] = 60

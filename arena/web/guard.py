@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,6 +15,7 @@ _ALLOWED: Final = re.compile(
     r"|/(my|how|rules|privacy|accessibility|receipts|checkpoints|leaderboard)$"
     r"|/(api/v1|arena-assets)/.+|/(healthz|readyz|metrics|openapi\.json)$|/\.well-known/jwks\.json$|/(login|logout)(/[\w-]+)?$"
 )
+_ELSEWHERE: Final = re.compile(rb"forwarded$|x-forwarded-(?!for$)|x-original-|x-rewrite-")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 CSP: Final = "; ".join(
@@ -50,6 +52,8 @@ class Guard:
         """`origins`: the public origin(s); without any, a request's own Host is the one allowed origin."""
         self._app = app
         self._origins = frozenset(origin.rstrip("/") for origin in origins)
+        public = urlsplit(next(iter(origins), ""))
+        self._scheme, self._host = public.scheme, public.netloc.encode("idna")
         self._body_bytes = body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +63,7 @@ class Guard:
                 await self._app(scope, receive, send)
             return
         headers = {name.lower(): value for name, value in scope["headers"]}
-        if not _ALLOWED.match(scope["path"]):
+        if not _ALLOWED.fullmatch(scope["path"]):
             await _refuse(send, 404, "not_found", "찾을 수 없는 주소예요.", "There is nothing at this address.")
             return
         if scope["method"] not in _SAFE and not self._own_origin(scope, headers):
@@ -91,7 +95,15 @@ class Guard:
                 message = {**message, "headers": [*kept, *extra]}
             await send(message)
 
-        await self._app(scope, receive, dressed)
+        await self._app(self._placed(scope), receive, dressed)
+
+    def _placed(self, scope: Scope) -> Scope:
+        """The request at the arena's own address: Gradio would build its links from whatever the client says about proxies and hosts."""
+        kept = [pair for pair in scope["headers"] if not _ELSEWHERE.match(pair[0].lower())]
+        if not self._host:
+            return {**scope, "headers": kept}
+        kept = [pair for pair in kept if pair[0].lower() != b"host"]
+        return {**scope, "scheme": self._scheme, "headers": [(b"host", self._host), *kept]}
 
     async def _body(self, receive: Receive) -> bytes | None:
         """The whole body, which is small by the stage's limit; nothing when it is larger, whatever its headers said."""

@@ -14,6 +14,8 @@ from joserfc.jwk import OctKey
 from starlette.datastructures import FormData
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from arena.domain.errors import TooMany
+from arena.web.api import services
 from arena.web.assets import url
 
 COOKIE = "arena_organizer"
@@ -75,11 +77,13 @@ class Login:
     async def _enter(self, request: Request) -> Response:
         form: FormData = await request.form()
         name, password = str(form.get("name", ""))[:64], str(form.get("password", ""))[:200]
+        try:
+            await services(request).admit(request, "login", None)
+        except TooMany as refusal:
+            wait = {"retry-after": str(round(refusal.retry_after_s))}
+            return HTMLResponse(_refused(name, refusal.ko, refusal.en), 429, wait)
         if not await anyio.to_thread.run_sync(self._check, name, password):
-            error = (
-                '<p role="alert">이름이나 비밀번호가 맞지 않습니다. <span lang="en">Wrong name or password.</span></p>'
-            )
-            return HTMLResponse(_FORM.format(name=escape(name, quote=True), error=error, style=url("console.css")), 401)
+            return HTMLResponse(_refused(name, "이름이나 비밀번호가 맞지 않습니다.", "Wrong name or password."), 401)
         return self._welcome(name)
 
     async def _by_link(self, once: str = "") -> Response:
@@ -106,6 +110,12 @@ class Login:
             path="/",
         )
         return response
+
+
+def _refused(name: str, ko: str, en: str) -> str:
+    """The form again, and why."""
+    error = f'<p role="alert">{ko} <span lang="en">{en}</span></p>'
+    return _FORM.format(name=escape(name, quote=True), error=error, style=url("console.css"))
 
 
 class Door:
