@@ -1,8 +1,9 @@
 """Ratings beside their peers on the same seeded synthetic battles: time, memory, accuracy; and what live ratings cost.
 
-`make bench-ratings` builds the peers' environment and runs everything; `--quick` stops at 100,000 votes. Each case runs
-in a process of its own, so imports, memory peaks and warm caches do not mix. Times are CPU seconds, the best of several
-calls in one process; the first call and the import stand apart. Nothing here is part of the tests.
+`make bench-ratings` builds the peers' environment and runs everything in about ten minutes; `--part`, `--models` and
+`--votes` run less, `--full` also waits for evalica's hundred bootstrap rounds over a million votes instead of ten counted tenfold.
+Each case runs in a process of its own, so imports, memory peaks and warm caches do not mix. Times are CPU seconds, the
+best of several calls in one process; the first call and the import stand apart. Nothing here is part of the tests.
 """
 
 import argparse
@@ -24,6 +25,8 @@ OUT = ROOT / "build" / "bench-ratings.json"
 MODELS = (5, 20, 200)
 VOTES = (10_000, 100_000, 1_000_000, 10_000_000)
 VOTES_PER_VOTER = 20
+PATIENCE_S = 4.0
+"""A case is repeated until its calls have taken this long."""
 
 Case = tuple[Callable[[], Any], Callable[[Any], np.ndarray], int]
 """What is timed, how its log-strengths are read, how often it runs."""
@@ -83,8 +86,8 @@ def evalica_point(k: int, n: int) -> Case:
     )
 
 
-def evalica_bootstrap(k: int, n: int) -> Case:
-    """evalica's percentile bootstrap, 100 rounds over votes."""
+def evalica_bootstrap(k: int, n: int, rounds: int) -> Case:
+    """evalica's percentile bootstrap over votes."""
     import evalica
 
     a, b, outcome, _ = battles(k, n)
@@ -95,7 +98,7 @@ def evalica_bootstrap(k: int, n: int) -> Case:
 
     def run() -> Any:
         return evalica.bootstrap(
-            bradley_terry, xs, ys, winners, n_resamples=100, bootstrap_method="percentile", random_state=0
+            bradley_terry, xs, ys, winners, n_resamples=rounds, bootstrap_method="percentile", random_state=0
         )
 
     return run, lambda r: np.log([r.result.scores[i] for i in range(k)]), 1
@@ -163,7 +166,8 @@ CASES: dict[str, tuple[Callable[[int, int], Case], bool]] = {
     "arena-rank, refit": (lambda k, n: arena_rank(k, n, build=False), True),
     "FastChat, point": (lambda k, n: fastchat(k, n, 0), True),
     "FastChat, 100 rounds": (lambda k, n: fastchat(k, n, 100), True),
-    "evalica, 100 rounds": (evalica_bootstrap, True),
+    "evalica, 10 rounds": (lambda k, n: evalica_bootstrap(k, n, 10), True),
+    "evalica, 100 rounds": (lambda k, n: evalica_bootstrap(k, n, 100), True),
 }
 """Name → how it is set up, and whether it runs in the peers' environment."""
 
@@ -183,6 +187,8 @@ def measure(name: str, k: int, n: int) -> dict[str, Any]:
     cpu.append(time.process_time() - start)
     first_wall, peak = time.perf_counter() - started, memory("VmHWM")
     for _ in range(times - 1):
+        if sum(cpu) > PATIENCE_S:
+            break
         start = time.process_time()
         run()
         cpu.append(time.process_time() - start)
@@ -241,33 +247,69 @@ def live(k: int, n: int) -> dict[str, Any]:
     }
 
 
+COVERAGE = ((0.5, 20), (0.5, 50), (0.7, 5), (0.7, 20), (0.7, 50), (0.7, 100), (1.0, 20), (1.0, 50))
+"""Voters' personal taste (sd in logits), votes of each."""
+
+
 def coverage(stages: int) -> list[dict[str, Any]]:
-    """How many nominal 95 % intervals hold the truth: 5 entrants, 300 voters with personal taste (sd 0.7 logit)."""
+    """How many nominal 95 % intervals hold the truth: 5 entrants, 300 voters with personal taste."""
+    from ratings import bradley_terry
     from ratings.comparison import Comparisons
     from ratings.fit import PER_LOGIT, rate
     from tests.ratings_votes import population_strengths, votes
 
     theta, rows = np.array([0.5, 0.25, 0.0, -0.25, -0.5]), []
-    truth = 1000 + PER_LOGIT * population_strengths(theta, taste=0.7)
-    for each in (5, 10, 20, 50, 100):
-        hits = {"by voter": 0, "by vote": 0}
+    for taste, each in COVERAGE:
+        strengths = population_strengths(theta, taste=taste)
+        chance = (bradley_terry.probabilities(strengths).sum(axis=1) - 0.5) / 4
+        hits = {"rating": 0, "points": 0, "rating, by vote": 0}
         for seed in range(stages):
-            c = votes(theta, 300, each, 10_000 + seed, taste=0.7)
-            for name, given in (("by voter", c), ("by vote", Comparisons(c.models, c.a, c.b, c.outcome))):
-                for row, at in zip(rate(given).rows, truth, strict=True):
-                    hits[name] += row.rating_ci95 is not None and row.rating_ci95[0] <= at <= row.rating_ci95[1]
-        rows.append({"case": "coverage", "each": each, **{name: count / (5 * stages) for name, count in hits.items()}})
+            c = votes(theta, 300, each, 10_000 + seed, taste=taste)
+            by_vote = rate(Comparisons(c.models, c.a, c.b, c.outcome))
+            for n, row in enumerate(rate(c).rows):
+                at = 1000 + PER_LOGIT * strengths[n]
+                for name, value, ends in (
+                    ("rating", at, row.rating_ci95),
+                    ("points", chance[n], row.win_probability_ci95),
+                    ("rating, by vote", at, by_vote.rows[n].rating_ci95),
+                ):
+                    hits[name] += ends is not None and ends[0] <= value <= ends[1]
+        shares = {name: count / (5 * stages) for name, count in hits.items()}
+        rows.append({"case": "coverage", "taste": taste, "each": each, "stages": stages, **shares})
+    return rows
+
+
+def orders(shuffles: int) -> list[dict[str, Any]]:
+    """What the order of the same votes does to online Elo, beside the standard error of the fit."""
+    from ratings.comparison import Comparisons
+    from ratings.elo import elo
+    from ratings.fit import PER_LOGIT, rate
+
+    rows = []
+    for k, n in ((5, 10_000), (20, 100_000)):
+        comparisons = Comparisons.from_codes([f"m{i}" for i in range(k)], *battles(k, n))
+        ends = np.array([elo(comparisons, seed=seed, checkpoints=1).ratings[-1] for seed in range(shuffles)])
+        fitted = rate(comparisons)
+        other = (ends.argmax(axis=1) != int(fitted.theta.argmax())).mean()
+        error = float(np.mean([row.se or 0 for row in fitted.rows])) * PER_LOGIT
+        spread = float(ends.std(axis=0).mean())
+        rows.append({"case": "elo", "models": k, "votes": n, "sd": spread, "se": error, "other_leader": float(other)})
     return rows
 
 
 # ---- all of it, side by side
 
 
-def wanted(name: str, k: int, n: int) -> bool:
-    """Bootstraps repeat the point fit a hundred times: one size shows it, up to a million votes."""
-    if name == "evalica, 100 rounds":
-        return k == 20 and n <= 1_000_000
-    return "100 rounds" not in name or n <= 1_000_000
+def wanted(name: str, k: int, n: int, full: bool) -> bool:
+    """Ours at every size; the peers up to a million votes, and at ten million once; bootstraps where one size shows them."""
+    if name.startswith("ours"):
+        return True
+    if name.startswith("evalica, 10"):
+        hundred = full or n < 1_000_000
+        return k == 20 and n <= 1_000_000 and (name == "evalica, 100 rounds") == hundred
+    if name == "FastChat, 100 rounds":
+        return n <= 1_000_000
+    return n <= 1_000_000 or k == 20
 
 
 def spawn(*arguments: str, peers: bool) -> list[dict[str, Any]]:
@@ -283,27 +325,16 @@ def spawn(*arguments: str, peers: bool) -> list[dict[str, Any]]:
     return answer if isinstance(answer, list) else [answer]
 
 
-def main() -> None:
-    """Reads the arguments; without a case, runs them all."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="stop at 100,000 votes")
-    parser.add_argument("--case", nargs=3, metavar=("NAME", "MODELS", "VOTES"), help="one case, in this process")
-    parser.add_argument("--stages", type=int, default=400, help="simulated stages for the coverage table")
-    arguments = parser.parse_args()
-    if arguments.case:
-        name, k, n = arguments.case[0], int(arguments.case[1]), int(arguments.case[2])
-        row = live(k, n) if name == "live" else coverage(k) if name == "coverage" else measure(name, k, n)
-        print(json.dumps(row))
-        return
-    sizes = [n for n in VOTES if n <= 100_000 or not arguments.quick]
+def speed(models: list[int], sizes: list[int], full: bool) -> list[dict[str, Any]]:
+    """Every case at every size, ours between the peers, so that all see the same machine."""
     rows: list[dict[str, Any]] = []
     print(
         f"{'':22}{'models':>7}{'votes':>12}{'import s':>10}{'first s':>10}{'best s':>10}{'extra MB':>10}{'error':>10}"
     )
-    for k in MODELS:
+    for k in models:
         for n in sizes:
             for name, (_, peers) in CASES.items():
-                if not wanted(name, k, n):
+                if not wanted(name, k, n, full):
                     continue
                 for row in spawn("--case", name, str(k), str(n), peers=peers):
                     rows.append(row)
@@ -312,9 +343,15 @@ def main() -> None:
                         f"{row['peak_mb']:10.1f}{row['error']:10.1e}",
                         flush=True,
                     )
+    return rows
+
+
+def lives() -> list[dict[str, Any]]:
+    """What live ratings cost, whatever number of votes they hold."""
+    rows: list[dict[str, Any]] = []
     print(f"\n{'live':22}{'models':>7}{'votes':>12}{'cold s':>10}{'vote µs':>10}{'refresh ms':>12}{'p99 ms':>10}")
-    for k in (5, 20, 64):
-        for n in [n for n in sizes if n <= 1_000_000]:
+    for k in (5, 20):
+        for n in (10_000, 100_000, 1_000_000):
             for row in spawn("--case", "live", str(k), str(n), peers=False):
                 rows.append(row)
                 print(
@@ -322,38 +359,100 @@ def main() -> None:
                     f"{row['refresh_p99_ms']:10.2f}",
                     flush=True,
                 )
-    print(f"\n{'coverage of 95 %':22}{'votes each':>12}{'by voter':>10}{'by vote':>10}")
-    for row in spawn("--case", "coverage", str(arguments.stages), "0", peers=False):
-        rows.append(row)
-        print(f"{'':22}{row['each']:12}{row['by voter']:10.3f}{row['by vote']:10.3f}")
+    return rows
+
+
+def coverages(stages: int) -> list[dict[str, Any]]:
+    """The coverage table."""
+    print(f"\n{'coverage of 95 %':22}{'taste':>7}{'votes each':>12}{'rating':>10}{'points':>10}{'by vote':>10}")
+    rows = spawn("--case", "coverage", str(stages), "0", peers=False)
+    for row in rows:
+        print(
+            f"{'':22}{row['taste']:7}{row['each']:12}{row['rating']:10.3f}{row['points']:10.3f}{row['rating, by vote']:10.3f}"
+        )
+    return rows
+
+
+def elos(shuffles: int) -> list[dict[str, Any]]:
+    """How far the order of the votes moves online Elo."""
+    print(
+        f"\n{'online Elo, K = 4':22}{'models':>7}{'votes':>12}{'sd of order':>12}{'se of fit':>10}{'other leader':>13}"
+    )
+    rows = spawn("--case", "elo", str(shuffles), "0", peers=False)
+    for row in rows:
+        print(
+            f"{'':22}{row['models']:7}{row['votes']:12,}{row['sd']:12.1f}{row['se']:10.1f}{row['other_leader']:13.0%}"
+        )
+    return rows
+
+
+def main() -> None:
+    """Reads the arguments; without a case, runs them all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--case", nargs=3, metavar=("NAME", "MODELS", "VOTES"), help="one case, in this process")
+    parser.add_argument("--part", choices=("speed", "live", "coverage", "elo"), help="only this part")
+    parser.add_argument("--models", type=int, nargs="+", default=MODELS, help="of the speed part")
+    parser.add_argument("--votes", type=int, nargs="+", default=VOTES, help="of the speed part")
+    parser.add_argument("--full", action="store_true", help="evalica's 100 rounds over a million votes as well")
+    parser.add_argument("--stages", type=int, default=200, help="simulated stages for each row of the coverage table")
+    arguments = parser.parse_args()
+    if arguments.case:
+        name, k, n = arguments.case[0], int(arguments.case[1]), int(arguments.case[2])
+        own: dict[str, Callable[[], Any]] = {
+            "live": lambda: live(k, n),
+            "coverage": lambda: coverage(k),
+            "elo": lambda: orders(k),
+        }
+        print(json.dumps(own[name]() if name in own else measure(name, k, n)))
+        return
+    rows: list[dict[str, Any]] = []
+    if arguments.part in (None, "speed"):
+        rows += speed(list(arguments.models), list(arguments.votes), arguments.full)
+    if arguments.part in (None, "live"):
+        rows += lives()
+    if arguments.part in (None, "coverage"):
+        rows += coverages(arguments.stages)
+    if arguments.part in (None, "elo"):
+        rows += elos(100)
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(rows, indent=1) + "\n")
     report(rows)
 
 
 def report(rows: list[dict[str, Any]]) -> None:
-    """The ratios that matter, from this very run."""
+    """What was aimed at beside what this very run gave."""
     at = {(row["case"], row["models"], row["votes"]): row for row in rows if "best_s" in row}
     k, n = 20, 1_000_000
-    if ("ours", k, n) not in at:
-        return
-    mine = at["ours", k, n]
-    print(f"\nAt {n:,} votes and {k} models, ours (with clustered intervals, points and rank ranges) is faster by")
-    for name in (
-        "arena-rank, all",
-        "arena-rank, refit",
-        "evalica, point",
-        "evalica, 100 rounds",
-        "FastChat, 100 rounds",
-    ):
-        if (name, k, n) in at:
-            print(f"  {at[name, k, n]['best_s'] / mine['best_s']:8.1f} ×  {name}")
-    given = sum(array.nbytes for array in battles(k, n)) / 2**20
-    print(f"Extra memory {mine['peak_mb']:.1f} MB over {given:.1f} MB of input: {mine['peak_mb'] / given:.2f} ×")
-    if ("ours", k, 10 * n) in at:
-        print(f"Ten times the votes take {at['ours', k, 10 * n]['best_s'] / mine['best_s']:.1f} × the time")
-    errors = {name: max(r["error"] for r in rows if r["case"] == name) for name in CASES if (name, k, n) in at}
-    print("Largest distance from the converged estimate, in logits:", {n: f"{e:.1e}" for n, e in errors.items()})
+    print()
+    if ("ours", k, n) in at:
+        mine = at["ours", k, n]
+        print(f"At {n:,} votes and {k} models, codes to ratings with clustered intervals, points and rank ranges:")
+        for name, rounds, target in (
+            ("arena-rank, refit", 1, 20),
+            ("arena-rank, all", 1, None),
+            ("evalica, point", 1, 10),
+            ("evalica, 100 rounds", 1, 1000),
+            ("evalica, 10 rounds", 10, 1000),
+            ("FastChat, 100 rounds", 1, None),
+        ):
+            if (name, k, n) in at:
+                label = name if rounds == 1 else f"{name}, counted {rounds} times"
+                say(f"{label}: times slower than ours", rounds * at[name, k, n]["best_s"] / mine["best_s"], target, 1)
+        given = sum(array.nbytes for array in battles(k, n)) / 2**20
+        say("extra memory over the input arrays", mine["peak_mb"] / given, 3, -1)
+        if ("ours", k, 10 * n) in at:
+            say("ten times the votes, times the time", at["ours", k, 10 * n]["best_s"] / mine["best_s"], 15, -1)
+        errors = {name: max(r["error"] for r in rows if r["case"] == name) for name in CASES if (name, k, n) in at}
+        print("Largest distance from the converged estimate, in logits:", {c: f"{e:.1e}" for c, e in errors.items()})
+    refreshes = [row["refresh_ms"] for row in rows if row["case"] == "live"]
+    if refreshes:
+        say("slowest median refresh of live ratings, ms", max(refreshes), 10, -1)
+
+
+def say(what: str, value: float, target: float | None, better: int) -> None:
+    """Prints one figure with its target, if it has one; `better` is 1 where more is better."""
+    verdict = "" if target is None else f"   target {target:g}: {'met' if (value - target) * better >= 0 else 'MISSED'}"
+    print(f"  {value:9.2f}  {what}{verdict}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 FROM_LEFT = np.array([2, 0, 1, 1])
 """Twice the share of the win that an outcome gives to the left side, in the order of the outcome codes."""
-_BLOCK = 4_000_000
+_BLOCK = 8_000_000
 """Scores held at a time: bounds the memory for many voters and many models."""
 _PART = 32_768
 """Votes read at a time, for the same reason as below."""
@@ -72,31 +72,32 @@ class WholeVotes:
         return self._squares(np.ones(self._k, bool))
 
     def _squares(self, members: NDArray[np.bool_]) -> int:
-        counted = (members[:, None] & self._fitted).ravel().astype(np.int64)
-        votes = np.zeros(self._voters, np.int64)
+        fitted, inside = self._fitted.astype(np.int32), members.astype(np.int32)
+        votes = np.zeros(self._voters, np.int32)
         for part in parts(len(self._a)):
-            kind = self._a[part].astype(np.intp)
-            kind *= 4
-            kind += self._outcome[part]
-            np.add.at(votes, self._voter[part].astype(np.intp), counted[kind])
-        return int(votes @ votes)
+            counted = fitted.take(self._outcome[part])
+            if not members.all():
+                counted *= inside.take(self._a[part])
+            np.add.at(votes, self._voter[part].astype(np.intp), counted)
+        return int(votes.astype(np.int64) @ votes)
 
     def score_gram(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
         """Σ s sᵀ over voters, exact in fixed point."""
         k = self._k
         bits = fixed_point_bits(self._all_squares)
-        table = ((FROM_LEFT << bits) - fixed_point(p, bits)[:, :, None]).astype(np.float64)
-        surprise = (table * self._fitted).ravel()
+        # No score reaches 2^31, by the choice of bits; small integers let more of the voters stay in the cache.
+        table = ((FROM_LEFT << bits) - fixed_point(p, bits)[:, :, None]) * self._fitted
+        surprise = table.ravel().astype(np.int32)
         gram = np.zeros((k, k), np.int64)
         block = max(1, _BLOCK // k)
         for start in range(0, self._voters, block):
-            scores = np.zeros(min(block, self._voters - start) * k)
+            scores = np.zeros(min(block, self._voters - start) * k, np.int32)
             for part in parts(len(self._a)):
                 self._score(scores, surprise, part, start)
             gram += _exact_gram(scores.reshape(-1, k))
         return np.ldexp(gram.astype(np.float64), -2 * (bits + 1))
 
-    def _score(self, scores: NDArray[np.float64], surprise: NDArray[np.float64], part: slice, first_voter: int) -> None:
+    def _score(self, scores: NDArray[np.int32], surprise: NDArray[np.int32], part: slice, first_voter: int) -> None:
         """Adds what a part of the votes gives to the scores (voters × k, flat) of the voters from `first_voter` on."""
         k = self._k
         left, right, row = (column[part].astype(np.intp) for column in (self._a, self._b, self._voter))
@@ -110,7 +111,7 @@ class WholeVotes:
         key += right
         key *= 4
         key += outcome
-        surprises = surprise[key]
+        surprises = surprise.take(key)
         left += row
         right += row
         np.add.at(scores, left, surprises)
@@ -129,17 +130,24 @@ def sums(place: NDArray[np.intp], values: NDArray[np.float64], size: int) -> NDA
     return np.asarray(np.bincount(place, values, minlength=size), dtype=np.float64)
 
 
-def _exact_gram(scores: NDArray[np.float64]) -> NDArray[np.int64]:
-    """SᵀS of whole numbers held as floats: two words, 16 bits apart, so that every sum in BLAS stays below 2^53."""
+def _exact_gram(scores: NDArray[np.int32]) -> NDArray[np.int64]:
+    """SᵀS of whole numbers, exact."""
     gram = np.zeros((scores.shape[1], scores.shape[1]), np.int64)
     rows = max(1, _CACHED // scores.shape[1])
     for start in range(0, len(scores), rows):
-        part = scores[start : start + rows]
-        high = np.rint(part * 2.0**-16)
-        low = part - high * 2.0**16
-        cross = (high.T @ low).astype(np.int64)
-        gram += ((high.T @ high).astype(np.int64) << 32) + ((cross + cross.T) << 16) + (low.T @ low).astype(np.int64)
+        part = scores[start : start + rows].astype(np.float64)
+        whole = part.T @ part
+        # No sum of products, in whatever order, is larger than the largest diagonal (Cauchy–Schwarz).
+        gram += whole.astype(np.int64) if whole.diagonal().max() < 2.0**52 else _gram_in_words(part)
     return gram
+
+
+def _gram_in_words(part: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The same of whole numbers held as floats, in two words, 16 bits apart, so that every sum in BLAS stays below 2^53."""
+    high = np.rint(part * 2.0**-16)
+    low = part - high * 2.0**16
+    cross = (high.T @ low).astype(np.int64)
+    return ((high.T @ high).astype(np.int64) << 32) + ((cross + cross.T) << 16) + (low.T @ low).astype(np.int64)
 
 
 class IndependentVotes:
