@@ -1,6 +1,7 @@
 """The public dataset: what citizens agreed to, nothing else, and what is left out is counted by rule."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ from arena.domain.citizen import Citizen
 from arena.domain.errors import ArenaError
 from arena.domain.vote import Ballot, Winner, cast
 from arena.record.keys import Keys
-from arena.results import export, verify
+from arena.record.store import Store
+from arena.results import export, lifecycle, verify
 from arena.results.card import card
 from arena.results.integrity import ExclusionReason, exclude
 from arena.results.release import BATTLES, LEFT_OUT, MADE, META, language_of, release
+from tests.serving import SAYS, serving, stage_toml
+from tests.serving import Citizen as HttpCitizen
 from tests.stages import CLI, NOW, Room
 
 YES = {"service": (1, True), "teams": (1, True), "votes-release": (1, True), "texts-release": (1, True)}
@@ -227,3 +231,41 @@ def test_the_language_is_told_by_its_script() -> None:
     said = ["Python으로 리스트 정렬", "Tell me about Seoul", "東京は", "北京", "Привет", "1234 !?"]
 
     assert [language_of(text) for text in said] == ["Korean", "Latin", "Japanese", "Chinese", "other", None]
+
+
+def test_battles_over_http_are_released_as_they_were_agreed_to(tmp_path: Path) -> None:
+    """From a citizen's browser to the dataset: the consents given on the page decide, and a number that was masked when typed keeps its text back."""
+    url = f"sqlite:///{tmp_path / 'arena.db'}"
+    with serving(tmp_path, stage_toml(), database_url=url) as base:
+        generous, careful = HttpCitizen(base), HttpCitizen(base)
+        every = {"consents": ["service", "teams", "votes-release", "texts-release"], "age_ok": True}
+        generous.http.post("/session", json=every).raise_for_status()
+        careful.agree()
+        voted = {}
+        for who, prompt in (
+            (generous, "봄을 한 줄로"),
+            (generous, "010-2345-6789로 전화하는 법"),
+            (careful, "여름을 한 줄로"),
+        ):
+            battle = who.open()
+            who.ask(battle, prompt)
+            who.vote(battle, "tie").raise_for_status()
+            voted[prompt] = battle
+    store = Store(url)
+    keys = Keys.open(tmp_path, {})
+    lifecycle.freeze(store, keys, "test", organizer=CLI, now=datetime.now(UTC))
+
+    document, files = release(store, keys, "test", datetime.now(UTC))
+
+    found = pd.concat([rows(files[name], tmp_path) for name in (BATTLES, LEFT_OUT)])  # an answer may name its author
+    assert set(found.index) == {voted["봄을 한 줄로"], voted["010-2345-6789로 전화하는 법"]}
+    assert document["counts"] | {"texts_dropped": {}, "votes_left_out_of_the_fit": {}} == {
+        "votes": 3, "votes_released": 2, "votes_dropped": {"no_consent": 1}, "votes_left_out_of_the_fit": {},
+        "texts_released": 1, "texts_dropped": {},
+    }  # fmt: skip
+    assert document["counts"]["texts_dropped"] == {"personal_data": 1}
+    clean = found.loc[voted["봄을 한 줄로"]]
+    assert clean["conversation_a"][0]["content"] == "봄을 한 줄로"
+    assert clean["conversation_a"][1]["content"] in SAYS.values()
+    assert clean["seconds_to_vote"] > 0
+    store.close()
