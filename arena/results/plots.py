@@ -42,7 +42,7 @@ def stacked(document: Mapping[str, Any]) -> Markup:
             x += score * scale
         low, high = (LABEL + end * scale for end in team["total_ci95"])
         out.append(_whisker(low, high, y + 24))
-        out.append(_text(WIDTH - 2, y + 15, f"{team['total']:g}", size=13, anchor="end", bold=True))
+        out.append(_text(WIDTH - 2, y + 15, f"{team['total']:.2f}", size=13, anchor="end", bold=True))
         if n + 1 == document["rule"]["places"] and n + 1 < len(teams):
             out.append(_line(0, y + 30.5, WIDTH, y + 30.5, ALERT, 1.6, dashes="5 4"))
     return _svg(top + len(teams) * step, out)
