@@ -22,7 +22,7 @@ from arena.record.store import Store
 from arena.results import export, lifecycle, verify
 from arena.results.card import card
 from arena.results.integrity import ExclusionReason, exclude
-from arena.results.release import BATTLES, LEFT_OUT, MADE, META, language_of, release
+from arena.results.release import BATTLES, LEFT_OUT, MADE, META, release
 from tests.serving import SAYS, serving, stage_toml
 from tests.serving import Citizen as HttpCitizen
 from tests.stages import CLI, NOW, Room
@@ -136,7 +136,7 @@ def test_only_what_a_citizen_agreed_to_is_released(room: Room, tmp_path: Path) -
     [asked, answered] = found.loc[open_to_all, "conversation_a"]
     assert (asked["role"], asked["content"]) == ("user", "서울의 봄을 한 줄로 써 주세요.")
     assert (answered["role"], answered["content"]) == ("assistant", "벚꽃이 한강을 덮습니다.")
-    assert found.loc[open_to_all, "language"] == "Korean"
+    assert found.loc[open_to_all, "language"] == "ko"
     assert found.loc[[votes_only], ["conversation_a", "conversation_b", "language"]].isna().all(axis=None)
     assert found.loc[votes_only, "first_token_ms_a"] == 90
     assert document["counts"]["votes_dropped"] == {"no_consent": 4}
@@ -173,6 +173,21 @@ def test_erased_texts_are_not_there_to_release(room: Room) -> None:
     document, _ = release(room.store, room.keys, room.stage.id, NOW)
 
     assert document["counts"]["texts_dropped"] == {"erased": 1}
+
+
+def test_consents_are_read_as_they_stand(store: Store) -> None:
+    """Only the last answer to the asked version counts, on both databases."""
+    for name, answers in (
+        ("a", [(1, True)]),
+        ("b", [(1, True), (1, False)]),
+        ("c", [(1, False), (1, True)]),
+        ("d", [(2, True)]),
+    ):
+        for version, granted in answers:
+            store.citizens.enrol(Citizen(name * 32), {"votes-release": (version, granted), "teams": (1, True)}, NOW)
+
+    assert store.citizens.agreeing("votes-release", 1) == {"a" * 32, "c" * 32}
+    assert store.citizens.agreeing("never-asked", 1) == set()
 
 
 def test_the_release_is_labelled_and_signed(room: Room, tmp_path: Path) -> None:
@@ -224,13 +239,6 @@ def test_an_open_stage_is_not_released(room: Room) -> None:
 
     with pytest.raises(ArenaError, match="is not frozen"):
         release(room.store, Keys.open(room.folder, {}), room.stage.id, NOW)
-
-
-def test_the_language_is_told_by_its_script() -> None:
-    """Korean with Latin terms is Korean; what a script cannot tell is not guessed."""
-    said = ["Python으로 리스트 정렬", "Tell me about Seoul", "東京は", "北京", "Привет", "1234 !?"]
-
-    assert [language_of(text) for text in said] == ["Korean", "Latin", "Japanese", "Chinese", "other", None]
 
 
 def test_battles_over_http_are_released_as_they_were_agreed_to(tmp_path: Path) -> None:

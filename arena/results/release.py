@@ -20,6 +20,7 @@ from arena.domain.stage import TEXTS_CONSENT, VOTES_CONSENT, Stage
 from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.results import evidence, export
+from arena.results.chronicle import language
 from arena.results.counting import rating_seed
 from arena.results.document import VOTES, kst, signed_bytes
 from arena.results.sidecar import STYLE
@@ -70,7 +71,7 @@ COLUMN_WORDS = {
     "conversation_a, conversation_b": "the prompts and one side's answers, as role and content; null where texts are not released",
     "turn": "how many prompts the conversation had",
     "anony": "always true: the voter did not know who answered",
-    "language": "by the script of the prompts: Korean, Japanese, Chinese, or Latin for the rest; null where texts are not released",
+    "language": "of the first prompt, by its letters: ko, en (any Latin script), mixed or other; null where texts are not released",
     "tstamp": "when the vote was cast, in seconds since 1970 UTC",
     "reasons_a, reasons_b": "the voter's tags on a side",
     "marks": "what may have told the voter who is who; empty for a blind battle",
@@ -193,7 +194,7 @@ def _row(vote: Mapping[str, Any], turns: Sequence[Turn], agreed: bool, counts: C
     if dropped is None:
         counts.texts += 1
         kept |= {f"conversation_{side}": _conversation(turns, side) for side in SIDES}
-        kept["language"] = language_of(" ".join(turn.prompt for turn in turns))
+        kept["language"] = language(turns[0].prompt)
     else:
         counts.texts_dropped[dropped] += 1
     if turns:
@@ -221,26 +222,6 @@ def _conversation(turns: Sequence[Turn], side: Side) -> list[dict[str, str]]:
         said.append({"role": "user", "content": turn.prompt})
         said.append({"role": "assistant", "content": turn.answers[side].text if side in turn.answers else ""})
     return said
-
-
-def language_of(text: str) -> str | None:
-    """The language by its script, as far as a script can tell; None without letters."""
-    letters = Counter(_script(character) for character in text if character.isalpha())
-    if not letters:
-        return None
-    if letters["Korean"] * 5 >= letters.total():  # Korean text is full of Latin names and terms
-        return "Korean"
-    return "Japanese" if letters["Japanese"] else letters.most_common(1)[0][0]
-
-
-def _script(character: str) -> str:
-    if "가" <= character <= "힣" or "ㄱ" <= character <= "ㆎ" or "\u1100" <= character <= "\u11ff":
-        return "Korean"
-    if "\u3040" <= character <= "\u30ff":
-        return "Japanese"
-    if "\u4e00" <= character <= "\u9fff":
-        return "Chinese"
-    return "Latin" if character < "\u0250" else "other"
 
 
 class _Table:
