@@ -413,7 +413,7 @@ def main() -> None:
     if arguments.part in (None, "coverage"):
         rows += coverages(arguments.stages)
     if arguments.part in (None, "elo"):
-        rows += elos(100)
+        rows += elos(60)
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(rows, indent=1) + "\n")
     report(rows)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 FROM_LEFT = np.array([2, 0, 1, 1])
 """Twice the share of the win that an outcome gives to the left side, in the order of the outcome codes."""
-_BLOCK = 8_000_000
+_BLOCK = 10_000_000
 """Scores held at a time: bounds the memory for many voters and many models."""
 _PART = 32_768
 """Votes read at a time, for the same reason as below."""

@@ -1,7 +1,8 @@
 """Online Elo (Elo 1978), as a trace of a stage over time and nothing else.
 
-Each vote moves two numbers, so the order of the same votes changes the outcome: by about 15 points (standard deviation)
-where the fit's standard error is 3.7, and with another leader in 12 of 100 orders (20 models, 100,000 votes, K = 4).
+Each vote moves two numbers, so the order of the same votes changes the outcome: by about 16 points (standard deviation)
+where the fit's standard error is 3, and with another leader in four of ten orders (20 models whose strengths lie 14
+points apart, 100,000 votes, K = 4; `benchmarks/ratings.py`).
 No user score is ever made from it.
 """
 
