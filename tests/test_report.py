@@ -1,6 +1,7 @@
 """The transparency report: one page with everything a fairness-first institution publishes, and nothing else needed to read it."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from html import unescape
 from pathlib import Path
 
@@ -28,6 +29,10 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     """A frozen stage in which something of everything happened."""
     opened = Room(tmp_path_factory.mktemp("report")).vote(700)
     void(opened)
+    opened.store.outages.left(NOW - timedelta(minutes=50), opened.stage.id, "maru", "p1", "timeout, three in a row")
+    opened.store.outages.back(NOW - timedelta(minutes=20), opened.stage.id, "maru", "p1", "answered")
+    opened.store.outages.left(NOW - timedelta(minutes=10), opened.stage.id, "maru", "p1", "server_error")
+    opened.store.outages.back(NOW + timedelta(days=2), opened.stage.id, "maru", "p1", "answered")
     LiveViews(opened.store, opened.stage.id, clock=lambda: NOW).note("평가실")
     exclude(
         opened.store, opened.stage.id, opened.battles()[:30],
@@ -72,6 +77,8 @@ def test_the_page_tells_everything(room: Room, page: str) -> None:
         pairing.commitment(record.draw_seed),
         record.file_sha256,
         "timeout 1",
+        "timeout, three in a row",
+        "40.0",
         "answer_failed",
         "모델을 스스로 거두어들임",
         "평가실",
@@ -99,6 +106,8 @@ def test_the_page_shows_the_numbers_of_the_export(room: Room) -> None:
 
     assert told["ranked"][0]["team_id"] == next(row["team_id"] for row in told["d"]["scores"] if row["rank"] == 1)
     assert sum(row["void"] for row in told["serving"]) == 2  # both entrants of the one void battle
+    [maru] = [row["out_minutes"] for row in told["serving"] if row["team_id"] == "maru"]
+    assert maru == pytest.approx(40)  # what went on after the freeze is nobody's outage
     assert sum(n for row in told["serving"] for n in row["failed"].values()) == 1
     assert {variant["key"] for variant in told["variants"]} == {"nothing_excluded", "both_bad_tie", "style_controlled"}
 

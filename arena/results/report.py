@@ -1,6 +1,7 @@
 """The transparency report of a stage: what a fairness-first institution publishes, gathered from the export and the audit log."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from arena.domain.errors import Conflict
 from arena.domain.stage import Stage
 from arena.record.activity import Activity
 from arena.record.keys import Keys
+from arena.record.outages import Spell, minutes
 from arena.record.store import Store
 from arena.results import access, export, plots
 from arena.results.lifecycle import sealed_stage
@@ -16,6 +18,7 @@ from arena.results.plots import Mark
 from arena.results.release import MADE as RELEASED
 
 TEXTS_READ = "texts.read"
+MOST_SPELLS = 100
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -38,13 +41,16 @@ def report(store: Store, keys: Keys, stage_id: str, now: datetime) -> dict[str, 
     names = {entrant.id: entrant.team.model_dump() for entrant in (*stage.entrants, *stage.controls)}
     activity = Activity(store.database)
     failures = activity.failures(stage_id, _BEGINNING)
+    spells = _until(store.outages.of_stage(stage_id), record.frozen_at)
     return {
         "d": told,
         "names": names,
         "made_at": now,
         "public_leaderboard": stage.protocol.public_leaderboard,
         "ranked": _ranked(told),
-        "serving": _serving(stage, told, failures),
+        "serving": _serving(stage, told, failures, minutes(spells)),
+        "spells": spells[:MOST_SPELLS],
+        "more_spells": max(0, len(spells) - MOST_SPELLS),
         "voids": activity.voids(stage_id, _BEGINNING),
         "variants": _variants(told),
         "viewers": access.viewers(store, stage_id),
@@ -62,8 +68,19 @@ def _ranked(told: Mapping[str, Any]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["group"] is None, row["group"] or 0, row["rank"] or 0))
 
 
-def _serving(stage: Stage, told: Mapping[str, Any], failures: Mapping[tuple[str, str], int]) -> list[dict[str, Any]]:
-    """By entrant: its battles, those that were void, and what failed."""
+def _until(spells: Sequence[Spell], frozen_at: datetime) -> list[Spell]:
+    """The outages as far as they lie before the freeze."""
+    return [
+        replace(s, noted=min(s.noted, frozen_at), ended=s.ended and min(s.ended, frozen_at))
+        for s in spells
+        if s.began < frozen_at
+    ]
+
+
+def _serving(
+    stage: Stage, told: Mapping[str, Any], failures: Mapping[tuple[str, str], int], out: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """By entrant: its battles, those that were void, the minutes it could not be drawn, and what failed."""
     rows = []
     for entrant in stage.entrant_ids:
         cells = [cell for cell in told["exposure"]["pairs"] if entrant in (cell["a"], cell["b"])]
@@ -72,6 +89,7 @@ def _serving(stage: Stage, told: Mapping[str, Any], failures: Mapping[tuple[str,
                 "team_id": entrant,
                 "drawn": sum(cell["drawn"] for cell in cells),
                 "void": sum(cell["void"] for cell in cells),
+                "out_minutes": out.get(entrant, 0.0),
                 "failed": {kind: n for (who, kind), n in sorted(failures.items()) if who == entrant},
             }
         )
