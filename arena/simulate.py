@@ -24,6 +24,8 @@ SIMULATED = "simulated"
 BY_VERBS = 50
 """So many votes are cast verb by verb; the others, the same rows, are kept a few thousand at a time."""
 CHUNK = 5000
+ANSWERS = 1000
+"""So many different answers are there to be given."""
 WORDS_KO = (
     "오늘",
     "서울",
@@ -267,11 +269,17 @@ class _Crowd:
     voted: int = 0
     pauses: list[int] = field(default_factory=list)
     """Milliseconds before the battle, its answers and its vote."""
+    answers: list[list[str]] = field(default_factory=list)
+    """What entrants say, as words."""
+    likes: dict[tuple[str, str], float] = field(default_factory=dict)
+    """What each citizen thinks of each entrant, as soon as they have met."""
     shown: Counter[pairing.Pair] = field(default_factory=Counter)
     known: Mapping[pairing.Pair, int] = field(default_factory=dict)
 
     def enrol(self, store: Store) -> None:
         """Everybody agrees to what is required; some to the release of votes and texts."""
+        self.rng.seed(f"{self.seed} answers")
+        self.answers = [self.rng.choices(WORDS_KO, k=self.rng.randrange(5, 40)) for _ in range(ANSWERS)]
         self.rng.seed(f"{self.seed} consents")
         enrolled = []
         for citizen in self.citizens:
@@ -331,7 +339,7 @@ class _Crowd:
         prompt = self.rng.choice(ASKS).format(self.rng.choice(WORDS_KO))
         answers: dict[Side, Answer] = {}
         for side, entrant in zip(SIDES, (drawn.a, drawn.b), strict=True):
-            words = self.rng.choices(WORDS_KO, k=self.rng.randrange(5, 40))
+            words = self.rng.choice(self.answers)
             answers[side] = Answer(
                 side,
                 "complete",
@@ -362,8 +370,11 @@ class _Crowd:
         return {"a": tags if winner is Winner.MODEL_A else (), "b": tags if winner is Winner.MODEL_B else ()}
 
     def _likes(self, citizen: Citizen, entrant: str) -> float:
-        personal = random.Random(f"{self.seed} {citizen.id} {entrant}").gauss(0, self.taste.personal)
-        return self.strengths[entrant] + personal
+        known = self.likes.get((citizen.id, entrant))
+        if known is None:
+            personal = random.Random(f"{self.seed} {citizen.id} {entrant}").gauss(0, self.taste.personal)
+            known = self.likes[citizen.id, entrant] = self.strengths[entrant] + personal
+        return known
 
 
 def _planted(

@@ -1,0 +1,244 @@
+"""Checks a K-AI Arena export with none of the arena's code: only the standard library, pyarrow, numpy, scipy, rfc8785 and cryptography.
+
+    pip install pyarrow numpy scipy rfc8785 cryptography
+    python verify_without_us.py FOLDER [JWKS]
+
+FOLDER holds export.json and what belongs to it; JWKS is the arena's public keys, fetched by you from /.well-known/jwks.json (without it
+the keys in FOLDER are used, which shows that nothing changed since the signing, not who signed). Written from docs/export-format.md and
+the formulas in docs/verify.md. Ends with 1 at the first thing that does not hold.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import sys
+import tomllib
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import rfc8785
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicNumbers
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from scipy.special import expit, logit
+from scipy.stats import norm, t
+
+
+def must(holds: object, what: str) -> None:
+    """Says what was checked, or stops."""
+    if not holds:
+        sys.exit(f"DOES NOT HOLD  {what}")
+    print(f"ok  {what}")
+
+
+def sha256(data: bytes) -> str:
+    """64 hex characters."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def unbase64(text: str) -> bytes:
+    """Base64 without padding, as JOSE writes it."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def signed(payload: bytes, jws: str, keys: dict) -> bool:
+    """Whether a detached JWS (RFC 7515, appendix F) is an ES256 signature over these bytes by one of these keys."""
+    header, empty, signature = jws.split(".")
+    told, raw = json.loads(unbase64(header)), unbase64(signature)
+    key = next((key for key in keys["keys"] if key["kid"] == told["kid"]), None)
+    if empty or told["alg"] != "ES256" or key is None or len(raw) != 64:
+        return False
+    x, y = (int.from_bytes(unbase64(key[name])) for name in "xy")
+    body = header + "." + base64.urlsafe_b64encode(payload).decode().rstrip("=")
+    der = encode_dss_signature(int.from_bytes(raw[:32]), int.from_bytes(raw[32:]))
+    try:
+        EllipticCurvePublicNumbers(x, y, SECP256R1()).public_key().verify(der, body.encode(), ECDSA(SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def root(leaves: list[bytes]) -> bytes:
+    """The Merkle root of RFC 9162, section 2.1.1, over leaf hashes."""
+    if len(leaves) == 0:
+        return hashlib.sha256().digest()
+    if len(leaves) == 1:
+        return leaves[0]
+    k = 1 << (len(leaves) - 1).bit_length() - 1
+    return hashlib.sha256(b"\x01" + root(leaves[:k]) + root(leaves[k:])).digest()
+
+
+def receipt(stage: str, row: dict) -> str:
+    """The leaf hash of a vote: of a zero byte and the record, JSON with sorted keys and no spaces."""
+    record = {
+        "schema": "kai.vote/1", "stage": stage, "battle": row["question_id"], "voter": row["judge"],
+        "identity_level": row["identity_level"], "model_a": row["model_a"], "model_b": row["model_b"],
+        "draw": row["draw"], "winner": row["winner"], "reasons": {"a": row["reasons_a"], "b": row["reasons_b"]},
+        "turns": row["turn"], "marks": row["marks"], "cast_at": row["cast_at"],
+        "conversation": row["conversation_digest"], "comment": row["comment_digest"],
+    }  # fmt: skip
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return sha256(b"\x00" + text.encode())
+
+
+def uniform_draw(seed: str, number: int, available: list[str]) -> tuple[str, str]:
+    """The ordered pair that a uniform stage's seed gives for this draw."""
+    entrants = sorted(available)
+    pairs = list(permutations(entrants, 2))
+    digest = hmac.new(seed.encode(), f"kai.draw/1|{number}|{','.join(entrants)}".encode(), hashlib.sha256).digest()
+    # The point lies below the sum of equal weights, two for each unordered pair: so it counts ordered pairs.
+    return pairs[int.from_bytes(digest, "big") * len(pairs) >> 256]
+
+
+def laplacian(weights: np.ndarray) -> np.ndarray:
+    """Row sums on the diagonal, minus the weights beside it."""
+    return np.diag(weights.sum(axis=1)) - weights
+
+
+def rated(entrants: list[str], rows: list[dict], prior: float, both_bad: str) -> tuple[np.ndarray, np.ndarray, float]:
+    """Bradley-Terry with a phantom opponent; theta, its voter-clustered covariance, and the 95 % quantile."""
+    k, place = len(entrants), {name: n for n, name in enumerate(entrants)}
+    share = {"model_a": 1.0, "model_b": 0.0, "tie": 0.5} | ({"both_bad": 0.5} if both_bad == "tie" else {})
+    votes = [
+        (place[r["model_a"]], place[r["model_b"]], share[r["winner"]], r["judge"]) for r in rows if r["winner"] in share
+    ]
+    wins = np.full((k + 1, k + 1), float(prior))
+    wins[:k, :k] = wins[k, k] = 0
+    for a, b, won, _ in votes:
+        wins[a, b] += won
+        wins[b, a] += 1 - won
+    theta, games = np.zeros(k + 1), wins + wins.T
+    for _ in range(200):
+        p = expit(theta[:, None] - theta[None, :])
+        hessian = laplacian(games * p * (1 - p))
+        step = np.linalg.solve(hessian + 1.0, (wins - games * p).sum(axis=1))
+        theta = theta + step * min(1.0, 1.0 / np.abs(step).max())
+        if np.abs(step).max() < 1e-12:
+            break
+    phantom = expit(theta[:k] - theta[k])
+    theta = theta[:k] - theta[:k].mean()
+    p = expit(theta[:, None] - theta[None, :])
+    information = laplacian(games[:k, :k] * p * (1 - p))
+    regular = np.diag(2 * prior * phantom * (1 - phantom))
+    scores, counts = {}, {}
+    for a, b, won, voter in votes:
+        s = scores.setdefault(voter, np.zeros(k))
+        s[a] += won - p[a, b]
+        s[b] -= won - p[a, b]
+        counts[voter] = counts.get(voter, 0) + 1
+    voters = len(votes) ** 2 / sum(n * n for n in counts.values())
+    gram = sum(np.outer(s, s) for s in scores.values())
+    bread = np.linalg.pinv(information + regular, hermitian=True)
+    meat = gram * (voters / (voters - 1) if voters > 1 else 1.0)
+    delta = min(0.5, (k - 1) / (voters - (k - 1))) if voters > k - 1 else 0.5
+    phi = max(1.0, np.trace(bread @ meat) / (k - 1))
+    centre = np.eye(k) - 1 / k
+    covariance = centre @ bread @ (meat + delta * phi * information + regular) @ bread @ centre
+    quantile = norm.ppf(0.975) if voters >= 50 else t.ppf(0.975, max(1.0, voters - 1))
+    return theta, covariance, quantile
+
+
+def main(folder: Path, jwks: Path | None = None) -> None:
+    """The whole procedure."""
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    listed = dict(reversed(line.split("  ")) for line in files["SHA256SUMS"].decode().splitlines())
+    must(
+        listed == {n: sha256(d) for n, d in files.items() if n != "SHA256SUMS"},
+        "files: each has the hash in SHA256SUMS",
+    )
+    document = json.loads(files["export.json"])
+    must(rfc8785.dumps(document) == files["export.json"], "document: canonical JSON")
+    keys = json.loads(jwks.read_bytes() if jwks else files["jwks.json"])
+    body = json.loads(files["export.json"])
+    signature = body["integrity"].pop("signature")
+    must(signed(rfc8785.dumps(body), signature, keys), f"signature: ES256 by {body['integrity']['kid']}")
+    parts = [part for part in document["provenance"].values() if isinstance(part, dict) and "name" in part]
+    must(all(sha256(files[p["name"]]) == p["sha256"] for p in parts), "hashes: the files that were signed")
+    stage = tomllib.loads(files["stage.toml"].decode())
+    told = document["stage"]
+    must(told["file_sha256"] == sha256(files["stage.toml"]) and told["id"] == stage["id"], "stage: its sealed file")
+
+    votes = pq.read_table(folder / "votes.parquet").to_pylist()
+    draws = pq.read_table(folder / "draws.parquet").to_pylist()
+    must(all(receipt(stage["id"], row) == row["receipt"] for row in votes), f"votes: {len(votes)} are what was sealed")
+    leaves = [bytes.fromhex(row["receipt"]) for row in votes]
+    heads = [json.loads(line) for line in files["checkpoints.jsonl"].splitlines()]
+    must(
+        heads[-1] == document["provenance"]["checkpoint"] and heads[-1]["size"] == len(votes),
+        "checkpoint: over all votes",
+    )
+    for head in heads:
+        payload = {name: value for name, value in head.items() if name != "jws"}
+        good = signed(rfc8785.dumps(payload), head["jws"], keys) and root(leaves[: head["size"]]).hex() == head["root"]
+        must(good, f"checkpoint: the first {head['size']} votes lead to its signed root")
+
+    must([row["draw"] for row in draws] == list(range(1, len(draws) + 1)), "draws: none is missing")
+    voted = {row["draw"]: (row["model_a"], row["model_b"]) for row in draws if row["outcome"] == "voted"}
+    must(
+        voted == {row["draw"]: (row["model_a"], row["model_b"]) for row in votes} and len(voted) == len(votes),
+        "draws: each vote has its own",
+    )
+    seed = document["draws"]["seed"]
+    if seed and document["draws"]["rule"] == "uniform" and not stage.get("controls"):
+        must(sha256(seed.encode()) == document["draws"]["commitment"], "draws: the seed that was committed to")
+        again = (uniform_draw(seed, row["draw"], row["available"].split(",")) for row in draws)
+        must(
+            all(pair == (row["model_a"], row["model_b"]) for pair, row in zip(again, draws, strict=True)),
+            "draws: each from the seed",
+        )
+
+    counted = {}
+    for row in votes:
+        counted[row["left_out"]] = counted.get(row["left_out"], 0) + 1
+    rows = [row for row in votes if row["left_out"] is None]
+    counted.pop(None, None)
+    must(
+        counted == {e["reason"]: e["count"] for e in document["population"]["exclusions"]},
+        f"exclusions: {counted or 'none'}",
+    )
+
+    names = [row["team_id"] for row in document["scores"]]
+    declared = [e["team_id"] for e in document["entrants"] if e["removed"] is None]
+    must(names in (declared, []), "scores: of the entrants that are in")
+    if not names or any(row["group"] != 0 for row in document["scores"]):
+        print("--  no votes, or entrants that never met: the numbers are not recomputed here")
+        return
+    method = document["method"]
+    theta, covariance, quantile = rated(names, rows, method["prior"], method["both_bad"])
+    error = np.sqrt(np.diag(covariance))
+    column = {
+        key: np.array([row[key] for row in document["scores"]]) for key in ("theta", "se", "rating", "rating_ci95")
+    }
+    per_logit = 400 / np.log(10)
+    must(np.allclose(theta, column["theta"], atol=1e-6), "scores: theta, to a millionth of a logit")
+    must(np.allclose(error, column["se"], rtol=1e-4), "scores: its standard error, clustered by voter")
+    must(np.allclose(1000 + per_logit * theta, column["rating"], atol=2e-4), "scores: rating")
+    ends = 1000 + per_logit * np.stack([theta - quantile * error, theta + quantile * error], axis=1)
+    must(np.allclose(ends, column["rating_ci95"], atol=2e-2), "scores: its 95 % interval")
+    if method["transform"]["id"] == "win_probability":
+        k = len(names)
+        p = expit(theta[:, None] - theta[None, :])
+        share = (p.sum(axis=1) - 0.5) / (k - 1)
+        slope = p * (1 - p)
+        gradient = (np.diag(slope.sum(axis=1)) - slope) / (k - 1)
+        reach = quantile * np.sqrt(np.einsum("ij,jk,ik->i", gradient, covariance, gradient)) / (share * (1 - share))
+        made = told["component_max"] * np.stack(
+            [share, expit(logit(share) - reach), expit(logit(share) + reach)], axis=1
+        )
+        points = np.array([[row["points"], *row["points_ci95"]] for row in document["scores"]])
+        must(
+            np.abs(made - points).max() <= 0.0051,
+            f"scores: points out of {told['component_max']:g}, and their intervals",
+        )
+    if document["synthetic"]:
+        print("--  SYNTHETIC: nothing in this export was judged by people")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    main(*map(Path, sys.argv[1:]))
