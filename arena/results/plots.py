@@ -151,13 +151,16 @@ def _text(
     )
 
 
-def _name(name: Mapping[str, str], x: float, y: float, *, anchor: str = "end", size: float = 12) -> Markup:
+def _name(
+    name: Mapping[str, str], x: float, y: float, *, anchor: str = "end", size: float = 12, most: int = 14
+) -> Markup:
     return Markup("").join(
-        _text(x, y, _short(name[language]), size=size, anchor=anchor, language=language) for language in ("ko", "en")
+        _text(x, y, _short(name[language], most), size=size, anchor=anchor, language=language)
+        for language in ("ko", "en")
     )
 
 
-def _short(text: str, most: int = 14) -> str:
+def _short(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
@@ -188,7 +191,7 @@ def _legend(series: Sequence[Mapping[str, str]]) -> Markup:
     out = []
     for n, name in enumerate(series):
         out.append(_rect(n * room, 6, 12, 12, COLOURS[n % len(COLOURS)]))
-        out.append(_name(name, n * room + 17, 16, anchor="start", size=11))
+        out.append(_name(name, n * room + 17, 16, anchor="start", size=11, most=int((room - 20) / 7)))
     return Markup("").join(out)
 
 
