@@ -1,6 +1,6 @@
 """Durable votes per second against the bare insert of the same row with the same durability, in the same run.
 
-`make bench-votes`. Every client is a thread with battles of its own that can be voted on; a vote is the record's whole transaction
+`make bench-votes`. Every client is a thread; a vote is the record's whole transaction
 (read the battle, check, seal, change its state, insert). The bare insert is the driver alone: one prepared INSERT and COMMIT per row.
 """
 
@@ -74,15 +74,14 @@ def measure(
     return Measured(len(everything) / lasted, statistics.median(everything), everything[int(len(everything) * 0.99)])
 
 
-def voter(store: Store, citizen: Citizen, shares: Sequence[list[Battle]]) -> Callable[[int], Callable[[], None]]:
-    """Each client votes through its own share of battles."""
+def voter(store: Store, citizen: Citizen, ready: Sequence[Battle]) -> Callable[[int], Callable[[], None]]:
+    """Every client takes the next battle that can be voted on."""
     choice = voting.ballot(comment="둘 다 좋았지만 첫 번째가 더 자세했어요.")
+    waiting = iter(ready)
 
-    def act(client: int) -> Callable[[], None]:
-        mine = iter(shares[client])
-
+    def act(_client: int) -> Callable[[], None]:
         def one() -> None:
-            battle = next(mine)
+            battle = next(waiting)
             store.votes.cast(battle.id, citizen.id, choice, lambda b: cast(b, citizen, choice, NOW, SECRET))
 
         return one
@@ -90,11 +89,11 @@ def voter(store: Store, citizen: Citizen, shares: Sequence[list[Battle]]) -> Cal
     return act
 
 
-def inserter(url: str, rows: Sequence[list[tuple[Any, ...]]]) -> Callable[[int], Callable[[], None]]:
-    """Each client inserts its own share of rows through its own connection, one durable commit for each."""
+def inserter(url: str, rows: Sequence[tuple[Any, ...]]) -> Callable[[int], Callable[[], None]]:
+    """Every client inserts the next row through its own connection, one durable commit for each."""
+    waiting = iter(rows)
 
-    def act(client: int) -> Callable[[], None]:
-        mine = iter(rows[client])
+    def act(_client: int) -> Callable[[], None]:
         if url.startswith("sqlite"):
             connection: Any = sqlite3.connect(
                 url.removeprefix("sqlite:///"), isolation_level=None, timeout=30, check_same_thread=False
@@ -110,18 +109,14 @@ def inserter(url: str, rows: Sequence[list[tuple[Any, ...]]]) -> Callable[[int],
         insert = f"INSERT INTO bare ({COLUMNS}) VALUES ({marks})"  # noqa: S608
 
         def one() -> None:
+            row = next(waiting)
             connection.execute(begin)
-            connection.execute(insert, next(mine))
+            connection.execute(insert, row)
             connection.execute("COMMIT")
 
         return one
 
     return act
-
-
-def shares(things: Sequence[Any], clients: int) -> list[list[Any]]:
-    """Deals out."""
-    return [list(things[i::clients]) for i in range(clients)]
 
 
 def bench(name: str, url: str, clients: Sequence[int], seconds: float) -> None:
@@ -141,7 +136,7 @@ def bench(name: str, url: str, clients: Sequence[int], seconds: float) -> None:
             connection.exec_driver_sql("CREATE INDEX bare_stage ON bare (stage_id, seq)")
     made = 0
     for n in clients:
-        enough = int(seconds * 4000)
+        enough = int(seconds * 6000)
         ready = many_ready(store, citizen, enough, first=made + 1)
         made += enough
         choice = voting.ballot(comment="둘 다 좋았지만 첫 번째가 더 자세했어요.")
@@ -154,15 +149,15 @@ def bench(name: str, url: str, clients: Sequence[int], seconds: float) -> None:
                     *('{"a": ["useful"], "b": []}', choice.comment, False, 0, vote.record, battle.id, vote.seal),
                 )
             )
-        bare = measure(n, seconds, inserter(url, shares(rows, n)))
-        whole = measure(n, seconds, voter(store, citizen, shares(ready, n)))
+        bare = measure(n, seconds, inserter(url, rows))
+        whole = measure(n, seconds, voter(store, citizen, ready))
         print(
             f"{name:<11} {n:>3} clients   bare insert {bare.per_s:7.0f}/s   vote {whole.per_s:7.0f}/s"
             f"   ratio {whole.per_s / bare.per_s:5.2f}   vote p50 {whole.p50_ms:6.2f} ms  p99 {whole.p99_ms:7.2f} ms",
             flush=True,
         )
     ready = many_ready(store, citizen, 4000, first=made + 1)
-    paced = measure(8, max(seconds, 10.0), voter(store, citizen, shares(ready, 8)), rate=100)
+    paced = measure(8, max(seconds, 10.0), voter(store, citizen, ready), rate=100)
     print(
         f"{name:<11} 100 votes/s     p50 {paced.p50_ms:6.2f} ms  p99 {paced.p99_ms:7.2f} ms  ({paced.per_s:.0f}/s done)"
     )

@@ -92,6 +92,8 @@ def test_a_login_leads_to_one_pseudonym(base: str, data_dir: Path, provider: str
         assert agree(http).status_code == 201
     battle = first.post("/api/v1/battles").json()["battle_id"]
     assert second.get(f"/api/v1/battles/{battle}").status_code == 200
+    first.post(f"/api/v1/battles/{battle}/turns", json={"prompt": "안녕하세요?"}, timeout=30)
+    assert second.post(f"/api/v1/battles/{battle}/vote", json={"winner": "tie"}).status_code == 201
     httpx.post(f"{provider}/person", content="lee-younghee")
     third = browser(base)
     log_in(third)
@@ -99,6 +101,8 @@ def test_a_login_leads_to_one_pseudonym(base: str, data_dir: Path, provider: str
     assert third.get(f"/api/v1/battles/{battle}").status_code == 404
 
     store = Store(f"sqlite:///{data_dir / 'arena.db'}")
+    (vote,) = store.votes.after("test", 0)
+    assert (vote.identity_level, b'"identity_level":"verified"' in vote.record) == ("verified", True)
     with store.database.reading() as connection:
         kept = str([connection.execute(sa.text(f"SELECT * FROM {t}")).all() for t in ("citizens", "identities")])  # noqa: S608
     store.close()

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert
 from arena.domain.battle import Answer, Battle, BattleState, Draw, Turn
 from arena.domain.errors import ArenaError, Conflict, TooMany, Unavailable, not_found
 from arena.domain.stage import StageStatus
-from arena.record.database import Database
+from arena.record.database import Database, ForIds
 from arena.record.tables import answers, battles, stages, turns, votes
 
 
@@ -404,18 +404,20 @@ def find(connection: Connection, battle_id: str) -> Battle | None:
 
 # Built once: building a statement costs more than running it.
 _FOUND = select(battles).where(battles.c.id == bindparam("id"))
-_CONVERSATIONS = (
-    select(
-        turns.c.battle_id,
-        turns.c.n.label("turn"),
-        turns.c.prompt,
-        turns.c.asked_at,
-        turns.c.marks.label("turn_marks"),
-        *(c for c in answers.c if c.name not in ("battle_id", "n")),
+_CONVERSATIONS = ForIds(
+    lambda these: (
+        select(
+            turns.c.battle_id,
+            turns.c.n.label("turn"),
+            turns.c.prompt,
+            turns.c.asked_at,
+            turns.c.marks.label("turn_marks"),
+            *(c for c in answers.c if c.name not in ("battle_id", "n")),
+        )
+        .join(answers, and_(answers.c.battle_id == turns.c.battle_id, answers.c.n == turns.c.n), isouter=True)
+        .where(these(turns.c.battle_id))
+        .order_by(turns.c.battle_id, turns.c.n, answers.c.side)
     )
-    .join(answers, and_(answers.c.battle_id == turns.c.battle_id, answers.c.n == turns.c.n), isouter=True)
-    .where(turns.c.battle_id.in_(bindparam("ids", expanding=True)))
-    .order_by(turns.c.battle_id, turns.c.n, answers.c.side)
 )
 
 
@@ -424,7 +426,7 @@ def conversations(connection: Connection, battle_ids: Sequence[str]) -> dict[str
     if not battle_ids:
         return {}
     found: dict[str, list[Turn]] = {}
-    for row in connection.execute(_CONVERSATIONS, {"ids": list(battle_ids)}):
+    for row in _CONVERSATIONS.execute(connection, battle_ids):
         asked = found.setdefault(row.battle_id, [])
         if not asked or asked[-1].n != row.turn:
             asked.append(Turn(row.turn, row.prompt, row.asked_at, {}, tuple(row.turn_marks)))

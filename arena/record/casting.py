@@ -17,7 +17,7 @@ from arena.domain.errors import ArenaError, Conflict, Unavailable, not_found
 from arena.domain.stage import StageStatus
 from arena.domain.vote import Ballot, Vote, Winner
 from arena.record.battles import as_battle, conversations, refusal, stage_not_open
-from arena.record.database import Database
+from arena.record.database import Database, ForIds
 from arena.record.tables import battles, stages, votes
 
 AT_ONCE = 64
@@ -25,18 +25,22 @@ DECIDED = (BattleState.VOTED, BattleState.REVEALED)
 
 # Built once: building a statement costs more than running it. On PostgreSQL the battles are locked in the order of their ids, so that
 # two processes never wait for each other, and the stage is shared: a freeze waits for us, or we for it.
-_LOCKED = (
-    select(battles, stages.c.status.label("stage_status"))
-    .join(stages, stages.c.id == battles.c.stage_id)
-    .where(battles.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(battles.c.id)
-    .suffix_with("FOR UPDATE OF battles FOR SHARE OF stages", dialect="postgresql")
+_LOCKED = ForIds(
+    lambda these: (
+        select(battles, stages.c.status.label("stage_status"))
+        .join(stages, stages.c.id == battles.c.stage_id)
+        .where(these(battles.c.id))
+        .order_by(battles.c.id)
+        .suffix_with("FOR UPDATE OF battles FOR SHARE OF stages", dialect="postgresql")
+    )
 )
-_KEPT = select(votes).where(votes.c.battle_id.in_(bindparam("ids", expanding=True)))
-_DECIDE = (
-    update(battles)
-    .where(battles.c.id.in_(bindparam("ids", expanding=True)), battles.c.state == BattleState.OPEN)
-    .values(state=BattleState.VOTED, touched_at=bindparam("at"))
+_KEPT = ForIds(lambda these: select(votes).where(these(votes.c.battle_id)))
+_DECIDE = ForIds(
+    lambda these: (
+        update(battles)
+        .where(these(battles.c.id), battles.c.state == BattleState.OPEN)
+        .values(state=BattleState.VOTED, touched_at=bindparam("at"))
+    )
 )
 _KEEP = insert(votes)
 
@@ -103,12 +107,12 @@ def _decide(connection: Connection, batch: Sequence[_Request]) -> list[tuple[Vot
     """Finds out what becomes of each request, and writes the new votes."""
     outcomes: list[tuple[Vote, bool] | BaseException] = []
     ids = sorted({request.battle_id for request in batch})
-    rows = {row.id: row for row in connection.execute(_LOCKED, {"ids": ids})}
+    rows = {row.id: row for row in _LOCKED.execute(connection, ids)}
     judged = conversations(connection, [id for id, row in rows.items() if row.state == BattleState.OPEN])
     decided = [id for id, row in rows.items() if row.state in DECIDED]
     kept = {}
     if decided:
-        kept = {row.battle_id: _vote(row) for row in connection.execute(_KEPT, {"ids": decided})}
+        kept = {row.battle_id: _vote(row) for row in _KEPT.execute(connection, decided)}
     new: list[dict[str, Any]] = []
     for request in batch:
         try:
@@ -131,9 +135,7 @@ def _decide(connection: Connection, batch: Sequence[_Request]) -> list[tuple[Vot
         outcomes.append((vote, True))
         new.append(vote_values(vote, request.network))
     if new:
-        changed = connection.execute(
-            _DECIDE, {"ids": [v["battle_id"] for v in new], "at": max(v["cast_at"] for v in new)}
-        )
+        changed = _DECIDE.execute(connection, [v["battle_id"] for v in new], at=max(v["cast_at"] for v in new))
         if changed.rowcount != len(new):
             raise IntegrityError("a battle was decided by somebody else", None, Exception())
         connection.execute(_KEEP, new)

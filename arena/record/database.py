@@ -3,14 +3,24 @@
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Engine,
+    Executable,
+    bindparam,
+    create_engine,
+    event,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -138,6 +148,21 @@ class Database:
     def close(self) -> None:
         """Gives every connection back."""
         self.engine.dispose()
+
+
+class ForIds:
+    """A statement about some ids, built once in two forms: for a single one a plain `=`, which costs a third less."""
+
+    def __init__(self, build: Callable[[Callable[[Column[Any]], ColumnElement[bool]]], Executable]) -> None:
+        """`build(these)` makes the statement; `these(column)` is its condition."""
+        self._one = build(lambda column: column == bindparam("one_id"))
+        self._many = build(lambda column: column.in_(bindparam("many_ids", expanding=True)))
+
+    def execute(self, connection: Connection, ids: Sequence[str], **more: Any) -> CursorResult[Any]:
+        """Runs it for these ids, at least one, and its other parameters."""
+        if len(ids) == 1:
+            return connection.execute(self._one, {"one_id": ids[0], **more})
+        return connection.execute(self._many, {"many_ids": list(ids), **more})
 
 
 def _identity(path: str | None) -> tuple[int, int]:
