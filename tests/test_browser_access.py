@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser import PHONE, agree, ask, chromium, overflows, violations, visiting
-from tests.serving import TEAMS, serving, stage_toml
+from tests.serving import serving, stage_toml
 
 BOX = "#arena-prompt textarea"
 RICH = (
@@ -36,8 +36,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A stage whose models answer with all that Markdown has, and whose standings are public."""
-    extra = dict.fromkeys(TEAMS, "")
-    toml = stage_toml(protocol="public_leaderboard = true", extra=extra)
+    toml = stage_toml(protocol="public_leaderboard = true")
     for said in ("가람이 말합니다. **안녕하세요!**", "다솜이에요. 반갑습니다."):
         toml = toml.replace(f'answers = ["{said}"]', f"answers = ['''{RICH}''']")
     with serving(tmp_path_factory.mktemp("arena"), toml) as address:

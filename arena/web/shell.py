@@ -21,6 +21,7 @@ def dressed(html: bytes, frame: Frame | None = None) -> bytes:
     if frame is None:
         return html.replace(b'lang="en"', b'lang="ko"', 1)
     html = html.replace(b'lang="en"', f'lang="{frame.language}"'.encode(), 1)
+    html = html.replace(b"<body", b'<body class="arena-battle"', 1)
     html = html.replace(b"</head>", frame.head.encode() + b"</head>", 1)
     html = html.replace(b"<gradio-app", frame.before.encode() + b"<gradio-app", 1)
     return html.replace(b"</gradio-app>", b"</gradio-app>" + frame.after.encode(), 1)

@@ -82,13 +82,13 @@ export function clearBallot() {
 
 function draw() {
   const { battle, busy, votable, chosen } = state;
-  byId("arena-ballot").hidden = !battle || battle.over;
+  byId("arena-ballot").hidden = Boolean(battle?.over);
   for (const winner of WINNERS) {
     const button = byId(`arena-vote-${winner}`);
     button.disabled = busy || !votable;
     button.setAttribute("aria-pressed", String(chosen === winner));
   }
-  byId("arena-vote-wait").hidden = votable;
+  byId("arena-vote-wait").classList.toggle("arena-over", votable);
   for (const control of given?.form.querySelectorAll("button, input, textarea") ?? []) control.disabled = busy;
 }
 

@@ -59,7 +59,7 @@ function draw() {
   byId("arena-send").hidden = busy;
   byId("arena-ask").hidden = Boolean(battle?.over) || Boolean(state.chosen) || !isOpen();
   promptBox().readOnly = closed;
-  byId("arena-starters").hidden = Boolean(battle) || !isOpen();
+  byId("arena-starters").hidden = !isOpen();
   const caption = document.querySelector("#arena-prompt span[data-testid='block-info']");
   if (caption) caption.textContent = t(battle ? "prompt_more" : "prompt");
   const left = battle && !battle.over ? (battle.turnsLeft === 0 ? t("turns_none") : battle.turnsLeft <= 3 ? t("turns_left", { n: battle.turnsLeft }) : "") : "";

@@ -68,27 +68,29 @@ async function ask() {
   const box = promptBox();
   const prompt = box.value.trim();
   if (state.busy || state.battle?.over || state.battle?.turnsLeft === 0 || !prompt || !isOpen() || stopped()) return;
-  change({ busy: true, votable: false, chosen: null });
   clearBallot();
+  const before = turn;
+  const battle = state.battle ?? { id: null, over: false, turnsLeft: state.stage.limits.turns };
   let asked = false;
+  // Drawn at once: nobody should wait for the network to see that their question was heard.
+  turn = new Turn((before?.n ?? 0) + 1, prompt);
+  document.body.classList.add("arena-begun");
+  say(t("answering"));
+  setPrompt("");
+  change({ battle, busy: true, votable: false, chosen: null });
+  turn.root.scrollIntoView({ block: "start" });
   try {
-    if (!state.battle) {
-      const opened = await json(post("/battles"));
-      state.battle = { id: opened.battle_id, over: false, turnsLeft: state.stage.limits.turns };
-      history.replaceState(null, "", `#${opened.battle_id}`);
+    if (!battle.id) {
+      battle.id = (await json(post("/battles"))).battle_id;
+      history.replaceState(null, "", `#${battle.id}`);
     }
-    const response = await post(`/battles/${state.battle.id}/turns`, { prompt });
+    const response = await post(`/battles/${battle.id}/turns`, { prompt });
     asked = true;
-    state.battle.prompt = prompt;
-    setPrompt("");
-    turn = new Turn((turn?.n ?? 0) + 1, prompt);
-    document.body.classList.add("arena-begun");
-    say("", { aloud: t("announce_start") });
-    change();
-    turn.root.scrollIntoView({ block: "start" });
+    battle.prompt = prompt;
     if (personalIn(prompt).kinds.length) showAsKept();
     await listen(response);
   } catch (refused) {
+    if (!asked) takeBack(before, prompt);
     if (refusedSession(refused.code)) await sessionOver();
     else if (refused.code === "battle_not_found") {
       startOver();
@@ -99,6 +101,16 @@ async function ask() {
   } finally {
     change({ busy: false });
   }
+}
+
+/** A question that did not get through stands in the box again, and the page as it was before. */
+function takeBack(before, prompt) {
+  turn.root.remove();
+  turn = before;
+  if (!state.battle.id) state.battle = null;
+  document.body.classList.toggle("arena-begun", Boolean(before));
+  say("");
+  setPrompt(prompt);
 }
 
 /** Shows the question as it was kept and sent: without the personal data that the server took out. */
@@ -117,7 +129,7 @@ async function refresh() {
   }
 }
 
-const stop = () => post(`/battles/${state.battle.id}/stop`).catch((refused) => say(refused.message, { alert: true }));
+const stop = () => state.battle?.id && post(`/battles/${state.battle.id}/stop`).catch((refused) => say(refused.message, { alert: true }));
 
 // --- the vote --------------------------------------------------------------------------------------------------------
 async function cast(ballot) {

@@ -49,8 +49,11 @@ class Pane {
     this.skeleton = el("div", { class: "arena-skeleton", "aria-hidden": "true" }, el("i"), el("i"), el("i"));
     this.status = el("span", { class: "arena-status", "data-status": "waiting" }, t("waiting"));
     this.copy = copyButton(t("copy_answer", { side: title }), () => this.done.innerText.trim());
-    this.copy.hidden = true;
+    this.copy.classList.add("arena-later");
+    this.unfold = el("button", { type: "button", class: "arena-copy arena-later", "aria-expanded": "false" }, t("unfold"));
     this.text = el("div", { class: "arena-text", tabindex: "0", role: "group", "aria-label": `${title} (${n})` }, this.skeleton, this.done, this.pending);
+    this.atEnd = true;
+    this.text.addEventListener("scroll", () => (this.atEnd = this.text.scrollHeight - this.text.scrollTop - this.text.clientHeight < NEAR_PX), { passive: true });
     this.text.addEventListener("copy", (event) => {
       event.clipboardData.setData("text/plain", labelled(String(getSelection())));
       event.preventDefault();
@@ -64,37 +67,29 @@ class Pane {
         el("span", { class: "arena-letter", "aria-hidden": "true" }, side.toUpperCase()),
         el("h3", {}, title),
         el("span", { class: "arena-ai", title: t("ai_note") }, t("ai")),
-        this.status,
-        this.copy,
+        el("div", { class: "arena-tools" }, this.status, this.unfold, this.copy),
       ),
       this.text,
     );
   }
 
-  /** Whether the reader is at the end, so that new text may carry them on. */
-  get atEnd() {
-    if (NARROW.matches) return this.text.getBoundingClientRect().bottom < innerHeight + NEAR_PX;
-    return this.text.scrollHeight - this.text.scrollTop - this.text.clientHeight < NEAR_PX;
-  }
-
+  /** New text carries the reader on, as long as they are at the end. */
   carryOn() {
-    if (!NARROW.matches) this.text.scrollTop = this.text.scrollHeight;
-    else {
-      const below = this.text.getBoundingClientRect().bottom - innerHeight + 24;
-      if (below > 0) scrollBy(0, below);
-    }
+    if (this.atEnd) this.text.scrollTop = this.text.scrollHeight;
   }
 
-  take({ text, html }, follow) {
-    const carry = follow && this.atEnd;
+  take({ text, html }) {
     this.skeleton.remove();
     if (html === undefined) this.pending.append(text);
     else {
+      // A new element, not the old one moved: what stands still in the reader's eyes stands still for the browser too.
+      const pending = el("div", { class: "arena-pending" }, text);
+      this.pending.remove();
       this.append(html);
-      this.pending.textContent = text;
+      this.text.append(pending);
+      this.pending = pending;
     }
     this.show("writing");
-    if (carry) this.carryOn();
   }
 
   // Rendered and cleaned on the server; the one place where HTML is set.
@@ -114,7 +109,8 @@ class Pane {
     this.skeleton.remove();
     this.show(status);
     if (status === "failed" && !this.done.textContent && !this.pending.textContent) this.done.append(el("p", { class: "arena-soft" }, t("failed_text")));
-    this.copy.hidden = status === "failed";
+    this.copy.classList.toggle("arena-later", status === "failed");
+    this.unfold.classList.toggle("arena-later", this.text.scrollHeight <= this.text.clientHeight + 1);
   }
 
   /** What a screen reader is told when the answer has ended: all of a short one, the length of a long one. */
@@ -129,7 +125,6 @@ export class Turn {
   constructor(n, prompt) {
     this.n = n;
     this.panes = Object.fromEntries(SIDES.map((side) => [side, new Pane(side, n)]));
-    this.seen = "a";
     this.question = el("p", {}, prompt);
     const row = el("div", { class: "arena-panes" }, ...SIDES.map((side) => this.panes[side].root));
     this.switches = Object.fromEntries(
@@ -146,6 +141,7 @@ export class Turn {
       row,
     );
     this.row = row;
+    for (const side of SIDES) this.panes[side].unfold.addEventListener("click", () => this.unfold());
     const watch = new IntersectionObserver(
       (entries) => {
         for (const entry of entries) if (entry.intersectionRatio > 0.6 && NARROW.matches) this.mark(entry.target === this.panes.a.root ? "a" : "b");
@@ -156,12 +152,21 @@ export class Turn {
     byId("arena-turns").append(this.root);
   }
 
+  /** Both answers in full, or both in their frames again: they are compared with each other. */
+  unfold() {
+    const open = this.root.classList.toggle("arena-unfolded");
+    for (const side of SIDES) {
+      const button = this.panes[side].unfold;
+      button.textContent = t(open ? "fold" : "unfold");
+      button.setAttribute("aria-expanded", String(open));
+    }
+  }
+
   rename(prompt) {
     this.question.textContent = prompt;
   }
 
   mark(side) {
-    this.seen = side;
     for (const each of SIDES) this.switches[each].setAttribute("aria-pressed", String(each === side));
   }
 
@@ -172,7 +177,9 @@ export class Turn {
   }
 
   take(data) {
-    for (const side of SIDES) if (data[side]) this.panes[side].take(data[side], !NARROW.matches || this.seen === side);
+    for (const side of SIDES) if (data[side]) this.panes[side].take(data[side]);
+    // Both are written before either is measured, so that the page is laid out once.
+    for (const side of SIDES) if (data[side]) this.panes[side].carryOn();
   }
 
   finish(side, status) {
