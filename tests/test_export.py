@@ -265,3 +265,27 @@ def test_a_hundred_thousand_votes_leave_and_verify(tmp_path: Path) -> None:
     assert [row["team_id"] for row in ranked] == list(strengths)
     assert all(row["rank_ci95"] == [row["rank"]] * 2 for row in ranked)
     assert sum(path.stat().st_size for path in folder.iterdir()) < 30_000_000
+
+
+PROTOCOLS = {
+    "balanced": '[protocol]\npairing = "balanced"\nreveal = "after_stage"\n',
+    "adaptive": '[protocol]\npairing = "adaptive"\nuniform_share = 0.4\nboth_bad = "tie"\n',
+    "plain": "[protocol]\nprior = 0\n[protocol.transform]\nid = 'min_max'\n",
+    "top": "[protocol]\nprior = 2.5\n[protocol.transform]\nid = 'top_normalised'\n",
+    "anchored": "[protocol.transform]\nid = 'anchored'\nparams = { anchor = 'narae' }\n",
+}
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_every_protocol_exports_and_verifies(tmp_path: Path, name: str) -> None:
+    """Whatever the stage file declares of pairing, prior, ties and transform stands in the export, and the check makes the same numbers of it."""
+    room = Room(tmp_path, more=PROTOCOLS[name]).vote(260, voters=40).freeze()
+    bundle = make(room.store, room.keys, room.stage.id, NOW)
+    room.close()
+
+    document = verify_files(bundle.files).document
+    assert document["protocol"] == json.loads(room.stage.protocol.model_dump_json())
+    assert document["method"]["transform"]["id"] == room.stage.protocol.transform.id
+    assert document["draws"]["rule"] == room.stage.protocol.pairing
+    assert (document["sensitivity"]["robustness"] is None) == (name == "plain")
+    assert ("both_bad_exclude" in document["sensitivity"]) == (name == "adaptive")
