@@ -25,6 +25,7 @@ DOORS = {
     "transformers": ("models/local", "models/demo/"),
     "choix": ("ratings/bradley_terry.py",),
     "gradio": ("arena/web/citizen_page.py", "arena/web/organizer_page.py", "arena/web/site.py", "app.py"),
+    "jinja2": ("arena/results/pages.py", "arena/web/layout.py"),
     "sqlalchemy": ("arena/record/",),
     "alembic": ("arena/record/",),
 }
