@@ -50,15 +50,18 @@
       hoverlabel: { bgcolor: colour("--c-paper"), bordercolor: colour("--c-line"), font: { color: colour("--c-ink"), size: 13 } },
     };
   };
+  // The blue of the palette is too deep for a dark page; its lighter brother keeps a contrast of 3 : 1.
+  const seen = (data) => dark.matches ? JSON.stringify(data).replaceAll("#0072B2", "#4FA3E0") : JSON.stringify(data);
   const draw = async (box, figure) => {
     box.figure = figure;
     const Plotly = await plotly();
     if (!box.isConnected || box.figure !== figure) return;
-    await Plotly.react(box, structuredClone(figure.data), themed(figure.layout), { displayModeBar: false, responsive: true });
+    await Plotly.react(box, JSON.parse(seen(figure.data)), themed(figure.layout), { displayModeBar: false, responsive: true });
   };
   dark.addEventListener("change", () => document.querySelectorAll(".c-plot").forEach((box) => box.figure && draw(box, box.figure)));
 
   // --- parts ----------------------------------------------------------------------------------------------------
+  const short = (cell) => typeof cell === "string" && cell.length <= 22;
   const written = (cell) => cell == null ? "–" : typeof cell === "number" ? cell.toLocaleString("ko-KR", { maximumFractionDigits: 3 }) : cell;
 
   const tiles = (told) => make("dl", { class: "c-tiles" }, ...told.map((tile) => make(
@@ -72,12 +75,11 @@
 
   const table = (section) => {
     const { columns, rows } = section.table;
-    if (!rows.length) return make("p", { class: "c-empty" }, "표에 적을 것이 없습니다.");
     const numeric = columns.map((_, n) => rows.every((row) => row[n] == null || typeof row[n] === "number"));
     const acting = section.acts.length > 0;
     const head = columns.map((name, n) => make("th", { scope: "col", class: numeric[n] ? "c-number" : null }, name));
     const body = rows.map((row, r) => make("tr", {},
-      ...row.map((cell, n) => make("td", { class: numeric[n] ? "c-number" : null }, written(cell))),
+      ...row.map((cell, n) => make("td", { class: numeric[n] ? "c-number" : short(cell) ? "c-short" : null }, written(cell))),
       acting ? make("td", { class: "c-acts" }, ...section.acts.filter((act) => act.row === r).map(actor)) : null));
     return make("div", { class: "c-scroll", tabindex: "0", role: "region", "aria-label": `${section.title} 표` },
       make("table", {},
@@ -93,12 +95,13 @@
       this.plot = section.figure ? make("div", { class: "c-plot", role: "img" }) : null;
       this.holder = make("div");
       const csv = make("a", { class: "c-link", href: `${BASE}/${document_}/${section.csv}`, download: true, "aria-label": `${section.title} CSV 내려받기` }, "CSV 내려받기");
-      const twin = [make("div", { class: "c-tools" }, csv), this.holder];
+      this.tools = make("div", { class: "c-tools" }, csv);
+      const twin = [this.tools, this.holder];
       const id = `c-${document_}-${section.id}`;
       this.node = make("section", { class: `c-card ${section.wide ? "c-wide" : ""}`, id, "aria-labelledby": `${id}-h` },
         make("h2", { id: `${id}-h` }, section.title), this.says, this.plot,
         this.plot ? make("details", {}, make("summary", {}, "표로 보기"), ...twin) : null,
-        this.plot ? null : make("div", {}, this.holder, twin[0]), this.note);
+        this.plot ? null : make("div", {}, this.holder, this.tools), this.note);
     }
     show(section) {
       const told = JSON.stringify(section);
@@ -108,7 +111,9 @@
       this.note.textContent = section.note;
       this.note.hidden = !section.note;
       const key = this.holder.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-      this.holder.replaceChildren(table(section));
+      const empty = !section.table.rows.length;
+      this.holder.replaceChildren(...(empty ? [] : [table(section)]));
+      this.tools.hidden = empty;
       if (key) [...this.holder.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key)?.focus();
       if (this.plot) {
         this.plot.setAttribute("aria-label", `${section.title} 그림. ${section.says} 같은 내용이 표에 있습니다.`);
@@ -198,7 +203,7 @@
       this.cards = {};
       this.forms = {};
       this.tiles = make("div");
-      this.acts = make("div", { class: "c-grid", hidden: true });
+      this.acts = make("div", { class: "c-grid c-acts-grid", hidden: true });
       this.grid = make("div", { class: "c-grid" });
       this.wait = make("p", { class: "c-wait" }, "불러오는 중입니다…");
       box.append(this.wait, this.tiles, this.acts, this.grid);

@@ -131,19 +131,22 @@ def ranking(seen: Seen) -> Section:
     by_name = {v.name: {s.entrant: s for s in v.standings} for v in seen.variants}
     rows = []
     for entrant in seen.stage.entrant_ids:
-        cells: list[str | int | None] = [seen.team(entrant)]
+        cells = [seen.team(entrant)]
         for name in names:
             held = by_name.get(name, {}).get(entrant)
-            cells += ["–", "–"] if held is None else [held.rank, f"{held.rating:.0f} ({span(held.low, held.high)})"]
+            cells.append(
+                "–" if held is None else f"{held.rank}위 · {number(held.rating)} ({span(held.low, held.high)})"
+            )
         rows.append(tuple(cells))
-    rows.sort(key=lambda row: row[3] if isinstance(row[3], int) else 99)
+    now = by_name.get("declared", {})
+    rows.sort(key=lambda row: next((s.rank for e, s in now.items() if seen.team(e) == row[0]), 99))
     orders = {name: [e for e, s in sorted(by.items(), key=lambda item: item[1].rank)] for name, by in by_name.items()}
     says = "아직 집계된 투표가 없습니다."
     if orders.get("raw"):
         same = orders.get("raw") == orders.get("declared") == orders.get("cleaned")
         says = "제외하기 전과 후의 순서가 같습니다." if same else "제외에 따라 순서가 달라집니다."
-    columns = [column for name in names.values() for column in (f"{name} 순위", f"{name} 레이팅 (95%)")]
-    return Section("ranking", "제외 전과 후", says, Table(("팀", *columns), tuple(rows)), wide=True)
+    note = "순위 · 레이팅 (95% 구간)"
+    return Section("ranking", "제외 전과 후", says, Table(("팀", *names.values()), tuple(rows)), note=note, wide=True)
 
 
 def history(seen: Seen) -> Section:

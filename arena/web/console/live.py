@@ -83,14 +83,14 @@ def ratings(seen: Snapshot, planned_advance: int) -> Section:
             [_team(seen, row.model) for row in rows],
             [row.rating or 0 for row in rows],
             [row.rating_ci95 or (0, 0) for row in rows],
-            title="레이팅 (평균 1000, 막대는 95% 구간)",
+            title="레이팅 (막대: 95% 구간)",
             form="{:.0f}",
         )
         if rows
         else None,
         note=" ".join(
             [
-                "400점 차이는 열 번에 아홉 번 이기는 차이입니다. 구간이 겹쳐도 차이가 뚜렷할 수 있으니 아래 순위 구간과 맞대결의 ‘구분됨’을 보세요.",
+                "평균이 1000이고, 400점 차이는 열한 번에 열 번 이기는 차이입니다. 구간이 겹쳐도 차이가 뚜렷할 수 있으니 아래 순위 구간과 맞대결의 ‘구분됨’을 보세요.",
                 *notices,
             ]
         ),
@@ -111,7 +111,7 @@ def points(seen: Snapshot, component_max: float) -> Section:
             [_team(seen, row.model) for row in rows],
             [row.points or 0 for row in rows],
             [row.points_ci95 or (0, 0) for row in rows],
-            title=f"점수 (만점 {component_max:g}, 막대는 95% 구간)",
+            title=f"점수 / {component_max:g} (막대: 95% 구간)",
             form="{:.2f}",
             range=[0, component_max],
         )
@@ -132,7 +132,7 @@ def ranks(seen: Snapshot) -> Section:
             [_team(seen, row.model) for row in rows],
             [row.rank or 0 for row in rows],
             [row.rank_ci95 or (0, 0) for row in rows],
-            title="순위 (막대는 가능한 순위)",
+            title="순위 (막대: 가능한 순위)",
             form="{:.0f}위",
             range=[0.5, len(seen.entrants) + 0.5],
             dtick=1,
@@ -261,7 +261,7 @@ def side(seen: Snapshot) -> Section:
         ["A 자리"],
         [100 * share],
         [(100 * ends[0], 100 * ends[1])],
-        title="A 자리의 승률 (점선은 50%)",
+        title="A 자리의 승률 (점선: 50%)",
         form="{:.1f}%",
         range=[min(40, 100 * ends[0] - 2), max(60, 100 * ends[1] + 2)],
         ticksuffix="%",

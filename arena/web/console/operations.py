@@ -30,6 +30,7 @@ KINDS = {
     "busy": "과부하",
     "crashed": "서버 중단",
 }
+VOIDS = {"answer_failed": "답변 실패"}
 EVENTS = {
     "stage.opened": "단계 시작",
     "stage.frozen": "단계 마감",
@@ -45,8 +46,9 @@ EVENTS = {
     "export.downloaded": "내보내기 내려받음",
     "ratings.seen": "실시간 결과 열람",
     "simulation": "모의 투표",
-    "conversation.read": "대화 열람",
-    "texts.erased": "글 파기",
+    "release.made": "공개 자료 작성",
+    "texts.read": "대화 열람",
+    "texts.purged": "글 파기",
 }
 
 
@@ -106,7 +108,7 @@ def sections(seen: Seen) -> tuple[Section, ...]:
 def activity(seen: Seen) -> Section:
     """The last hour, minute by minute."""
     start = (seen.now - HOUR).replace(second=0, microsecond=0)
-    minutes = [start + timedelta(minutes=n) for n in range(61)]
+    minutes = [start + timedelta(minutes=n) for n in range(60)]  # whole ones: the running minute is no fall
     labels = [minute.astimezone(KST).strftime("%H:%M") for minute in minutes]
     opened = [seen.battles_by_minute.get(minute, 0) for minute in minutes]
     cast = [seen.votes_by_minute.get(minute, 0) for minute in minutes]
@@ -213,7 +215,7 @@ def outages(seen: Seen) -> Section:
 def failures(seen: Seen) -> Section:
     """Failed answers by entrant and kind, and the battles they voided: never a lost battle."""
     rows = [(seen.team(who), KINDS.get(kind, kind), count) for (who, kind), count in sorted(seen.failures.items())]
-    rows += [("대결 전체", f"무효: {reason}", count) for reason, count in sorted(seen.voids.items())]
+    rows += [("대결 전체", f"무효: {VOIDS.get(reason, reason)}", count) for reason, count in sorted(seen.voids.items())]
     says = "최근 24시간 동안 실패한 답변이 없습니다."
     if rows:
         says = f"최근 24시간 동안 답변 {number(sum(seen.failures.values()))}건이 실패해 대결 {number(sum(seen.voids.values()))}건이 무효가 되었습니다. 무효 대결은 어느 팀의 패배로도 세지 않습니다."
@@ -308,7 +310,7 @@ def _removing(seen: Seen, left: Sequence[tuple[str, str]]) -> Mapping[str, Any]:
 
 def _moving(seen: Seen) -> Mapping[str, Any] | None:
     stage = seen.stage
-    word = {"label": f"확인을 위해 단계 이름 ‘{stage.id}’을(를) 그대로 적어 주세요", "word": stage.id}
+    word = {"label": f"확인을 위해 단계 이름을 그대로 적어 주세요: {stage.id}"}
     common = {"fields": [], "act": "move", "danger": True, "confirm": word}
     match seen.record.status:
         case StageStatus.DRAFT:
@@ -362,6 +364,12 @@ def _told(seen: Seen, event: Event) -> str:
             return str(data.get("reason", ""))
         case "ratings.seen":
             return ""
+        case "stage.opened":
+            return f"단계 파일 {str(data.get('file_sha256', ''))[:16]}…"
+        case "stage.frozen":
+            return f"투표 {data['votes']:,}건, 추첨 {data['draws']:,}번, 뿌리 {data['root'][:16]}…"
+        case "simulation":
+            return f"{data['votes']:,}표, {data['voters']:,}명, 시드 {data['seed']}"
     return ", ".join(f"{key} {_short(value)}" for key, value in data.items())
 
 

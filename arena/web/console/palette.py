@@ -85,7 +85,7 @@ def intervals(
         "data": [trace],
         "layout": layout(
             height=height or 70 + 46 * max(len(names), 2),
-            xaxis={"title": {"text": title}, **axis},
+            xaxis={"title": {"text": title, "font": {"size": 12}}, **axis},
             yaxis={"autorange": "reversed", "type": "category"},
         ),
     }
