@@ -172,6 +172,7 @@ def pairs(seen: Snapshot) -> Section:
                         for line in cells
                     ],
                     "texttemplate": "%{text}",
+                    "textfont": {"color": palette.INK},
                     "hovertemplate": "%{y} 대 %{x}: %{z:.1f}%<extra></extra>",
                     "zmin": 50 - reach,
                     "zmax": 50 + reach,
@@ -325,7 +326,7 @@ def exposure(seen: Snapshot) -> Section:
             legend=True,
             barmode="group",
             xaxis={"type": "category"},
-            yaxis={"title": {"text": "추첨된 대결"}, "rangemode": "tozero"},
+            yaxis={"title": {"text": "추첨된 대결", "font": {"size": 12}}, "rangemode": "tozero"},
         ),
     }
     return Section(
@@ -339,7 +340,7 @@ def exposure(seen: Snapshot) -> Section:
             ),
         ),
         figure if high else None,
-        note="추첨이 규칙을 따랐는지의 검정은 ‘깊이 보기’에 있습니다.",
+        note="추첨이 규칙을 따랐는지는 아래 ‘추첨 규칙 검정’에 있습니다.",
     )
 
 

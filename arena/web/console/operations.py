@@ -136,7 +136,7 @@ def activity(seen: Seen) -> Section:
                 height=260,
                 legend=True,
                 xaxis={"type": "category", "nticks": 7},
-                yaxis={"rangemode": "tozero", "title": {"text": "분당"}},
+                yaxis={"rangemode": "tozero", "title": {"text": "분당", "font": {"size": 12}}},
             ),
         },
         wide=True,

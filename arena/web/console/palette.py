@@ -12,8 +12,9 @@ SKY: Final = "#56B4E9"
 GREY: Final = "#8A94A6"
 SERIES: Final = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 SYMBOLS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "x")
-DIVERGING: Final = [[0, "#B35806"], [0.25, "#F1A340"], [0.5, "#F7F7F7"], [0.75, "#67A9CF"], [1, "#2166AC"]]
-"""Orange to blue: told apart with every kind of colour vision, and pale where there is nothing to see."""
+INK: Final = "#17202E"
+DIVERGING: Final = [[0, "#F1A340"], [0.5, "#F7F7F7"], [1, "#67A9CF"]]
+"""Orange to blue: told apart with every kind of colour vision, pale where there is nothing to see, and `INK` can be read on all of it."""
 
 
 def colour(n: int) -> str:

@@ -106,7 +106,7 @@ def over_time(seen: Seen) -> Section:
             height=320,
             legend=True,
             xaxis={"type": "date", "tickformat": "%m-%d %H:%M" if step < 86400 else "%m-%d"},
-            yaxis={"rangemode": "tozero", "title": {"text": "투표"}},
+            yaxis={"rangemode": "tozero", "title": {"text": "투표", "font": {"size": 12}}},
             yaxis2={
                 "overlaying": "y",
                 "side": "right",
@@ -114,6 +114,7 @@ def over_time(seen: Seen) -> Section:
                 "showgrid": False,
                 "fixedrange": True,
                 "automargin": True,
+                "tickmode": "auto",
             },
         ),
     }
@@ -164,8 +165,8 @@ def elo(seen: Seen) -> Section:
             "layout": palette.layout(
                 height=360,
                 legend=True,
-                xaxis={"title": {"text": "투표"}, "separatethousands": True},
-                yaxis={"title": {"text": "온라인 Elo"}},
+                xaxis={"title": {"text": "투표", "font": {"size": 12}}, "separatethousands": True},
+                yaxis={"title": {"text": "온라인 Elo", "font": {"size": 12}}},
             ),
         },
         note="Elo는 투표가 온 순서에 따라 달라집니다. 같은 투표라도 순서만 바꾸면 값이 움직이고, 1위가 바뀌기도 합니다. 흐름을 보는 데만 쓰고, 점수에는 쓰지 않습니다.",
@@ -368,7 +369,7 @@ def _dots(seen: Seen, order: Sequence[str], groups: Sequence[tuple[str, Sequence
         "layout": palette.layout(
             height=130 + max(50, 18 * len(groups)) * max(len(order), 2),
             legend=True,
-            xaxis={"title": {"text": "레이팅"}},
+            xaxis={"title": {"text": "레이팅", "font": {"size": 12}}},
             yaxis={
                 "tickmode": "array",
                 "tickvals": list(range(len(names))),
