@@ -7,9 +7,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from arena.domain.battle import new_battle_id
+from arena.domain.pairing import draw, rule_of
+from arena.record.keys import Keys
 from arena.record.store import Store
-from tests.browser import chromium, visiting
+from arena.simulate import open_simulated, simulate, simulated_stage
+from tests.browser import PHONE, chromium, violations, visiting
 from tests.serving import Citizen, serving, stage_toml
+from tests.voting import begin, enrol, finish, vote
 
 NAME, PASSWORD = "운영자", "correct horse battery"
 
@@ -25,10 +30,33 @@ def browser() -> Iterator[Browser]:
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A stage of three scripted entrants with one organizer."""
     folder: Path = tmp_path_factory.mktemp("arena")
-    with serving(folder, stage_toml()) as address:
+    with serving(folder, stage_toml(protocol='marked = "include"')) as address:
         store = Store(f"sqlite:///{folder / 'arena.db'}")
         store.organizers.add(NAME, PASSWORD, datetime.now(UTC))
         store.close()
+        yield address
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """400 simulated votes, 40 of them by a fan of side a, and one organizer."""
+    folder: Path = tmp_path_factory.mktemp("simulated")
+    stage, data = simulated_stage()
+    (folder / "stage.toml").write_bytes(data)
+    store, now = Store(f"sqlite:///{folder / 'arena.db'}"), datetime.now(UTC)
+    open_simulated(store, stage, data, now)
+    simulate(store, stage, 360, 7, 30, secret=Keys.open(folder, {}).secret)
+    fan = enrol(store, "fan")
+    rule = rule_of(stage)
+    for _ in range(40):
+        battle = store.battles.open(
+            new_battle_id(), stage.id, fan.id, lambda seed, n: draw(seed, n, stage.entrant_ids, rule, {}), now
+        )
+        begin(store, battle, fan)
+        vote(store, finish(store, battle), fan, at=now)
+    store.organizers.add(NAME, PASSWORD, now)
+    store.close()
+    with serving(folder, folder / "stage.toml") as address:
         yield address
 
 
@@ -60,3 +88,76 @@ def test_the_organizer_sees_the_vote(browser: Browser, base: str) -> None:
         page.get_by_role("tab", name="내보내기").click()
         expect(page.get_by_role("button", name="지금 내보내기")).to_be_visible()
         assert (watched.errors, watched.strangers) == ([], [])
+
+
+TABS = {"live": "실시간", "operations": "운영", "integrity": "무결성", "exports": "내보내기"}
+
+
+@pytest.mark.parametrize(
+    "context",
+    [{}, {"viewport": PHONE, "color_scheme": "dark"}],
+    ids=["desktop-light", "phone-dark"],
+)
+def test_nobody_is_kept_out_of_the_console(browser: Browser, simulated: str, context: dict[str, object]) -> None:
+    """axe finds nothing wrong on the login and on any tab, with figures drawn; nothing scrolls sideways, no error, no other host."""
+    with visiting(browser, simulated, **context) as watched:
+        page = watched.page
+        page.goto(f"{simulated}/organizer/login")
+        assert violations(page) == []
+        log_in(page, simulated)
+        for name, label in TABS.items():
+            page.get_by_role("tab", name=label, exact=True).click()
+            page.wait_for_selector(f"#console-{name} .c-card")
+            if name == "live":
+                page.wait_for_selector("#c-trends-variants .c-plot svg.main-svg", timeout=60_000)
+                page.locator("#c-live-ratings summary").click()
+            assert violations(page) == []
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert page.locator("h1").count() == 1
+        assert (watched.errors, watched.strangers) == ([], [])
+
+
+def test_an_organizer_excludes_a_fan_and_takes_it_back(browser: Browser, simulated: str) -> None:
+    """The fan who always votes for one side is proposed with evidence and effect; excluding asks first, restoring wants a reason, by
+    keyboard alone; both stand in the history and move the count."""
+    with visiting(browser, simulated) as watched:
+        page = watched.page
+        log_in(page, simulated)
+        excluded = page.locator("#console-integrity .c-tile", has_text="제외된 투표")
+        page.get_by_role("tab", name="무결성").click()
+        page.wait_for_selector("#c-integrity-proposals tbody tr", timeout=60_000)
+        expect(page.locator("#c-integrity-proposals tbody")).to_contain_text("p = ")
+        button = page.locator("#c-integrity-proposals").get_by_role("button", name="제외").first
+        button.focus()
+        page.keyboard.press("Enter")
+        page.get_by_role("dialog").get_by_role("button", name="제외").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#console-message")).to_contain_text("평가에서 뺐습니다")
+        expect(excluded).to_contain_text("제외된 투표40", timeout=30_000)
+        page.locator("#c-integrity-history").get_by_role("button", name="되돌리기").click()
+        page.fill("#c-ask-field", "본인이 설명함")
+        page.keyboard.press("Enter")
+        expect(page.locator("#console-message")).to_contain_text("다시 넣었습니다")
+        expect(excluded).to_contain_text("제외된 투표0", timeout=30_000)
+        expect(page.locator("#c-integrity-history tbody")).to_contain_text("본인이 설명함")
+
+
+def test_the_last_step_is_taken_with_open_eyes(browser: Browser, simulated: str) -> None:
+    """Freezing says what will happen and does nothing until the stage's name is typed; pausing and resuming need no more than a reason."""
+    with visiting(browser, simulated) as watched:
+        page = watched.page
+        log_in(page, simulated)
+        page.get_by_role("tab", name="운영").click()
+        page.fill("#c-form-pause-reason", "점검")
+        page.click("#c-form-pause button")
+        page.wait_for_selector("#c-form-resume")
+        page.click("#c-form-resume button")
+        freeze = page.locator("#c-form-freeze")
+        expect(freeze).to_contain_text("다시 열 수 없습니다")
+        page.fill("#c-form-freeze-confirm", "simulate")
+        page.click("#c-form-freeze button")
+        expect(page.locator("#console-message")).to_contain_text("확인하는 말이 다릅니다")
+        page.fill("#c-form-freeze-confirm", "simulated")
+        page.click("#c-form-freeze button")
+        page.wait_for_selector("#c-form-publish")
+        expect(page.locator("#c-operations-audit tbody")).to_contain_text("단계 마감")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from arena.domain.errors import ArenaError
 from arena.domain.pairing import rule_of as draw_rule_of
@@ -39,6 +39,7 @@ from ratings.robustness import Fragility, robustness
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Name = Literal["live", "trends", "operations", "integrity", "exports"]
 NAMES: tuple[Name, ...] = get_args(Name)
 EFFECTS = 20
@@ -99,6 +100,7 @@ class Board:
         self._kept: dict[Name, _Kept] = {name: _Kept() for name in NAMES}
         self._quick = ThreadPoolExecutor(1, thread_name_prefix="console")
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="console-slow")
+        self._acting = ThreadPoolExecutor(1, thread_name_prefix="console-acts")
         self._proposed: tuple[object, list[Proposal]] = (None, [])
 
     async def document(self, name: Name) -> Document:
@@ -120,14 +122,9 @@ class Board:
         for kept in self._kept.values():
             kept.due, kept.basis = 0.0, None
 
-    async def run(self, call: Callable[[], Any], *, slow: bool = True) -> Any:
-        """Runs an act in the console's own threads: the event loop never waits for it."""
-        return await asyncio.get_running_loop().run_in_executor(self._slow if slow else self._quick, call)
-
-    def close(self) -> None:
-        """Ends the threads."""
-        self._quick.shutdown(wait=False, cancel_futures=True)
-        self._slow.shutdown(wait=False, cancel_futures=True)
+    async def run(self, call: Callable[[], T]) -> T:
+        """Runs an act, one after the other, in a thread of its own: neither the event loop nor a document waits for it."""
+        return await asyncio.get_running_loop().run_in_executor(self._acting, call)
 
     # --- making -------------------------------------------------------------------------------------------------------
 
