@@ -9,12 +9,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from arena.domain.battle import new_battle_id
 from arena.domain.pairing import draw, rule_of
+from arena.domain.vote import cast
 from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.simulate import open_simulated, simulate, simulated_stage
 from tests.browser import PHONE, chromium, violations, visiting
 from tests.serving import Citizen, serving, stage_toml
-from tests.voting import begin, enrol, finish, vote
+from tests.voting import ballot, begin, enrol, finish
 
 NAME, PASSWORD = "운영자", "correct horse battery"
 
@@ -45,7 +46,8 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "stage.toml").write_bytes(data)
     store, now = Store(f"sqlite:///{folder / 'arena.db'}"), datetime.now(UTC)
     open_simulated(store, stage, data, now)
-    simulate(store, stage, 360, 7, 30, secret=Keys.open(folder, {}).secret)
+    secret = Keys.open(folder, {}).secret
+    simulate(store, stage, 360, 7, 30, secret=secret)
     fan = enrol(store, "fan")
     rule = rule_of(stage)
     for _ in range(40):
@@ -53,7 +55,8 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             new_battle_id(), stage.id, fan.id, lambda seed, n: draw(seed, n, stage.entrant_ids, rule, {}), now
         )
         begin(store, battle, fan)
-        vote(store, finish(store, battle), fan, at=now)
+        finish(store, battle)
+        store.votes.cast(battle.id, fan.id, ballot(), lambda b: cast(b, fan, ballot(), now, secret))
     store.organizers.add(NAME, PASSWORD, now)
     store.close()
     with serving(folder, folder / "stage.toml") as address:
