@@ -297,7 +297,7 @@ def main() -> None:
     """Serves on the socket with this file descriptor, with this many threads."""
     # Ctrl-C reaches the whole process group; the parent decides when this process ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(NICENESS)
+    os.nice(max(0, NICENESS - os.nice(0)))
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     torch.set_num_threads(int(sys.argv[2]))

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -23,7 +24,7 @@ from models.artifacts import digest
 from models.base import Delta, Message, Sampling
 from models.errors import AnswerError, RosterError
 from models.local import Checkpoint, LocalModels, _spelled
-from models.local_batch import Batch, Row
+from models.local_batch import Batch, Row, sample
 from models.local_worker import RefusedError, load
 from tests.tiny_models import ARCHITECTURES, save, tokenizer
 
@@ -109,6 +110,23 @@ async def test_in_a_batch_every_answer_is_the_models_own(folders: dict[str, Path
                 torch.tensor([prompt]), max_new_tokens=tokens, do_sample=False, eos_token_id=-1, pad_token_id=0
             )[0, len(prompt) :].tolist()
             assert said[n] == expected, QUESTIONS[n]
+
+
+@pytest.mark.parametrize("top_p", [0.02, 0.5, 0.9, 1.0])
+async def test_tokens_are_drawn_from_the_nucleus(top_p: float) -> None:
+    """Each token of the smallest set that reaches top_p comes as often as its share of that set, no other comes at all, and 0 is greedy."""
+    draws, temperature = 20_000, 0.8
+    logits = torch.randn(50, generator=torch.Generator().manual_seed(1)) * 2
+    rows = [Row(n, [0], 1, temperature, top_p, n) for n in range(draws)] + [Row(-1, [0], 1, 0, top_p, 0)]
+    drawn = sample(logits.repeat(len(rows), 1), rows).tolist()
+    mass, order = (logits / temperature).softmax(-1).sort(descending=True)
+    size = int((mass.cumsum(-1) < top_p).sum()) + 1
+    expected = dict(zip(order[:size].tolist(), (mass[:size] / mass[:size].sum()).tolist(), strict=True))
+    counted = Counter(drawn[:draws])
+    assert set(counted) <= set(expected)
+    for token, share in expected.items():
+        assert abs(counted[token] / draws - share) < 4.5 * (share * (1 - share) / draws) ** 0.5 + 1e-9
+    assert drawn[-1] == int(logits.argmax())
 
 
 async def test_many_answers_at_once_are_the_same_as_alone(models: LocalModels) -> None:
