@@ -46,6 +46,9 @@ build/peers.stamp: benchmarks/ratings_peers.txt
 	@build/peers/bin/python -m pip install --progress-bar on -r $<
 	@touch $@
 
+bench-models: $(VENV)/dev.stamp ## local engines and endpoint clients side by side: tokens/s, processor time, first token, gaps, loop lag
+	@for part in demo 30m remote; do $(BIN)/python -m benchmarks.models --part $$part || exit 1; done
+
 bench-ratings: $(VENV)/run.stamp build/peers.stamp ## the ratings beside evalica, arena-rank and FastChat's method: speed, memory, accuracy, coverage
 	@$(BIN)/python -m benchmarks.ratings
 

@@ -1,6 +1,7 @@
 """Battles with teams' endpoints: blind to the wire whatever an endpoint says, void when a side fails, and the failing one leaves the draw for a while."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,10 +19,15 @@ from arena.domain.errors import Unavailable
 from arena.domain.stage import Stage
 from arena.record.outages import Spell, minutes
 from arena.record.store import Store
+from arena.results.export import export
+from arena.results.lifecycle import shown
+from arena.results.verify import verify
 from models.base import Delta, Message, Sampling
 from models.health import Change
+from tests import stages
 from tests.model_endpoint import ANSWER, SECRET, Endpoint, endpoint
 from tests.serving import TEAMS, Citizen, serving, stage_toml
+from tests.stages import Room
 
 DEMO = Path(__file__).resolve().parent.parent / "models/demo"
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
@@ -232,6 +238,25 @@ def test_outages_are_kept_and_added_up(store: Store) -> None:
     again.close()
     assert [s.until for s in store.outages.of_stage("test")][3] == at(36)
     assert all(s.ended for s in store.outages.of_stage("test")[4:])
+
+
+def test_outage_minutes_are_published(tmp_path: Path) -> None:
+    """The signed export says how long each entrant was out, up to the freeze, and still verifies."""
+    room = Room(tmp_path).vote(60)
+    entrant = room.stage.entrant_ids[1]
+    watch = Watch(room.store, room.stage.id, "arena one")
+    for minute, state in ((-90, "open"), (-48, "closed"), (-1, "open"), (30, "closed")):
+        watch.heard(
+            Change(entrant, state, "answers failed, the last one: timeout", stages.NOW + timedelta(minutes=minute))
+        )  # type: ignore[arg-type]
+    watch.close()
+    room.freeze()
+    folder = export(room.store, room.keys, room.stage.id, tmp_path / "exports", stages.NOW, git_commit=None)
+    verify(folder)
+    document = json.loads((folder / "export.json").read_text("utf-8"))
+    assert {e["team_id"]: e["outage_minutes"] for e in document["entrants"] if e["outage_minutes"]} == {entrant: 43.0}
+    assert f"out in all    {entrant} 43.0 minutes" in shown(room.store, room.stage.id)
+    room.close()
 
 
 def check(path: Path, text: str, *options: str) -> tuple[int, str, str]:

@@ -70,12 +70,13 @@ class Outages:
         return sorted([*over, *running.values()], key=lambda s: (s.began, s.entrant, s.process))
 
 
-def minutes(spells: Iterable[Spell]) -> dict[str, float]:
-    """Per entrant, the minutes in which at least one process could not draw it; times of several processes are not added twice."""
+def minutes(spells: Iterable[Spell], end: datetime | None = None) -> dict[str, float]:
+    """Per entrant, the minutes until `end` in which at least one process could not draw it; times of several are not added twice."""
     total: dict[str, timedelta] = {}
     covered: dict[str, datetime] = {}
     for spell in sorted(spells, key=lambda s: s.began):
+        until = spell.until if end is None else min(spell.until, end)
         start = max(spell.began, covered.get(spell.entrant, spell.began))
-        total[spell.entrant] = total.get(spell.entrant, timedelta()) + max(timedelta(), spell.until - start)
-        covered[spell.entrant] = max(spell.until, start)
+        total[spell.entrant] = total.get(spell.entrant, timedelta()) + max(timedelta(), until - start)
+        covered[spell.entrant] = max(until, start)
     return {entrant: span / timedelta(minutes=1) for entrant, span in sorted(total.items())}

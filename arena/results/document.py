@@ -56,6 +56,8 @@ class Facts:
     frozen_at: str | None
     removed: dict[str, dict[str, Any]]
     """`{entrant: {at, reason}}`."""
+    outages: dict[str, float]
+    """Minutes in which an entrant could not be drawn; only who had any."""
     acts: list[dict[str, Any]]
     commitment: str
     seed: str | None
@@ -111,6 +113,7 @@ def assemble(
                 "model_version": entrant.served().get("version"),
                 "artifact_sha256": entrant.served().get("sha256"),
                 "removed": facts.removed.get(entrant.id),
+                "outage_minutes": facts.outages.get(entrant.id, 0.0),
             }
             for entrant in stage.entrants
         ],

@@ -21,6 +21,7 @@ from arena.domain.pairing import commitment
 from arena.domain.stage import Stage, StageStatus, file_sha256
 from arena.record.keys import Keys
 from arena.record.ledger import Checkpoint, Ledger
+from arena.record.outages import minutes
 from arena.record.stages import StageRecord
 from arena.record.store import Store
 from arena.results import evidence
@@ -105,6 +106,10 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
         opened_at=kst(record.opened_at),
         frozen_at=kst(record.frozen_at),
         removed=removed,
+        outages={
+            entrant: round(out, 1)
+            for entrant, out in minutes(store.outages.of_stage(stage_id), record.frozen_at).items()
+        },
         acts=[
             {
                 "at": kst(act.at),

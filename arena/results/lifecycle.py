@@ -9,6 +9,7 @@ from arena.domain.pairing import commitment
 from arena.domain.stage import Stage, StageStatus, file_sha256
 from arena.record.keys import Keys
 from arena.record.ledger import Checkpoint, Ledger
+from arena.record.outages import minutes
 from arena.record.stages import StageRecord
 from arena.record.store import Store
 from arena.results.document import kst
@@ -139,5 +140,10 @@ def shown(store: Store, stage_id: str | None = None) -> str:
             lines.append(f"  draws         committed to {commitment(record.draw_seed)}")
             lines += [f"  {line}" for line in _entrants(sealed_stage(store, record.id))]
             lines += [f"  removed       {r.entrant} at {kst(r.at)}: {r.reason}" for r in removals(store, record.id)]
+            spells = store.outages.of_stage(record.id)
+            lines += [f"  outage        {s.entrant} from {kst(s.began)} to {kst(s.until)}: {s.reason}" for s in spells]
+            lines += [
+                f"  out in all    {who} {out:.1f} minutes" for who, out in minutes(spells, record.frozen_at).items()
+            ]
             lines += [f"  push          {parcel.said}" for parcel in store.outbox.of_stage(record.id)]
     return "\n".join(lines) or "no stage yet: open one with `python -m arena stage open FILE`"

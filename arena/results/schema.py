@@ -81,6 +81,9 @@ class EntrantPart(Part):
     model_version: str | None = says("its version")
     artifact_sha256: str | None = says("hash of the sealed weights or of the endpoint's deployment manifest")
     removed: RemovalPart | None = says("set when it left: it is then not rated, and its votes are left out")
+    outage_minutes: Annotated[float, Field(ge=0)] = says(
+        "minutes in which it failed and was not drawn, up to the freeze"
+    )
 
 
 class IdentityLevel(Part):

@@ -219,6 +219,7 @@ def _recomputed(
         opened_at=told["opened_at"],
         frozen_at=told["frozen_at"],
         removed={e["team_id"]: e["removed"] for e in document["entrants"] if e["removed"] is not None},
+        outages={e["team_id"]: e["outage_minutes"] for e in document["entrants"] if e["outage_minutes"]},
         acts=document["exclusion_acts"],
         commitment=document["draws"]["commitment"],
         seed=document["draws"]["seed"],
