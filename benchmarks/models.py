@@ -198,8 +198,8 @@ async def ours(folder: Path, device: str) -> AsyncIterator[Ask]:
 
 def _opened(folder: Path, device: str) -> tuple[Any, Any, list[int]]:
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, DTYPE)).to(device)
-    model.eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, DTYPE))
+    model.to(device).eval()
     messages = [{"role": "user", "content": QUESTION}]
     ids = tokenizer(tokenizer.apply_chat_template(messages, tokenize=False), add_special_tokens=False)["input_ids"]
     return tokenizer, model, ids

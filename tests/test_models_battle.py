@@ -23,8 +23,7 @@ from arena.results.export import export
 from arena.results.lifecycle import shown
 from arena.results.verify import verify
 from models.base import Delta, Message, Sampling
-from models.health import Change
-from tests import stages
+from models.health import Change, State
 from tests.model_endpoint import ANSWER, SECRET, Endpoint, endpoint
 from tests.serving import TEAMS, Citizen, serving, stage_toml
 from tests.stages import Room
@@ -208,15 +207,17 @@ def at(minute: float) -> datetime:
     return NOW + timedelta(minutes=minute)
 
 
+def moves(watch: Watch, entrant: str, *states: tuple[float, State]) -> None:
+    """What a breaker tells."""
+    for minute, state in states:
+        watch.heard(Change(entrant, state, f"reason {state}", at(minute)))
+
+
 def test_outages_are_kept_and_added_up(store: Store) -> None:
     """Minutes out of the draw per entrant, for publication: two processes are not counted twice, a killed one counts as far as it knew."""
     text = stage_toml().encode()
     store.stages.adopt(Stage.from_toml(text, "stage.toml"), text, NOW)
     first, second = Watch(store, "test", "arena one"), Watch(store, "test", "arena two")
-
-    def moves(watch: Watch, entrant: str, *states: tuple[float, str]) -> None:
-        for minute, state in states:
-            watch.heard(Change(entrant, state, f"reason {state}", at(minute)))  # type: ignore[arg-type]
 
     moves(first, "garam", (0, "open"), (1, "half_open"), (1, "open"), (2, "half_open"), (10, "closed"))
     moves(second, "garam", (5, "open"), (15, "closed"), (20, "open"), (21, "closed"))
@@ -245,13 +246,10 @@ def test_outage_minutes_are_published(tmp_path: Path) -> None:
     room = Room(tmp_path).vote(60)
     entrant = room.stage.entrant_ids[1]
     watch = Watch(room.store, room.stage.id, "arena one")
-    for minute, state in ((-90, "open"), (-48, "closed"), (-1, "open"), (30, "closed")):
-        watch.heard(
-            Change(entrant, state, "answers failed, the last one: timeout", stages.NOW + timedelta(minutes=minute))
-        )  # type: ignore[arg-type]
+    moves(watch, entrant, (-90, "open"), (-48, "closed"), (-1, "open"), (30, "closed"))
     watch.close()
     room.freeze()
-    folder = export(room.store, room.keys, room.stage.id, tmp_path / "exports", stages.NOW, git_commit=None)
+    folder = export(room.store, room.keys, room.stage.id, tmp_path / "exports", NOW, git_commit=None)
     verify(folder)
     document = json.loads((folder / "export.json").read_text("utf-8"))
     assert {e["team_id"]: e["outage_minutes"] for e in document["entrants"] if e["outage_minutes"]} == {entrant: 43.0}
