@@ -1,6 +1,5 @@
 """A citizen: who asks and votes, known only by a keyed pseudonym."""
 
-import hashlib
 import hmac
 from dataclasses import dataclass
 from typing import Literal
@@ -24,4 +23,4 @@ def pseudonym(secret: bytes, subject: str) -> str:
 
 def keyed_digest(secret: bytes, purpose: str, text: str) -> str:
     """Stands in the ledger where a text would: it proves nothing was changed and gives nothing away. 64 hex characters."""
-    return hmac.new(secret, f"{purpose}\x00{text}".encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(secret, f"{purpose}\x00{text}".encode(), "sha256").hex()

@@ -23,6 +23,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import combinations, permutations
 from typing import Literal
 
@@ -80,7 +81,10 @@ def draw(
         a, b = pairs[below(seed, f"kai.check-pair/1|{where}", len(pairs))]
         return Draw(a, b, number, everyone, checks / _BILLION / len(pairs))
     left = 1 - checks / _BILLION
-    pairs = list(permutations(entrants, 2))
+    pairs = _ordered(tuple(entrants))
+    if rule.pairing == "uniform":
+        a, b = pairs[below(seed, f"kai.draw/1|{where}", len(pairs))]
+        return Draw(a, b, number, everyone, left / len(pairs))
     if rule.pairing == "balanced":
         a, b = _block(seed, (number - 1) // len(pairs), entrants)[(number - 1) % len(pairs)]
         return Draw(a, b, number, everyone, left / len(pairs))
@@ -131,8 +135,13 @@ def commitment(seed: str) -> str:
 
 def below(seed: str, message: str, n: int) -> int:
     """A number from 0 to n-1 that only the seed's owner can foresee, and that everybody can check afterwards."""
-    digest = hmac.new(seed.encode("ascii"), message.encode("ascii"), hashlib.sha256).digest()
+    digest = hmac.digest(seed.encode("ascii"), message.encode("ascii"), "sha256")
     return int.from_bytes(digest, "big") * n >> 256
+
+
+@lru_cache(maxsize=1024)
+def _ordered(entrants: tuple[str, ...]) -> list[Pair]:
+    return list(permutations(entrants, 2))
 
 
 def _sorted_out(available: Sequence[str], rule: Rule) -> tuple[tuple[str, ...], list[str], list[str]]:
