@@ -17,6 +17,7 @@ from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.record.store import Store
 from arena.results import lifecycle
+from arena.results.export import make
 from arena.results.removal import removals, remove_entrant
 from arena.results.verify import verify
 from arena.settings import ROOT, Settings
@@ -158,6 +159,34 @@ def test_a_removal_is_an_event(store: Store) -> None:
     store.stages.move(stage.id, StageStatus.OPEN, StageStatus.FROZEN, NOW)
     with pytest.raises(Conflict, match="frozen"):
         remove_entrant(store, stage, "narae", reason="withdrew", organizer=CLI, now=NOW)
+
+
+def test_a_removed_entrant_is_never_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removed by command while the arena serves, an entrant is in no battle that is drawn afterwards, and the export says when and why."""
+    monkeypatch.setenv("ARENA_DATA_DIR", str(tmp_path))
+    _, data = simulated_stage("served")
+    file = tmp_path / "served.toml"
+    file.write_bytes(data)
+    with serving(tmp_path, file) as base:
+        citizen = Citizen(base).agree()
+        before = citizen.open()
+        removed = CliRunner().invoke(cli, ["stage", "remove", "served", "maru", "--reason", "withdrew"])
+        assert removed.exit_code == 0, removed.output
+        for _ in range(30):
+            citizen.open()
+        citizen.ask(before)
+        assert citizen.vote(before).status_code == 201
+    store = Store(f"sqlite:///{tmp_path / 'arena.db'}")
+    first, *later = store.battles.drawn("served")
+    lifecycle.freeze(store, Keys.open(tmp_path), "served", organizer=CLI, now=datetime.now(UTC))
+    document = make(store, Keys.open(tmp_path), "served", datetime.now(UTC)).document
+    store.close()
+
+    assert "maru" in first.draw.available
+    assert len(later) == 30
+    assert all("maru" not in battle.draw.available for battle in later)
+    [told] = [entrant["removed"] for entrant in document["entrants"] if entrant["removed"]]
+    assert told["reason"] == "withdrew"
 
 
 def test_the_way_has_one_direction(tmp_path: Path) -> None:

@@ -380,7 +380,7 @@ class Arena:
                 "There are not enough models to draw from just now. Please try again in a moment.",
                 retry_after_s=30,
             )
-        return sorted(self._entrants.available())
+        return available
 
     def _status(self) -> StageStatus:
         found = self.store.stages.find(self.stage.id)
