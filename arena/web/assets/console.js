@@ -79,11 +79,11 @@
     const acting = section.acts.length > 0;
     const head = columns.map((name, n) => make("th", { scope: "col", class: numeric[n] ? "c-number" : null }, name));
     const body = rows.map((row, r) => make("tr", {},
-      ...row.map((cell, n) => make("td", { class: numeric[n] ? "c-number" : short(cell) ? "c-short" : null }, written(cell))),
+      ...row.map((cell, n) => make("td", { class: numeric[n] ? "c-number" : short(cell) ? "c-short" : cell == null ? null : "c-long" }, written(cell))),
       acting ? make("td", { class: "c-acts" }, ...section.acts.filter((act) => act.row === r).map(actor)) : null));
     return make("div", { class: "c-scroll", tabindex: "0", role: "region", "aria-label": `${section.title} 표` },
       make("table", {},
-        make("thead", {}, make("tr", {}, ...head, acting ? make("th", { scope: "col" }, "결정") : null)),
+        make("thead", {}, make("tr", {}, ...head, acting ? make("th", { scope: "col" }, "할 일") : null)),
         make("tbody", {}, ...body)));
   };
 

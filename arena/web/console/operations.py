@@ -102,7 +102,7 @@ def tiles(seen: Seen) -> tuple[Tile, ...]:
 
 def sections(seen: Seen) -> tuple[Section, ...]:
     """Everything but the acts."""
-    return (activity(seen), health(seen), outages(seen), failures(seen), removals(seen), audit(seen))
+    return (activity(seen), health(seen), outages(seen), removals(seen), failures(seen), audit(seen))
 
 
 def activity(seen: Seen) -> Section:
@@ -170,7 +170,7 @@ def health(seen: Seen) -> Section:
             [middle for _, middle, _ in timed],
             [(middle, late) for _, middle, late in timed],
             title="답변이 끝날 때까지 (점 p50, 막대 끝 p95, 초)",
-            form="{:.1f}초",
+            form="{:.2f}초",
             rangemode="tozero",
         )
     out = [seen.team(entrant) for entrant, found in seen.health.items() if found.state != "closed"]
@@ -368,6 +368,10 @@ def _told(seen: Seen, event: Event) -> str:
             return f"단계 파일 {str(data.get('file_sha256', ''))[:16]}…"
         case "stage.frozen":
             return f"투표 {data['votes']:,}건, 추첨 {data['draws']:,}번, 뿌리 {data['root'][:16]}…"
+        case "export.made":
+            return str(data.get("export_id", ""))
+        case "export.verified":
+            return f"{data['folder']}: {data['says']}"
         case "simulation":
             return f"{data['votes']:,}표, {data['voters']:,}명, 시드 {data['seed']}"
     return ", ".join(f"{key} {_short(value)}" for key, value in data.items())
