@@ -20,6 +20,8 @@ def groups(wins: NDArray[np.float64]) -> list[tuple[int, ...]]:
 
     A model without comparisons is a group of its own. Groups come in the order of their first member.
     """
+    if len(wins) and _all_won(wins > 0):
+        return [tuple(range(len(wins)))]
     count, labels = connected_components(wins > 0, directed=True, connection="weak")
     found = [tuple(int(i) for i in np.flatnonzero(labels == label)) for label in range(count)]
     return sorted(found)
@@ -33,6 +35,8 @@ def separations(wins: NDArray[np.float64], group: tuple[int, ...]) -> list[Separ
     """
     members = np.array(group)
     inner = wins[np.ix_(members, members)] > 0
+    if _all_won(inner):
+        return []
     count, labels = connected_components(inner, directed=True, connection="strong")
     if count == 1:
         return []
@@ -53,3 +57,8 @@ def separations(wins: NDArray[np.float64], group: tuple[int, ...]) -> list[Separ
             Separation(tuple(int(i) for i in members[above]), tuple(int(i) for i in members[~above])),
         )
     return cuts
+
+
+def _all_won(won: NDArray[np.bool_]) -> bool:
+    """Whether everybody has beaten everybody: the usual case, which needs no search."""
+    return int(np.count_nonzero(won)) - int(np.count_nonzero(won.diagonal())) == len(won) * (len(won) - 1)

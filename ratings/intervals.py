@@ -7,6 +7,7 @@ for d = k − 1 free strengths and V the effective number of voters (Σn)²/Σn�
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,12 +93,22 @@ def draws(covariance: NDArray[np.float64], voters: float, seed: int, count: int 
 
     They go through the symmetric root of the covariance, so rounding in it moves them by as little.
     """
-    rng = np.random.default_rng(seed)
     values, vectors = np.linalg.eigh(covariance)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    errors = rng.standard_normal((count, len(values))) @ root
     df = degrees_of_freedom(voters)
-    return errors if np.isinf(df) else errors / np.sqrt(rng.chisquare(df, (count, 1)) / df)
+    if np.isinf(df):
+        return _normals(seed, count, len(values)) @ root
+    rng = np.random.default_rng(seed)
+    errors = rng.standard_normal((count, len(values))) @ root
+    return errors / np.sqrt(rng.chisquare(df, (count, 1)) / df)
+
+
+@lru_cache(maxsize=2)
+def _normals(seed: int, count: int, k: int) -> NDArray[np.float64]:
+    """Kept, since live ratings ask for the same ones at every refresh."""
+    drawn = np.random.default_rng(seed).standard_normal((count, k))
+    drawn.flags.writeable = False
+    return drawn
 
 
 def draws_by_strength(

@@ -31,9 +31,7 @@ class PairMoments:
     def __init__(self, k: int) -> None:
         self._first, self._second = np.triu_indices(k, 1)
         pairs = len(self._first)
-        self._contrasts = np.zeros((k, pairs), np.int64)
-        self._contrasts[self._first, np.arange(pairs)] = 1
-        self._contrasts[self._second, np.arange(pairs)] = -1
+        self._k = k
         self.xx, self.xn, self.nn = (np.zeros((pairs, pairs), np.int64) for _ in range(3))
 
     def sum_of_squares(self, members: NDArray[np.bool_]) -> int:
@@ -47,8 +45,15 @@ class PairMoments:
         at = fixed_point(p, bits)[self._first, self._second]
         mixed = self.xn * at
         of_pairs = (self.xx << 2 * bits) - ((mixed + mixed.T) << bits) + at[:, None] * self.nn * at
-        gram = self._contrasts @ of_pairs @ self._contrasts.T
+        gram = self._of_models(self._of_models(of_pairs).T)
         return np.ldexp(gram.astype(np.float64), -2 * (bits + 1))
+
+    def _of_models(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The contrasts times the rows of pairs: each goes to its first model, and from its second."""
+        sums = np.zeros((self._k, rows.shape[1]), np.int64)
+        np.add.at(sums, self._first, rows)
+        np.subtract.at(sums, self._second, rows)
+        return sums
 
     def move(self, cells: NDArray[np.int32], place: int, x: int, n: int) -> None:
         """One voter's cell `place` grows by (x, n): what that adds to the products with all of this voter's cells."""
