@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -50,7 +51,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def base(provider: str, data_dir: Path) -> Iterator[str]:
     """An arena whose stage asks who citizens are."""
     port = free_port()
-    knobs = {
+    knobs: dict[str, Any] = {
         "oidc_issuer": provider,
         "oidc_client_id": oidc_provider.CLIENT,
         "oidc_client_secret": oidc_provider.SECRET,
