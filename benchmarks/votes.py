@@ -33,11 +33,12 @@ COLUMNS = "battle_id, stage_id, citizen_id, identity_level, network, winner, rea
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run: how many per second in all, and how long each took in milliseconds."""
+    """One run: how many per second in all, how long each took, and how much of this process's processor, in milliseconds."""
 
     per_s: float
     p50_ms: float
     p99_ms: float
+    cpu_ms: float
 
 
 def measure(
@@ -65,13 +66,14 @@ def measure(
     for thread in threads:
         thread.start()
     ready.wait()
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     go.set()
     for thread in threads:
         thread.join()
-    lasted = time.perf_counter() - began
+    lasted, used = time.perf_counter() - began, time.process_time() - used
     everything = sorted(t * 1000 for of_client in took for t in of_client)
-    return Measured(len(everything) / lasted, statistics.median(everything), everything[int(len(everything) * 0.99)])
+    n = len(everything)
+    return Measured(n / lasted, statistics.median(everything), everything[int(n * 0.99)], 1000 * used / n)
 
 
 def voter(store: Store, citizen: Citizen, ready: Sequence[Battle]) -> Callable[[int], Callable[[], None]]:
@@ -153,7 +155,8 @@ def bench(name: str, url: str, clients: Sequence[int], seconds: float) -> None:
         whole = measure(n, seconds, voter(store, citizen, ready))
         print(
             f"{name:<11} {n:>3} clients   bare insert {bare.per_s:7.0f}/s   vote {whole.per_s:7.0f}/s"
-            f"   ratio {whole.per_s / bare.per_s:5.2f}   vote p50 {whole.p50_ms:6.2f} ms  p99 {whole.p99_ms:7.2f} ms",
+            f"   ratio {whole.per_s / bare.per_s:5.2f}   vote p50 {whole.p50_ms:6.2f} ms  p99 {whole.p99_ms:7.2f} ms"
+            f"   processor {bare.cpu_ms:.2f} | {whole.cpu_ms:.2f} ms",
             flush=True,
         )
     ready = many_ready(store, citizen, 4000, first=made + 1)

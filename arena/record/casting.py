@@ -1,6 +1,7 @@
 """Casting votes: every vote in a durable transaction, and votes that come at the same moment in the same one.
 
-Who comes first commits for all who wait, so the price of making a vote durable is shared, and nobody fights over the database.
+Who comes first commits for all who wait, then wakes them and hands on to the next who waits: so the price of making a vote durable is
+shared, nobody fights over the database, and nobody is woken for nothing.
 """
 
 import threading
@@ -55,6 +56,8 @@ class _Request:
     make: Callable[[Battle], Vote]
     network: str | None
     outcome: tuple[Vote, bool] | BaseException | None = None
+    woken: threading.Event = field(default_factory=threading.Event)
+    """Set once: the outcome is there, or it is this request's turn to commit for all who wait."""
 
 
 @dataclass(slots=True)
@@ -63,7 +66,9 @@ class Casting:
 
     database: Database
     _waiting: deque[_Request] = field(default_factory=deque)
-    _turn: threading.Lock = field(default_factory=threading.Lock)
+    _led: bool = False
+    """Whether somebody is committing."""
+    _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def cast(
         self,
@@ -75,14 +80,31 @@ class Casting:
     ) -> tuple[Vote, bool]:
         """Returns the durable vote and whether it is new; see `Votes.cast`."""
         request = _Request(battle_id, citizen_id, ballot, make, network)
-        self._waiting.append(request)
-        while request.outcome is None:
-            with self._turn:
-                if request.outcome is None:
-                    self._commit([self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))])
-        if isinstance(request.outcome, BaseException):
-            raise request.outcome
-        return request.outcome
+        with self._guard:
+            self._waiting.append(request)
+            leads, self._led = not self._led, True
+        if not leads:
+            request.woken.wait()
+        if request.outcome is None:
+            self._lead()
+        if isinstance(request.outcome, tuple):
+            return request.outcome
+        raise request.outcome or AssertionError("a commit leaves every request of its batch an outcome")
+
+    def _lead(self) -> None:
+        """Commits for the first who wait, this thread's own among them; then wakes them, and hands on to the next who waits."""
+        with self._guard:
+            batch = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
+        try:
+            self._commit(batch)
+        finally:
+            with self._guard:
+                following = self._waiting[0] if self._waiting else None
+                self._led = following is not None
+            if following is not None:
+                following.woken.set()
+            for request in batch:
+                request.woken.set()
 
     def _commit(self, batch: Sequence[_Request]) -> None:
         """Commits these together; when one of them breaks a constraint, each alone."""
