@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format demo-models bench-models bench-ratings bench-votes bench-integrity docs clean
+.PHONY: help run test lint format demo-models bench-models bench-ratings bench-votes bench-integrity bench-page docs tour clean
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -60,6 +60,12 @@ bench-integrity: $(VENV)/dev.stamp ## attackers of several kinds: who is found, 
 
 docs: $(VENV)/run.stamp        ## write the pages that come from the code
 	@$(BIN)/python docs/make.py
+
+bench-page: $(VENV)/dev.stamp  ## the citizen's page: weight, layout shift, long tasks while two long answers stream
+	@$(BIN)/python -m benchmarks.page
+
+tour: $(VENV)/dev.stamp        ## take the pictures of docs/tour.md again, from the running app
+	@$(BIN)/python -m docs.tour
 
 clean:          ## remove the environment and caches (never the data)
 	@rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from arena.web import assets
 from arena.web.layout import Frame, keep_choice
 
 _INLINE_SCRIPT: Final = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>.*?</script>", re.DOTALL)
@@ -19,7 +20,8 @@ def dressed(html: bytes, frame: Frame | None = None) -> bytes:
     """The frame without what we do not want; Gradio then reads its configuration over HTTP."""
     html = _MANIFEST.sub(b"", _CARD.sub(b"", _INLINE_SCRIPT.sub(b"", html)))
     if frame is None:
-        return html.replace(b'lang="en"', b'lang="ko"', 1)
+        fonts = f'<link rel="stylesheet" href="{assets.url("fonts/fonts.css")}">'.encode()
+        return html.replace(b'lang="en"', b'lang="ko"', 1).replace(b"</head>", fonts + b"</head>", 1)
     html = html.replace(b'lang="en"', f'lang="{frame.language}"'.encode(), 1)
     html = html.replace(b"<body", b'<body class="arena-battle"', 1)
     html = html.replace(b"</head>", frame.head.encode() + b"</head>", 1)

@@ -88,7 +88,7 @@ function draw() {
     button.disabled = busy || !votable;
     button.setAttribute("aria-pressed", String(chosen === winner));
   }
-  byId("arena-vote-wait").classList.toggle("arena-over", votable);
+  byId("arena-ballot").classList.toggle("arena-votable", votable);
   for (const control of given?.form.querySelectorAll("button, input, textarea") ?? []) control.disabled = busy;
 }
 
@@ -111,8 +111,7 @@ export function prepareBallot(cast) {
   const ballot = byId("arena-ballot");
   ballot.prepend(el("h2", {}, t("vote_title")));
   ballot.append(
-    el("p", { id: "arena-vote-wait", class: "arena-soft" }, t("vote_wait")),
-    el("label", { class: "arena-keys" }, box, el("span", {}, t("keys_switch"))),
+    el("div", { class: "arena-foot" }, el("p", { id: "arena-vote-wait", class: "arena-soft" }, t("vote_wait")), el("label", { class: "arena-keys" }, box, el("span", {}, t("keys_switch")))),
   );
   addEventListener("keydown", (event) => {
     const typing = event.target instanceof HTMLElement && event.target.matches("textarea, select, input:not([type=checkbox])");
