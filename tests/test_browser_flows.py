@@ -229,18 +229,36 @@ def test_withdrawing_erases_and_forgets(browser: Browser, base: str) -> None:
         page.wait_for_selector("dialog[open]")
 
 
+ASKING = """
+[population]
+[[population.strata]]
+id = "age"
+title = { ko = "연령대", en = "Age band" }
+categories = [{ id = "young", title = { ko = "50세 미만", en = "Under 50" } }, { id = "old", title = { ko = "50세 이상", en = "50 and over" } }]
+"""
+
+
 def test_a_battle_that_failed_and_a_limit_that_is_reached(browser: Browser, tmp_path: Path) -> None:
-    """A newcomer's browser does its proof of work; a failed side makes the battle void and offers another with the same question;
+    """A newcomer's browser does its proof of work, and who agrees to it says something about themselves; a failed side
+    makes the battle void and offers another with the same question;
     a limit speaks Korean and loses nothing."""
     failing = dict.fromkeys(("garam", "narae", "dasom"), "fail_after_chars = 0")
     with (
         serving(
-            tmp_path, stage_toml(limits='battles_per_hour = 1\nproof = "always"\nproof_cost = 1', extra=failing)
+            tmp_path,
+            stage_toml(limits='battles_per_hour = 1\nproof = "always"\nproof_cost = 1', extra=failing, top=ASKING),
         ) as address,
         visiting(browser, address) as watched,
     ):
         page = watched.page
-        agree(page)
+        page.wait_for_selector("dialog[open]")
+        for box in ("service", "teams", "age", "strata"):
+            page.check(f"#consent-{box}")
+        page.click("#arena-agree")
+        page.select_option("#about-age", "old")
+        page.click("#arena-about-save")
+        page.wait_for_selector("dialog", state="detached")
+        assert page.request.get(f"{address}/api/v1/about-you").json()["answers"] == {"age": "old"}
         page.fill(BOX, "안녕하세요?")
         page.press(BOX, "Enter")
         page.wait_for_selector("#arena-message.arena-alert button")

@@ -1,4 +1,5 @@
 // The first visit: what this is, what happens to what is typed, and what is agreed to. Nothing is ticked beforehand.
+import { STRATA_CONSENT, aboutYou } from "./about.js";
 import { post } from "./api.js";
 import { el } from "./dom.js";
 import { prove } from "./proof.js";
@@ -50,7 +51,9 @@ export function welcome({ lead = null } = {}) {
       button.disabled = true;
       error.textContent = "";
       try {
-        await agreeTo(rows.filter(({ input }) => input.checked).map(({ id }) => id), error);
+        const given = rows.filter(({ input }) => input.checked).map(({ id }) => id);
+        await agreeTo(given, error);
+        if (given.includes(STRATA_CONSENT)) await aboutYou(dialog);
         dialog.close();
         dialog.remove();
         resolve();
