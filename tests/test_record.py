@@ -12,10 +12,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
 
-from arena.domain.battle import BattleState
+from arena.domain.battle import Battle, BattleState
 from arena.domain.errors import ArenaError, Conflict
 from arena.domain.stage import StageStatus
-from arena.domain.vote import Winner
+from arena.domain.vote import Vote, Winner
 from arena.record.store import Store
 from arena.record.tables import metadata
 from tests import voting
@@ -180,6 +180,33 @@ def test_fifty_votes_at_once_are_one(store: Store) -> None:
     won = f"{row.winner} {row.receipt}"
     assert told.count(f"{won} new") == 1
     assert set(told) <= {f"{won} new", f"{won} again", "another_vote"}
+
+
+def test_votes_that_are_committed_together_stay_apart(store: Store) -> None:
+    """Sixty votes of twenty threads: each has its own answer, a refused or broken one harms none of its neighbours, and all others are kept."""
+    citizen, other = voting.enrol(store), voting.enrol(store, "other")
+    ready = voting.many_ready(store, citizen, 60)
+
+    def broken(_battle: Battle) -> Vote:
+        raise ZeroDivisionError
+
+    def decide(i: int) -> str:
+        try:
+            if i % 10 == 3:
+                store.votes.cast(ready[i].id, citizen.id, voting.ballot(), broken)
+            return voting.vote(store, ready[i], other if i % 10 == 7 else citizen)[0].receipt
+        except ArenaError as refusal:
+            return refusal.code
+        except ZeroDivisionError:
+            return "broken"
+
+    with ThreadPoolExecutor(20) as threads:
+        told = list(threads.map(decide, range(60)))
+    kept = {row.battle_id: row.receipt for row in store.votes.after(STAGE, 0)}
+    for i, answer in enumerate(told):
+        wrong = {3: "broken", 7: "battle_not_found"}.get(i % 10)
+        assert answer == (wrong or kept.pop(ready[i].id))
+    assert kept == {}
 
 
 def test_turns_at_once_are_one(store: Store) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from arena.domain.battle import Battle, BattleState
-from arena.domain.errors import ArenaError, Conflict, Unavailable, not_found
+from arena.domain.errors import Conflict, Unavailable, not_found
 from arena.domain.stage import StageStatus
 from arena.domain.vote import Ballot, Vote, Winner
 from arena.record.battles import as_battle, conversations, refusal, stage_not_open
@@ -150,7 +150,7 @@ def _decide(connection: Connection, batch: Sequence[_Request]) -> list[tuple[Vot
             if row.stage_status != StageStatus.OPEN:
                 raise stage_not_open()
             vote = request.make(battle)
-        except ArenaError as error:
+        except Exception as error:  # what is wrong with one vote is no matter of those beside it
             outcomes.append(error)
             continue
         kept[request.battle_id] = vote
