@@ -143,7 +143,7 @@ def test_tables_for_people_and_for_programmes(tmp_path: Path) -> None:
     )
     assert [safe_cell(x) for x in ("=1", "-1", "\t", "+", "@", "가", None, -1.5, 25.0)] == [
         "'=1", "'-1", "'\t", "'+", "'@", "가", "", "-1.5", "25"]  # fmt: skip
-    votes = pd.read_parquet(io.BytesIO(bundle.files[VOTES]))
+    votes: Any = pd.read_parquet(io.BytesIO(bundle.files[VOTES]))
     assert {"question_id", "model_a", "model_b", "winner", "judge", "turn", "anony", "tstamp"} <= set(votes.columns)
     again = rate(Comparisons.from_frame(votes[["model_a", "model_b", "winner", "judge"]], ["garam", "narae"]))
     assert [row.points for row in again.rows] == [score["points"] for score in bundle.document["scores"]]
@@ -210,7 +210,8 @@ def test_kill_nine_leaves_the_last_good_export(tmp_path: Path) -> None:
     assert partial > 0
     verify(first)
     for left in out.glob(".*.partial"):
-        os.utime(left, (time.time() - 7200,) * 2)
+        long_ago = time.time() - 7200
+        os.utime(left, (long_ago, long_ago))
     bundle = make(Store(f"sqlite:///{tmp_path / 'arena.db'}"), room.keys, room.stage.id, NOW.replace(year=2027))
     verify(write(bundle, out))
     assert not list(out.glob(".*.partial"))

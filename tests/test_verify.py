@@ -45,6 +45,7 @@ categories = [
 """
 VOUCHED = {
     "created_at",
+    "entrants.outage_minutes",
     "entrants.removed.at",
     "entrants.removed.reason",
     "exclusion_acts.action",
