@@ -11,7 +11,7 @@ from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.record.store import Store
 from tests.browser import PHONE, agree, ask, chromium, overflows, visiting, vote
-from tests.serving import serving, stage_toml
+from tests.serving import TEAMS, serving, stage_toml
 
 BOX = "#arena-prompt textarea"
 
@@ -242,7 +242,7 @@ def test_a_battle_that_failed_and_a_limit_that_is_reached(browser: Browser, tmp_
     """A newcomer's browser does its proof of work, and who agrees to it says something about themselves; a failed side
     makes the battle void and offers another with the same question;
     a limit speaks Korean and loses nothing."""
-    failing = dict.fromkeys(("garam", "narae", "dasom"), "fail_after_chars = 0")
+    failing = dict.fromkeys(TEAMS, "fail_after_chars = 0")
     with (
         serving(
             tmp_path,
