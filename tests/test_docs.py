@@ -1,0 +1,109 @@
+"""The documents say what the program does: no route, refusal, command or file of which they are silent, and none that is not there."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+import app as application
+from arena.cli import app as command_line
+from arena.domain import errors
+from arena.settings import ROOT, Settings
+
+DOCS = {
+    p.relative_to(ROOT).as_posix(): p.read_text("utf-8") for p in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+}
+
+
+def routes(tmp_path: Path) -> set[str]:
+    """`METHOD path` of every route in the OpenAPI schema of the demo stage."""
+    schema = application.build(Settings(data_dir=tmp_path)).openapi()
+    return {f"{method.upper()} {path}" for path, methods in schema["paths"].items() for method in methods}
+
+
+def test_the_api_page_lists_every_route_and_no_other(tmp_path: Path) -> None:
+    """docs/api.md has a row for each route of the schema, and each row is a route."""
+    rows = set(re.findall(r"^\| `((?:GET|POST|PUT|DELETE) /[^`?]*)`", DOCS["docs/api.md"], re.MULTILINE))
+    assert rows == routes(tmp_path)
+
+
+def refusals() -> dict[str, set[int]]:
+    """Every code that the source raises for people, with its statuses."""
+    statuses = {
+        name: kind.status
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, errors.ArenaError) and kind.status != 500
+    }
+    found: dict[str, set[int]] = {}
+    for path in (ROOT / "arena").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in statuses
+                and node.args
+            ):
+                first = node.args[0]
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    found.setdefault(first.value, set()).add(statuses[node.func.id])
+    return found
+
+
+def test_the_api_page_lists_every_refusal_and_no_other() -> None:
+    """docs/api.md names each stable code under its status."""
+    table = DOCS["docs/api.md"].partition("## Refusals")[2]
+    listed: dict[str, set[int]] = {}
+    for status, codes in re.findall(r"^\| (\d{3}) \| (.*) \|$", table, re.MULTILINE):
+        for code in re.findall(r"`([a-z_]+)`", codes):
+            listed.setdefault(code, set()).add(int(status))
+    # Made outside the tree of errors: by the parser of requests, and for what nobody foresaw.
+    outside = {"malformed": {400}, "not_found": {404}, "method_not_allowed": {405}, "internal": {500}}
+    raised = {code: set(statuses) for code, statuses in refusals().items()}
+    for code, statuses in outside.items():
+        raised.setdefault(code, set()).update(statuses)
+    raised.setdefault("unusable", set()).add(422)
+    raised.setdefault("too_large", set()).add(413)
+    assert listed == raised
+
+
+def commands() -> list[str]:
+    """Every command as it is typed after `python -m arena`."""
+    group: Any = typer.main.get_command(command_line)
+    found: list[str] = []
+    for name, command in group.commands.items():
+        found += [f"{name} {sub}" for sub in getattr(command, "commands", {})] or [name]
+    return found
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_is_in_a_document(command: str) -> None:
+    """No command of which README and docs are silent."""
+    said = "\n".join(DOCS.values())
+    head, _, sub = command.partition(" ")
+    grouped = re.search(rf"python -m arena {head} [a-z|]*\b{sub}\b", said) if sub else None
+    assert f"python -m arena {command}" in said or grouped
+
+
+@pytest.mark.parametrize("page", sorted(DOCS))
+def test_no_link_leads_nowhere(page: str) -> None:
+    """Every relative link and picture of a page is there."""
+    for target in re.findall(r"\]\(([^)#\s]+)", DOCS[page]):
+        if "://" not in target:
+            assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_the_file_tree_of_the_readme_is_the_tree() -> None:
+    """Every path in README's tree exists, and every room of the house is in it."""
+    tree = DOCS["README.md"].partition("## What stands where")[2].partition("```\n")[2].partition("```")[0]
+    listed: set[str] = set()
+    above: dict[int, str] = {0: ""}
+    for line in filter(str.strip, tree.splitlines()):
+        depth = (len(line) - len(line.lstrip())) // 2
+        path = above[depth] + line.split()[0]
+        listed.add(path)
+        above[depth + 1] = path
+    assert sorted(path for path in listed if not (ROOT / path).exists()) == []
+    assert {f"arena/{p.parent.name}/" for p in (ROOT / "arena").glob("*/__init__.py")} <= listed
