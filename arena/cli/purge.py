@@ -11,7 +11,7 @@ from arena.cli.common import opened
 def purge(
     stage_id: Annotated[str | None, typer.Argument(help="one stage; without it, every stage of this database")] = None,
 ) -> None:
-    """Erase prompts, answers and comments past their time, by each stage's own [retention]; votes and proofs stay. Run it daily."""
+    """Erase prompts, answers and comments past their time, by each stage's own retention rule; votes and proofs stay. Run it daily."""
     from arena.battles import retention
     from arena.results import lifecycle
 

@@ -210,8 +210,8 @@ CONSENTS = (
         id="service",
         required=True,
         text=Bilingual(
-            ko="서비스 운영: 입력한 질문과 투표를 평가 목적으로 처리하고, 평가가 끝난 뒤 1년 동안 보관합니다. 동의하지 않으면 대결에 참여할 수 없습니다.",
-            en="Running the service: your questions and votes are processed for this evaluation and kept for one year after it ends. Without this you cannot take part.",
+            ko="서비스 운영: 입력한 질문과 투표를 평가 목적으로 처리하고, 평가가 끝난 뒤 1년 동안 보관합니다. 투표는 가명으로 사업 집계 기관과 감사인에게 제공되어 결과 검증에만 쓰입니다. 동의하지 않으면 대결에 참여할 수 없습니다.",
+            en="Running the service: your questions and votes are processed for this evaluation and kept for one year after it ends. Your votes go, under a pseudonym, to the programme's aggregator and auditors, only so that they can check the result. Without this you cannot take part.",
         ),
     ),
     Consent(
