@@ -99,8 +99,8 @@ async def phase(base: str, cookie: str, pid: int, consoles: int, seconds: float,
     return {
         "cpu_share": spent / took,
         "votes": cast,
-        "seen_median_s": statistics.median(delays) if delays else float("nan"),
-        "seen_worst_s": max(delays, default=float("nan")),
+        "seen_median_s": statistics.median(delays) if delays else 0.0,
+        "seen_worst_s": max(delays, default=0.0),
     }
 
 
@@ -203,10 +203,13 @@ def main() -> None:
             ):
                 found = asyncio.run(phase(base, cookie, server.pid, consoles, wanted.seconds, voting=voting))
                 told[label] = found
-                print(
-                    f"{label:<34} {100 * found['cpu_share']:6.1f} % of a core, {found['votes']:3.0f} votes, "
-                    f"seen after {found['seen_median_s']:.2f} s (median), {found['seen_worst_s']:.2f} s (worst)"
-                )
+                line = f"{label:<34} {100 * found['cpu_share']:6.1f} % of a core"
+                if voting:
+                    line += (
+                        f", {found['votes']:.0f} votes, seen by all after {found['seen_median_s']:.2f} s (median), "
+                        f"{found['seen_worst_s']:.2f} s (worst)"
+                    )
+                print(line)
         finally:
             server.terminate()
             server.wait(20)
