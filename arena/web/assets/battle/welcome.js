@@ -13,7 +13,7 @@ function consentRow(id, required, text) {
     "label",
     { class: "arena-consent", for: `consent-${id}` },
     input,
-    el("span", {}, el("b", { class: required ? "arena-required" : "arena-optional" }, t(required ? "required" : "optional")), " ", title ? el("strong", {}, title) : null, title ? el("br") : null, rest),
+    el("span", {}, el("b", { class: required ? "arena-required" : "arena-optional" }, t(required ? "required" : "optional")), " ", title ? el("strong", {}, title) : null, title ? el("br") : null, rest[0].toUpperCase() + rest.slice(1)),
   );
   return { id, required, input, row, title: title ?? t("must_age") };
 }
