@@ -1,6 +1,6 @@
 """What of a model's raw words becomes its answer: reasoning set apart, cut at a stop string, bounded in characters."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import regex
 
@@ -11,8 +11,7 @@ REASONING_FACTOR = 4
 """Reasoning may be this many times longer than the answer before it ends the answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """What may be shown now; `finish` when the bounds end the answer here."""
 
     text: str = ""
@@ -40,8 +39,16 @@ class Shaper:
 
     def feed(self, raw: str, reasoning: str = "") -> Piece:
         """The next raw words, whole characters only, and reasoning that came apart from them."""
+        if self._plain and not reasoning and len(raw) < self._room and "<" not in raw and "\n" not in raw:
+            self._blank_line = self._blank_line and not raw.strip()  # nothing here can be a tag or end the answer
+            self._room -= len(raw)
+            return Piece(raw)
         text, more = self._split(raw, last=False)
         return self._bounded(text, reasoning + more, last=False)
+
+    @property
+    def _plain(self) -> bool:
+        return self._begun and not self._thinking and not self._raw and not self._stop
 
     def end(self) -> Piece:
         """The model has ended: what was held back is no tag and no stop string."""

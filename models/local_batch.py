@@ -207,17 +207,17 @@ def sample(logits: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:
     drawn = [i for i, row in enumerate(rows) if row.temperature > 0]
     if len(drawn) < len(rows):
         chosen = logits.argmax(-1)
-        if not drawn:
-            return chosen
-        logits = logits[drawn]
+        if drawn:
+            chosen[drawn] = sample(logits[drawn], [rows[i] for i in drawn])
+        return chosen
     some = logits.float()
-    mass = (some / some.new_tensor([rows[i].temperature for i in drawn])[:, None]).softmax(-1)
-    top_p = some.new_tensor([rows[i].top_p for i in drawn])
-    tokens = torch.zeros(len(drawn), dtype=torch.long, device=logits.device)
-    missing, upto = list(range(len(drawn))), mass.cumsum(-1)
+    mass = (some / some.new_tensor([row.temperature for row in rows])[:, None]).softmax(-1)
+    top_p = some.new_tensor([row.top_p for row in rows])
+    tokens = torch.zeros(len(rows), dtype=torch.long, device=logits.device)
+    missing, upto = list(range(len(rows))), mass.cumsum(-1)
     for _ in range(REDRAWS):
-        at = slice(None) if len(missing) == len(drawn) else missing
-        uniform = some.new_tensor([rows[drawn[i]].draw() for i in missing])[:, None]
+        at = slice(None) if len(missing) == len(rows) else missing
+        uniform = some.new_tensor([rows[i].draw() for i in missing])[:, None]
         picked = torch.searchsorted(upto[at], uniform * upto[at][:, -1:], right=True).clamp_(max=mass.shape[1] - 1)
         weight = mass[at].gather(1, picked)
         likelier = torch.where(mass[at] > weight, mass[at], 0).sum(-1)
@@ -227,12 +227,9 @@ def sample(logits: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:
         if not missing:
             break
     else:
-        uniform = some.new_tensor([rows[drawn[i]].draw() for i in missing])[:, None]
+        uniform = some.new_tensor([rows[i].draw() for i in missing])[:, None]
         tokens[missing] = _from_sorted(mass[missing], top_p[missing, None], uniform)
-    if len(drawn) == len(rows):
-        return tokens
-    chosen[drawn] = tokens
-    return chosen
+    return tokens
 
 
 def _from_sorted(mass: torch.Tensor, top_p: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:

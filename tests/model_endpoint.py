@@ -273,7 +273,7 @@ class Server:
         try:
             while await self._one(reader, writer):
                 pass
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, RuntimeError, asyncio.IncompleteReadError):  # uvloop says RuntimeError for a closed transport
             pass
         finally:
             self.open -= 1

@@ -39,12 +39,12 @@ def test_a_prompt_may_have_opened_the_block() -> None:
     assert shaped("생각만 하다가", thinking=True)[:2] == ("", "생각만 하다가")
 
 
-@given(st.text(alphabet="a끝<think>/\n ", max_size=60), st.data())
-def test_pieces_do_not_matter(raw: str, data: st.DataObject) -> None:
+@given(st.text(alphabet="a끝<think>/\n ", max_size=60), st.sampled_from([("끝",), ()]), st.data())
+def test_pieces_do_not_matter(raw: str, stop: tuple[str, ...], data: st.DataObject) -> None:
     """However a stream cuts an answer, the same is shown, the same is thought, and it ends for the same reason."""
     cuts = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=6)))
     pieces = [raw[a:b] for a, b in zip([0, *cuts], [*cuts, len(raw)], strict=True)]
-    bounds = {"stop": ("끝",), "max_chars": 40}
+    bounds = {"stop": stop, "max_chars": 40}
     assert shaped(*pieces, **bounds) == shaped(raw, **bounds)
 
 
