@@ -17,7 +17,7 @@ from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.record.store import Store
 from arena.results import lifecycle
-from arena.results.export import make
+from arena.results.export import known, make
 from arena.results.removal import removals, remove_entrant
 from arena.results.verify import verify
 from arena.settings import ROOT, Settings
@@ -49,6 +49,17 @@ def test_opening_seals_file_and_artifacts(store: Store) -> None:
     assert event.data == {"file_sha256": record.file_sha256, "entrants": dict.fromkeys(stage.entrant_ids, SHA)}
     with pytest.raises(Conflict, match="round-1 is open; it has to be draft"):
         lifecycle.open_stage(store, stage, file, organizer=CLI, now=NOW)
+
+
+def test_a_sealed_file_changed_in_the_database_is_named(store: Store) -> None:
+    """Somebody with SQL makes the places at the cut more after the opening: nothing is exported from such a stage, and the refusal says why."""
+    stage, file = declared("round-1")
+    lifecycle.open_stage(store, stage, file, organizer=CLI, now=NOW)
+    with store.database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE stages SET file = replace(file, 'round = 1', 'round = 9')")
+
+    with pytest.raises(Conflict, match="was changed in the database"):
+        known(store, "round-1")
 
 
 def test_a_real_stage_does_not_open_unsealed(store: Store) -> None:

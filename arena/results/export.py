@@ -210,6 +210,7 @@ def known(store: Store, stage_id: str) -> StageRecord:
 
     Raises:
         NotFound: this database does not have it.
+        Conflict: its file is no longer the one that was sealed.
     """
     record = store.stages.find(stage_id)
     if record is None:
@@ -219,7 +220,12 @@ def known(store: Store, stage_id: str) -> StageRecord:
             f"단계 {stage_id}이(가) 이 데이터베이스에 없습니다. 있는 단계: {names}",
             f"There is no stage {stage_id} in this database. Known stages: {names}.",
         )
-    assert file_sha256(record.file.encode()) == record.file_sha256  # noqa: S101 - sealed together
+    if file_sha256(record.file.encode()) != record.file_sha256:
+        raise Conflict(
+            "stage_tampered",
+            f"단계 {stage_id}의 봉인된 파일이 데이터베이스에서 바뀌었습니다. 백업과 견주어 보세요.",
+            f"The sealed file of stage {stage_id} was changed in the database. Hold it against a backup.",
+        )
     return record
 
 
