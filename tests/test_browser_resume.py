@@ -11,6 +11,8 @@ from tests.serving import TEAMS, free_port, serving, stage_toml
 
 BOX = "#arena-prompt textarea"
 SLOW = stage_toml(extra=dict.fromkeys(TEAMS, "chars_per_s = 8"))
+SLOWER = stage_toml(extra=dict.fromkeys(TEAMS, "chars_per_s = 3"))
+"""No answer ends while a server that was told to stop still waits for its streams."""
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +60,13 @@ def test_offline_reload_and_stop(browser: Browser, tmp_path: Path) -> None:
 def test_a_server_that_starts_again(browser: Browser, tmp_path: Path) -> None:
     """An answer that died with its server is said to be lost, its question is not; the battle goes on."""
     port = free_port()
-    with serving(tmp_path, SLOW, port=port) as base:
+    with serving(tmp_path, SLOWER, port=port) as base:
         context = visiting(browser, base)
         page = context.__enter__().page
         begin(page)
     try:
         page.wait_for_selector("#arena-message:has-text('다시 잇는')")
-        with serving(tmp_path, SLOW, port=port):
+        with serving(tmp_path, SLOWER, port=port):
             page.wait_for_function(
                 "() => document.querySelector('#arena-prompt textarea').value === '천천히 말해 줘'", timeout=40_000
             )

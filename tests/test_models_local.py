@@ -213,10 +213,13 @@ async def test_admission_is_bounded(models: LocalModels, monkeypatch: pytest.Mon
     monkeypatch.setattr(models, "_waiting", 3)
     monkeypatch.setattr(local, "LATE", 1)
     assert models.room == 3
-    running = [await began(models) for _ in range(4)]
+    running = await asyncio.gather(*(began(models) for _ in range(4)))
+    assert models.pid is not None
+    os.kill(models.pid, signal.SIGSTOP)  # so that none of them ends meanwhile
     assert models.room == 0
     with pytest.raises(AnswerError, match="busy") as refused:
         await whole(models, "안녕?")
+    os.kill(models.pid, signal.SIGCONT)
     assert (refused.value.kind, refused.value.retry_after_s) == ("busy", 5)
     running[0].cancel()
     await asyncio.gather(running[0], return_exceptions=True)

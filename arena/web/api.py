@@ -30,7 +30,18 @@ from models.health import Health
 
 KEEP_ALIVE_S = 15.0
 BATTLES_LISTED = 100
-EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["delta", "answer", "done", "error"]},
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "id", "data"],
+}
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Events as they happen.", "content": {"text/event-stream": {"itemSchema": EVENT}}}
+}
 
 
 @dataclass(frozen=True, slots=True)
