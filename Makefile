@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format demo-models bench-models bench-ratings bench-votes bench-integrity bench-page docs tour clean
+.PHONY: help run test lint format demo-models bench-models bench-ratings bench-votes bench-integrity bench-page bench-console docs tour clean
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -63,6 +63,9 @@ docs: $(VENV)/run.stamp        ## write the pages that come from the code
 
 bench-page: $(VENV)/dev.stamp  ## the citizen's page: weight, layout shift, long tasks while two long answers stream
 	@$(BIN)/python -m benchmarks.page
+
+bench-console: $(VENV)/dev.stamp ## fifty open consoles: the server's processor time, how soon a vote is seen; beside Gradio's queue
+	@$(BIN)/python -m benchmarks.console
 
 tour: $(VENV)/dev.stamp        ## take the pictures of docs/tour.md again, from the running app
 	@$(BIN)/python -m docs.tour

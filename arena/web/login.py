@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 import anyio.to_thread
@@ -17,6 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from arena.domain.errors import TooMany
 from arena.web.api import services
 from arena.web.assets import url
+from arena.web.language import language_of
+from arena.web.layout import keep_choice
+from arena.web.words import words
 
 COOKIE = "arena_organizer"
 MAX_AGE_S = 12 * 3600
@@ -26,17 +29,18 @@ _OPEN = frozenset({"/organizer/login", "/organizer/logout", "/organizer/enter"})
 _PAGES = frozenset({"/organizer", "/organizer/"})
 
 _FORM = """<!doctype html>
-<html lang="ko"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>운영자 로그인 · K-AI Arena</title><link rel="stylesheet" href="{style}"></head>
-<body class="c-login"><main><h1>운영자 로그인</h1><p lang="en">Organizer login</p>
+<html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title} · K-AI Arena</title><link rel="stylesheet" href="{style}"></head>
+<body class="c-login"><main><h1>{title}</h1>
 <form method="post" action="/organizer/login">
-<label for="name">이름 <span lang="en">Name</span></label>
+<label for="name">{name_label}</label>
 <input id="name" name="name" autocomplete="username" required maxlength="64" value="{name}">
-<label for="password">비밀번호 <span lang="en">Password</span></label>
+<label for="password">{password_label}</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required maxlength="200">
 {error}
-<button type="submit" class="c-button c-primary">로그인 <span lang="en">Log in</span></button>
-</form></main></body></html>"""
+<button type="submit" class="c-button c-primary">{button}</button>
+</form>
+<p><a class="c-link" href="/organizer/login?lang={other}" lang="{other}" hreflang="{other}">{other_name}</a></p></main></body></html>"""
 
 
 class Login:
@@ -71,8 +75,8 @@ class Login:
             return str(claims["sub"])
         return None
 
-    async def _form(self) -> HTMLResponse:
-        return HTMLResponse(_FORM.format(name="", error="", style=url("console.css")))
+    async def _form(self, request: Request) -> HTMLResponse:
+        return _page(request)
 
     async def _enter(self, request: Request) -> Response:
         form: FormData = await request.form()
@@ -81,9 +85,10 @@ class Login:
             await services(request).admit(request, "login", None)
         except TooMany as refusal:
             wait = {"retry-after": str(round(refusal.retry_after_s))}
-            return HTMLResponse(_refused(name, refusal.ko, refusal.en), 429, wait)
+            return _page(request, name, words(language_of(request)).pick(refusal), 429, wait)
         if not await anyio.to_thread.run_sync(self._check, name, password):
-            return HTMLResponse(_refused(name, "이름이나 비밀번호가 맞지 않습니다.", "Wrong name or password."), 401)
+            wrong = words(language_of(request)).say("이름이나 비밀번호가 맞지 않습니다.", "Wrong name or password.")
+            return _page(request, name, wrong, 401)
         return self._welcome(name)
 
     async def _by_link(self, once: str = "") -> Response:
@@ -112,10 +117,27 @@ class Login:
         return response
 
 
-def _refused(name: str, ko: str, en: str) -> str:
-    """The form again, and why."""
-    error = f'<p role="alert">{ko} <span lang="en">{en}</span></p>'
-    return _FORM.format(name=escape(name, quote=True), error=error, style=url("console.css"))
+def _page(
+    request: Request, name: str = "", refused: str = "", status: int = 200, headers: Mapping[str, str] | None = None
+) -> HTMLResponse:
+    """The form in the reader's language; again with what was typed and why, where somebody was refused."""
+    language = language_of(request)
+    t = words(language)
+    html = _FORM.format(
+        language=language,
+        other="en" if language == "ko" else "ko",
+        other_name=t("language"),
+        title=t.say("운영자 로그인", "Organizer login"),
+        name_label=t.say("이름", "Name"),
+        password_label=t.say("비밀번호", "Password"),
+        button=t.say("로그인", "Log in"),
+        name=escape(name, quote=True),
+        error=f'<p role="alert">{escape(refused)}</p>' if refused else "",
+        style=url("console.css"),
+    )
+    answer = HTMLResponse(html, status, {"vary": "accept-language, cookie", **(headers or {})})
+    keep_choice(request, answer)
+    return answer
 
 
 class Door:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from arena.web import assets
+from arena.web.language import Language, language_of
 from arena.web.layout import Frame, keep_choice
 
 _INLINE_SCRIPT: Final = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>.*?</script>", re.DOTALL)
@@ -16,13 +17,13 @@ _CARD: Final = re.compile(rb"<meta\s+(?:property|name)=\"(?:og|twitter):[^>]*>",
 _MANIFEST: Final = re.compile(rb"<link rel=\"manifest\"[^>]*>")
 
 
-def dressed(html: bytes, frame: Frame | None = None) -> bytes:
+def dressed(html: bytes, language: Language, frame: Frame | None = None) -> bytes:
     """The frame without what we do not want; Gradio then reads its configuration over HTTP."""
     html = _MANIFEST.sub(b"", _CARD.sub(b"", _INLINE_SCRIPT.sub(b"", html)))
+    html = html.replace(b'lang="en"', f'lang="{language}"'.encode(), 1)
     if frame is None:
         fonts = f'<link rel="stylesheet" href="{assets.url("fonts/fonts.css")}">'.encode()
-        return html.replace(b'lang="en"', b'lang="ko"', 1).replace(b"</head>", fonts + b"</head>", 1)
-    html = html.replace(b'lang="en"', f'lang="{frame.language}"'.encode(), 1)
+        return html.replace(b"</head>", fonts + b"</head>", 1)
     html = html.replace(b"<body", b'<body class="arena-battle"', 1)
     html = html.replace(b"</head>", frame.head.encode() + b"</head>", 1)
     html = html.replace(b"<gradio-app", frame.before.encode() + b"<gradio-app", 1)
@@ -59,12 +60,11 @@ class Shell:
                 await send({"type": "http.response.body", "body": bytes(body)})
                 return
             ours = scope["path"] == "/"
-            html = dressed(bytes(body), self._frame(request) if ours else None)
+            html = dressed(bytes(body), language_of(request), self._frame(request) if ours else None)
             told = Response(html, start["status"], media_type="text/html")
             told.headers["cache-control"] = "no-cache"
-            if ours:
-                told.headers["vary"] = "accept-language, cookie"
-                keep_choice(request, told)
+            told.headers["vary"] = "accept-language, cookie"
+            keep_choice(request, told)
             await told(scope, receive, send)
 
         await self._app(scope, receive, held)

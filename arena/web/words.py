@@ -34,6 +34,10 @@ class Words:
         """The sentence of this language."""
         return bilingual.ko if self.language == "ko" else bilingual.en
 
+    def say(self, ko: str, en: str) -> str:
+        """The one of two sentences that is in this language: for pages that no browser has to know the words of."""
+        return ko if self.language == "ko" else en
+
     def when(self, moment: datetime) -> str:
         """A time as people read it, in Korea's: `2026년 12월 1일 오전 9:05`, `1 Dec 2026, 09:05 KST`."""
         here = moment.astimezone(KST)

@@ -2,6 +2,9 @@
 "use strict";
 (() => {
   const BASE = "/organizer/console";
+  const LANGUAGE = document.documentElement.lang === "en" ? "en" : "ko";
+  const t = (ko, en) => (LANGUAGE === "en" ? en : ko);
+  const TABS = { live: t("실시간", "Live"), operations: t("운영", "Operations"), integrity: t("무결성", "Integrity"), exports: t("내보내기", "Exports") };
   const WAIT_S = 20, RETRY_MS = 2000, STEP_MS = 300;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -29,8 +32,8 @@
     if (text && !wrong) calm = setTimeout(() => say(""), 8000);
   };
   const loggedOut = () => {
-    say("로그인이 끝났습니다. ", true);
-    document.getElementById("console-message")?.append(make("a", { href: "/organizer/login", class: "c-link" }, "다시 로그인"));
+    say(t("로그인이 끝났습니다. ", "You are logged out. "), true);
+    document.getElementById("console-message")?.append(make("a", { href: "/organizer/login", class: "c-link" }, t("다시 로그인", "Log in again")));
   };
 
   // --- plots ----------------------------------------------------------------------------------------------------
@@ -62,7 +65,7 @@
 
   // --- parts ----------------------------------------------------------------------------------------------------
   const short = (cell) => typeof cell === "string" && cell.length <= 22;
-  const written = (cell) => cell == null ? "–" : typeof cell === "number" ? cell.toLocaleString("ko-KR", { maximumFractionDigits: 3 }) : cell;
+  const written = (cell) => cell == null ? "–" : typeof cell === "number" ? cell.toLocaleString(t("ko-KR", "en-GB"), { maximumFractionDigits: 3 }) : cell;
 
   const tiles = (told) => make("dl", { class: "c-tiles" }, ...told.map((tile) => make(
     "div", { class: `c-tile ${tile.mood ? `c-${tile.mood}` : ""}` },
@@ -81,9 +84,9 @@
     const body = rows.map((row, r) => make("tr", {},
       ...row.map((cell, n) => make("td", { class: numeric[n] ? "c-number" : short(cell) ? "c-short" : cell == null ? null : "c-long" }, written(cell))),
       acting ? make("td", { class: "c-acts" }, ...section.acts.filter((act) => act.row === r).map(actor)) : null));
-    return make("div", { class: "c-scroll", tabindex: "0", role: "region", "aria-label": `${section.title} 표` },
+    return make("div", { class: "c-scroll", tabindex: "0", role: "region", "aria-label": t(`${section.title} 표`, `Table: ${section.title}`) },
       make("table", {},
-        make("thead", {}, make("tr", {}, ...head, acting ? make("th", { scope: "col" }, "할 일") : null)),
+        make("thead", {}, make("tr", {}, ...head, acting ? make("th", { scope: "col" }, t("할 일", "Act")) : null)),
         make("tbody", {}, ...body)));
   };
 
@@ -94,13 +97,13 @@
       this.note = make("p", { class: "c-note" });
       this.plot = section.figure ? make("div", { class: "c-plot", role: "img" }) : null;
       this.holder = make("div");
-      const csv = make("a", { class: "c-link", href: `${BASE}/${document_}/${section.csv}`, download: true, "aria-label": `${section.title} CSV 내려받기` }, "CSV 내려받기");
+      const csv = make("a", { class: "c-link", href: `${BASE}/${document_}/${section.csv}?lang=${LANGUAGE}`, download: true, "aria-label": t(`${section.title} CSV 내려받기`, `Download CSV: ${section.title}`) }, t("CSV 내려받기", "Download CSV"));
       this.tools = make("div", { class: "c-tools" }, csv);
       const twin = [this.tools, this.holder];
       const id = `c-${document_}-${section.id}`;
       this.node = make("section", { class: `c-card ${section.wide ? "c-wide" : ""}`, id, "aria-labelledby": `${id}-h` },
         make("h2", { id: `${id}-h` }, section.title), this.says, this.plot,
-        this.plot ? make("details", {}, make("summary", {}, "표로 보기"), ...twin) : null,
+        this.plot ? make("details", {}, make("summary", {}, t("표로 보기", "As a table")), ...twin) : null,
         this.plot ? null : make("div", {}, this.holder, this.tools), this.note);
     }
     show(section) {
@@ -116,8 +119,8 @@
       this.tools.hidden = empty;
       if (key) [...this.holder.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key)?.focus();
       if (this.plot) {
-        this.plot.setAttribute("aria-label", `${section.title} 그림. ${section.says} 같은 내용이 표에 있습니다.`);
-        draw(this.plot, section.figure).catch(() => say("그림을 그리지 못했습니다. 표를 보세요.", true));
+        this.plot.setAttribute("aria-label", t(`${section.title} 그림. ${section.says} 같은 내용이 표에 있습니다.`, `Figure: ${section.title}. ${section.says} The table says the same.`));
+        draw(this.plot, section.figure).catch(() => say(t("그림을 그리지 못했습니다. 표를 보세요.", "The figure could not be drawn. Please read the table."), true));
       }
     }
   }
@@ -164,11 +167,11 @@
       const answer = await fetch(`${BASE}/acts/${act}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
       const told = await answer.json().catch(() => ({}));
       if (answer.status === 401) loggedOut();
-      else say(told.ko || "처리하지 못했습니다. 잠시 뒤 다시 시도해 주세요.", !answer.ok);
+      else say(told[LANGUAGE] || t("처리하지 못했습니다. 잠시 뒤 다시 시도해 주세요.", "That did not work. Please try again in a while."), !answer.ok);
       if (answer.ok) feeds.forEach((feed) => feed.again());
       return answer.ok;
     } catch {
-      say("서버에 닿지 못했습니다. 잠시 뒤 다시 시도해 주세요.", true);
+      say(t("서버에 닿지 못했습니다. 잠시 뒤 다시 시도해 주세요.", "The server cannot be reached. Please try again in a while."), true);
       return false;
     } finally {
       button.disabled = false;
@@ -180,9 +183,9 @@
     const field = act.field ? make("input", { id: "c-ask-field", required: true, maxlength: "500", autocomplete: "off" }) : null;
     const dialog = make("dialog", { class: "c-ask", "aria-label": act.label });
     const form = make("form", { method: "dialog" },
-      make("p", {}, act.ask), field ? make("label", { for: "c-ask-field" }, "까닭") : null, field,
+      make("p", {}, act.ask), field ? make("label", { for: "c-ask-field" }, t("까닭", "Reason")) : null, field,
       make("menu", {},
-        make("button", { class: "c-button", type: "button", onclick: () => dialog.close("no") }, "그만두기"),
+        make("button", { class: "c-button", type: "button", onclick: () => dialog.close("no") }, t("그만두기", "Cancel")),
         make("button", { class: "c-button c-primary", value: "yes" }, act.label)));
     dialog.append(form);
     dialog.addEventListener("close", () => {
@@ -205,7 +208,7 @@
       this.tiles = make("div");
       this.acts = make("div", { class: "c-grid c-acts-grid", hidden: true });
       this.grid = make("div", { class: "c-grid" });
-      this.wait = make("p", { class: "c-wait" }, "불러오는 중입니다…");
+      this.wait = make("p", { class: "c-wait" }, t("불러오는 중입니다…", "Loading…"));
       box.append(this.wait, this.tiles, this.acts, this.grid);
       this.run();
     }
@@ -216,16 +219,16 @@
         if (!this.seen) { await sleep(STEP_MS); continue; }
         this.asking = new AbortController();
         try {
-          const answer = await fetch(`${BASE}/${this.name}?wait=${this.tag ? WAIT_S : 0}`, {
+          const answer = await fetch(`${BASE}/${this.name}?lang=${LANGUAGE}&wait=${this.tag ? WAIT_S : 0}`, {
             headers: this.tag ? { "if-none-match": this.tag } : {}, cache: "no-store", signal: this.asking.signal });
           if (answer.status === 401) { loggedOut(); return; }
           if (answer.status === 200) { this.show(await answer.json()); this.tag = answer.headers.get("etag"); }
           else if (answer.status !== 304) throw new Error(String(answer.status));
-          if (this.lost) { this.lost = false; say("다시 이어졌습니다."); }
+          if (this.lost) { this.lost = false; say(t("다시 이어졌습니다.", "Connected again.")); }
         } catch (error) {
           if (error.name === "AbortError") continue;
           this.lost = true;
-          say("서버와 연결이 끊겼습니다. 다시 잇고 있습니다…", true);
+          say(t("서버와 연결이 끊겼습니다. 다시 잇고 있습니다…", "The connection is lost; picking it up again…"), true);
           await sleep(RETRY_MS);
         }
       }
@@ -237,7 +240,7 @@
       this.acts.hidden = !told.forms.length;
       const shape = (section) => section.id + (section.figure ? "+" : "");
       this.keep(this.cards, this.grid, told.sections.map((s) => ({ ...s, key: shape(s) })), (one) => new Card(this.name, one));
-      if (this.name === "live") document.getElementById("console-as-of").textContent = `${told.as_of} 기준 · 투표가 들어오면 저절로 새로워집니다`;
+      if (this.name === "live") document.getElementById("console-as-of").textContent = t(`${told.as_of} 기준 · 투표가 들어오면 저절로 새로워집니다`, `As of ${told.as_of} (KST) · renews itself as votes come in`);
     }
     keep(held, box, wanted, make_) {
       const keys = wanted.map((one) => one.key || one.id);
@@ -254,11 +257,19 @@
   const begin = () => {
     const bar = document.getElementById("console-bar");
     if (bar && !bar.childElementCount) {
+      const other = t("en", "ko");
       bar.append(make("p", { id: "console-as-of" }, ""),
-        make("form", { method: "post", action: "/organizer/logout" }, make("button", { class: "c-button", type: "submit" }, "로그아웃")));
+        make("a", { id: "console-language", class: "c-link", href: `?lang=${other}`, lang: other, hreflang: other }, t("English", "한국어")),
+        make("form", { method: "post", action: "/organizer/logout" }, make("button", { class: "c-button", type: "submit" }, t("로그아웃", "Log out"))));
       bar.parentElement.append(make("p", { id: "console-message", role: "status", "aria-live": "polite" }));
     }
     if (!bar) return;
+    for (const [tab, label] of Object.entries(TABS)) {
+      const button = document.getElementById(`console-tab-${tab}-button`);
+      if (button && button.textContent.trim() !== label) button.textContent = label;
+    }
+    const title = document.querySelector(`#console-title .c-${LANGUAGE}`)?.textContent;
+    if (title && document.title !== title) document.title = title;
     for (const name of ["live", "trends", "operations", "integrity", "exports"]) {
       const box = document.getElementById(`console-${name}`);
       if (box && !box.childElementCount) feeds.push(new Feed(name, box));

@@ -1,11 +1,11 @@
-"""The board: every document of the console, made once for everybody who looks, away from the event loop, each on a clock that its cost sets."""
+"""The board: every document of the console, made once for everybody who looks and once for each language, away from the event loop, each on a clock that its cost sets."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -28,8 +28,10 @@ from arena.results.population import rake, strata_section
 from arena.results.proposals import Proposal, propose
 from arena.results.removal import removals
 from arena.results.variants import Variants
-from arena.web.console import exports, integrity, live, operations, trends
+from arena.web.console import exports, forms, integrity, live, operations, trends
 from arena.web.console.section import Document, clock
+from arena.web.language import Language
+from arena.web.words import Words, words
 from models.health import Health
 from ratings.elo import elo
 from ratings.errors import RatingsError
@@ -64,17 +66,24 @@ CLOCKS: Mapping[Name, Clock] = {
 SLOW: frozenset[Name] = frozenset({"trends", "integrity"})
 
 
+Telling = Callable[[Words], Document]
+"""Tells in a language what has been worked out: the words cost little beside the figures, so they are told anew for each language."""
+
+
 class _Kept:
-    """One document, and when it may be made again."""
+    """One document in the languages that somebody has asked for, and when it may be made again."""
 
     def __init__(self) -> None:
-        self.document: Document | None = None
+        self.documents: dict[Language, Document] = {}
+        self.languages: set[Language] = set()
         self.basis: object = None
         """What it was made from: when that is the same, it is not made again."""
         self.due = 0.0
         self.touched = False
         """Somebody has acted while it was being made."""
-        self.making: asyncio.Task[Document] | None = None
+        self.making: asyncio.Task[None] | None = None
+        self.failed: ArenaError | None = None
+        """Why the last making came to nothing."""
 
 
 class Board:
@@ -105,61 +114,74 @@ class Board:
         self._acting = ThreadPoolExecutor(1, thread_name_prefix="console-acts")
         self._proposed: tuple[object, list[Proposal]] = (None, [])
 
-    async def document(self, name: Name) -> Document:
-        """The newest document; a slow one may be as old as its clock allows.
+    async def document(self, name: Name, language: Language) -> Document:
+        """The newest document in this language; a slow one may be as old as its clock allows.
 
         Raises:
             Unavailable: the record cannot be read, and nothing was made before.
         """
         kept = self._kept[name]
-        if kept.making is None and (kept.document is None or time.monotonic() >= kept.due):
-            kept.making = asyncio.create_task(self._renewed(name, kept))
-        if kept.making is not None and (kept.document is None or name not in SLOW):
-            return await asyncio.shield(kept.making)
-        assert kept.document is not None  # noqa: S101 - made, or being made and waited for
-        return kept.document
+        if language not in kept.languages:
+            kept.languages.add(language)
+            self._again(kept)
+        while True:
+            found = kept.documents.get(language)
+            if kept.making is None and (found is None or time.monotonic() >= kept.due):
+                kept.making = asyncio.create_task(self._renewed(name, kept))
+            if kept.making is None or (found is not None and name in SLOW):
+                break
+            await asyncio.shield(kept.making)
+            if language in kept.documents:
+                break
+            if kept.failed is not None:
+                raise kept.failed
+        return kept.documents[language]
 
     def touch(self) -> None:
         """Somebody has acted: everything is made again when next asked for."""
         for kept in self._kept.values():
-            kept.due, kept.basis, kept.touched = 0.0, None, True
+            self._again(kept)
 
     async def run(self, call: Callable[[], T]) -> T:
         """Runs an act, one after the other, in a thread of its own: neither the event loop nor a document waits for it."""
         return await asyncio.get_running_loop().run_in_executor(self._acting, call)
 
+    @staticmethod
+    def _again(kept: _Kept) -> None:
+        kept.due, kept.basis, kept.touched = 0.0, None, True
+
     # --- making -------------------------------------------------------------------------------------------------------
 
-    async def _renewed(self, name: Name, kept: _Kept) -> Document:
+    async def _renewed(self, name: Name, kept: _Kept) -> None:
         health = self._health() if name == "operations" else {}
-        loop, spent, kept.touched = asyncio.get_running_loop(), 0.0, False
+        loop, spent, kept.touched, kept.failed = asyncio.get_running_loop(), 0.0, False, None
+        languages = frozenset(kept.languages)
 
-        def timed() -> tuple[Document | None, object]:
+        def timed() -> tuple[dict[Language, Document], object]:
             """The thread's own CPU time counts: on a busy machine the clock on the wall would make a cheap document late."""
             nonlocal spent
             began = time.thread_time()
             try:
-                return self._made(name, health, kept.basis)
+                telling, basis = self._made(name, health, kept.basis)
+                return ({} if telling is None else {each: telling(words(each)) for each in languages}), basis
             finally:
                 spent = time.thread_time() - began
 
         try:
             made, basis = await loop.run_in_executor(self._slow if name in SLOW else self._quick, timed)
-            if made is not None:
-                kept.document, kept.basis = made, basis
-        except ArenaError:
-            if kept.document is None:
-                raise
+            kept.documents |= made
+            if not kept.touched:
+                kept.basis = basis
+        except ArenaError as error:
+            kept.failed = error
             log.warning("the %s tab of the console is not renewed; the last one is shown", name, exc_info=True)
         finally:
             wait = max(CLOCKS[name].least_s, CLOCKS[name].rest * spent)
             kept.due = time.monotonic() + (0.0 if kept.touched else wait)
             kept.making = None
-        assert kept.document is not None  # noqa: S101 - made now, or before
-        return kept.document
 
-    def _made(self, name: Name, health: Mapping[str, Health], before: object) -> tuple[Document | None, object]:
-        """The document and what it was made from; none when that is what it was made from before."""
+    def _made(self, name: Name, health: Mapping[str, Health], before: object) -> tuple[Telling | None, object]:
+        """The document to be told and what it is made from; none when that is what it was made from before."""
         record = known(self.store, self.stage.id)
         match name:
             case "live":
@@ -185,16 +207,17 @@ class Board:
         rule = rule_of(self.stage, excluded, removed)
         return votes, rule, (len(votes), rule)
 
-    def _live(self, seen: Snapshot, record: StageRecord) -> Document:
-        return Document(
+    def _live(self, seen: Snapshot, record: StageRecord) -> Telling:
+        return lambda t: Document(
             clock(seen.as_of),
-            live.tiles(seen, record.status, paused=record.paused_at is not None),
-            live.sections(seen, self.stage.component_max, self.stage.planned_advance),
+            live.tiles(seen, record.status, paused=record.paused_at is not None, t=t),
+            live.sections(seen, self.stage.component_max, self.stage.planned_advance, t),
         )
 
-    def _operations(self, record: StageRecord, health: Mapping[str, Health]) -> Document:
+    def _operations(self, record: StageRecord, health: Mapping[str, Health]) -> Telling:
         now, stage_id = datetime.now(UTC), self.stage.id
-        seen = operations.Seen(
+        facts = operations.Seen(
+            t=words("ko"),
             stage=self.stage,
             record=record,
             now=now,
@@ -208,16 +231,24 @@ class Board:
             removed=removals(self.store, stage_id),
             events=self.store.events.of_stage(stage_id),
         )
-        return Document(clock(now), operations.tiles(seen), operations.sections(seen), operations.forms(seen))
 
-    def _exports(self, record: StageRecord) -> Document:
-        found = exports.shelved(self.shelf)
+        def tell(t: Words) -> Document:
+            seen = replace(facts, t=t)
+            return Document(clock(now), operations.tiles(seen), operations.sections(seen), forms.forms(seen))
+
+        return tell
+
+    def _exports(self, record: StageRecord) -> Telling:
+        found, now = exports.shelved(self.shelf), datetime.now(UTC)
         events = self.store.events.of_stage(self.stage.id)
-        made = exports.sections(self.stage.id, found, self.checks, events)
-        forms = exports.forms() if record.opened_at else ()
-        return Document(clock(datetime.now(UTC)), exports.tiles(found, record.status), made, forms)
+        return lambda t: Document(
+            clock(now),
+            exports.tiles(found, record.status, t),
+            exports.sections(self.stage.id, found, self.checks, events, t),
+            exports.forms(t) if record.opened_at else (),
+        )
 
-    def _trends(self, votes: Chronicle, rule: Rule, record: StageRecord) -> Document:
+    def _trends(self, votes: Chronicle, rule: Rule, record: StageRecord) -> Telling:
         fits = Variants(self.stage, record.file_sha256)
         entrants, counted = fits.entrants(rule), votes.counted(rule)
         strata = self.stage.population.strata
@@ -225,7 +256,8 @@ class Board:
         compared = votes.comparisons(counted, entrants)
         ratings = fits.rated(votes, counted, entrants) if len(compared) else None
         needed, needed_all = _needed(ratings)
-        seen = trends.Seen(
+        facts = trends.Seen(
+            t=words("ko"),
             stage=self.stage,
             votes=votes,
             elo=elo(compared, both_bad=self.stage.protocol.both_bad) if len(compared) else None,
@@ -239,15 +271,17 @@ class Board:
             else (),
             draws=exposure((d.draw for d in self.store.battles.drawn(self.stage.id)), draw_rule_of(self.stage)),
         )
-        return Document(clock(datetime.now(UTC)), (), trends.sections(seen))
+        now = datetime.now(UTC)
+        return lambda t: Document(clock(now), (), trends.sections(replace(facts, t=t)))
 
-    def _integrity(self, votes: Chronicle, rule: Rule, record: StageRecord) -> Document:
+    def _integrity(self, votes: Chronicle, rule: Rule, record: StageRecord) -> Telling:
         found = self._proposed_for(votes, rule)
         self.proposals = {integrity.key_of(proposal): proposal for proposal in found}
         fits = Variants(self.stage, record.file_sha256)
         proposed = frozenset(battle for proposal in found for battle in proposal.battles)
         variants = [] if not len(votes) else fits.all(votes, rule, proposed, {})
-        seen = integrity.Seen(
+        facts = integrity.Seen(
+            t=words("ko"),
             stage=self.stage,
             status=record.status,
             votes=len(votes),
@@ -258,7 +292,13 @@ class Board:
             active=active_exclusions(self.store, self.stage.id),
             viewers=viewers(self.store, self.stage.id),
         )
-        return Document(clock(datetime.now(UTC)), integrity.tiles(seen), integrity.sections(seen))
+        now = datetime.now(UTC)
+
+        def tell(t: Words) -> Document:
+            seen = replace(facts, t=t)
+            return Document(clock(now), integrity.tiles(seen), integrity.sections(seen))
+
+        return tell
 
     # --- parts of them ------------------------------------------------------------------------------------------------
 
@@ -272,33 +312,35 @@ class Board:
     def _battles_proposed(self, votes: Chronicle, rule: Rule) -> frozenset[str]:
         return frozenset(battle for proposal in self._proposed_for(votes, rule) for battle in proposal.battles)
 
-    def _effects(self, fits: Variants, votes: Chronicle, rule: Rule, found: list[Proposal]) -> dict[str, str]:
+    def _effects(
+        self, fits: Variants, votes: Chronicle, rule: Rule, found: list[Proposal]
+    ) -> dict[str, integrity.Effect]:
         """What each of the most striking proposals alone would do to the order."""
         entrants, counted = fits.entrants(rule), votes.counted(rule)
         before = fits.rated(votes, counted, entrants) if counted.any() else None
         if before is None:
             return {}
-        effects: dict[str, str] = {}
+        effects: dict[str, integrity.Effect] = {}
         for proposal in found[:EFFECTS]:
             left = counted & ~votes.among(frozenset(proposal.battles))
             after = fits.rated(votes, left, entrants) if left.any() else None
-            effects[integrity.key_of(proposal)] = "–" if after is None else self._difference(before, after)
+            if after is not None:
+                effects[integrity.key_of(proposal)] = _difference(before, after)
         return effects
-
-    def _difference(self, before: Ratings, after: Ratings) -> str:
-        moved, most = [], 0.0
-        for was, now in zip(before.rows, after.rows, strict=True):
-            if was.rank != now.rank:
-                moved.append(f"{self.stage.entrant(was.model).team.ko} {was.rank}→{now.rank}위")
-            if was.rating is not None and now.rating is not None:
-                most = max(most, abs(now.rating - was.rating))
-        return ", ".join(moved) if moved else f"순서 그대로 (레이팅 최대 {most:.1f})"
 
     def _fragile(self, ratings: Ratings | None, compared: Any) -> tuple[Fragility, ...]:
         protocol = self.stage.protocol
         if ratings is None or protocol.prior == 0:
             return ()
         return robustness(compared, prior=protocol.prior, both_bad=protocol.both_bad)
+
+
+def _difference(before: Ratings, after: Ratings) -> integrity.Effect:
+    pairs = list(zip(before.rows, after.rows, strict=True))
+    return integrity.Effect(
+        tuple((was.model, was.rank, now.rank) for was, now in pairs if was.rank != now.rank),
+        max((abs(b.rating - a.rating) for a, b in pairs if a.rating is not None and b.rating is not None), default=0.0),
+    )
 
 
 def _needed(ratings: Ratings | None) -> tuple[list[tuple[str, str, VotesNeeded | None]], VotesNeeded | None]:

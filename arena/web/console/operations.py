@@ -1,54 +1,52 @@
-"""The operations tab: what is running, how the models fare, what went wrong, who did what, and the acts that change a stage."""
+"""The operations tab: what is running, how the models fare, what went wrong, who did what."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
-from arena.domain.stage import Stage, StageStatus
+from arena.domain.stage import Stage
 from arena.record.events import Event
 from arena.record.stages import StageRecord
 from arena.results.removal import Removal
 from arena.web.console import palette
-from arena.web.console.section import KST, Section, Table, Tile, clock, listed, number, particle, percent
+from arena.web.console.grounds import grounds, kind_of, outage
+from arena.web.console.section import KST, Section, Table, Tile, clock, listed, many, number, percent
+from arena.web.words import Words
 from models.health import Health
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 AUDIT = 200
 """How many of the newest events are shown; the record keeps all."""
-STATES = {"closed": "정상", "half_open": "다시 확인 중", "open": "추첨에서 빠짐"}
-KINDS = {
-    "timeout": "시간 초과",
-    "empty": "빈 답변",
-    "protocol": "규격 오류",
-    "refused": "거절",
-    "connect": "연결 실패",
-    "upstream": "모델 서버 오류",
-    "unknown": "알 수 없음",
-    "busy": "과부하",
-    "crashed": "서버 중단",
+STATES: Final = {
+    "closed": ("정상", "Answering"),
+    "half_open": ("다시 확인 중", "Being asked again"),
+    "open": ("추첨에서 빠짐", "Out of the draw"),
 }
-VOIDS = {"answer_failed": "답변 실패"}
-EVENTS = {
-    "stage.opened": "단계 시작",
-    "stage.frozen": "단계 마감",
-    "stage.published": "결과 공개",
-    "pairing.paused": "추첨 멈춤",
-    "pairing.resumed": "추첨 다시 시작",
-    "entrant.removed": "참가팀 제외",
-    "exclusion.add": "투표 제외",
-    "exclusion.remove": "투표 되돌림",
-    "export.made": "내보내기 작성",
-    "export.asked": "내보내기 요청",
-    "export.verified": "내보내기 검증",
-    "export.downloaded": "내보내기 내려받음",
-    "ratings.seen": "실시간 결과 열람",
-    "simulation": "모의 투표",
-    "release.made": "공개 자료 작성",
-    "texts.read": "대화 열람",
-    "texts.purged": "글 파기",
+VOIDS: Final = {"answer_failed": ("답변 실패", "an answer failed")}
+EVENTS: Final = {
+    "stage.opened": ("단계 시작", "Stage opened"),
+    "stage.frozen": ("단계 마감", "Stage frozen"),
+    "stage.published": ("결과 공개", "Result published"),
+    "pairing.paused": ("추첨 멈춤", "Draws paused"),
+    "pairing.resumed": ("추첨 다시 시작", "Draws resumed"),
+    "entrant.removed": ("참가팀 제외", "Team removed"),
+    "entrant.left_draw": ("모델이 추첨에서 빠짐", "Model left the draw"),
+    "entrant.still_out": ("모델이 아직 답하지 않음", "Model still out"),
+    "entrant.back_in_draw": ("모델이 추첨에 돌아옴", "Model back in the draw"),
+    "exclusion.add": ("투표 제외", "Votes left out"),
+    "exclusion.remove": ("투표 되돌림", "Votes taken back"),
+    "export.made": ("내보내기 작성", "Export made"),
+    "export.asked": ("내보내기 요청", "Export asked for"),
+    "export.verified": ("내보내기 검증", "Export verified"),
+    "export.downloaded": ("내보내기 내려받음", "Export downloaded"),
+    "ratings.seen": ("실시간 결과 열람", "Live results seen"),
+    "simulation": ("모의 투표", "Simulated votes"),
+    "release.made": ("공개 자료 작성", "Public data made"),
+    "texts.read": ("대화 열람", "Conversation read"),
+    "texts.purged": ("글 파기", "Texts erased"),
 }
 
 
@@ -56,6 +54,8 @@ EVENTS = {
 class Seen:
     """What this tab is made from."""
 
+    t: Words
+    """Of the language that this is told in."""
     stage: Stage
     record: StageRecord
     now: datetime
@@ -71,29 +71,37 @@ class Seen:
     events: Sequence[Event]
 
     def team(self, entrant: str) -> str:
-        """The Korean name."""
-        return next((e.team.ko for e in self.stage.entrants if e.id == entrant), entrant)
+        """The name."""
+        return next((self.t.pick(e.team) for e in self.stage.entrants if e.id == entrant), entrant)
 
 
 def tiles(seen: Seen) -> tuple[Tile, ...]:
     """Running, rates, errors."""
+    say = seen.t.say
     out = [seen.team(entrant) for entrant, health in seen.health.items() if health.state != "closed"]
     failed = sum(seen.failures.values())
     paused = seen.record.paused_at is not None
+    here = number(sum(h.running for h in seen.health.values()) / 2)
+    minutes, day = say("최근 5분", "last 5 minutes"), say("최근 24시간", "last 24 hours")
     return (
         Tile(
-            "진행 중인 답변",
+            say("진행 중인 답변", "Being answered"),
             number(seen.running),
-            f"이 서버 {number(sum(h.running for h in seen.health.values()) / 2)}",
+            say(f"이 서버 {here}", f"{here} on this server"),
         ),
-        Tile("분당 대결", number(_rate(seen.battles_by_minute, seen.now), 1), "최근 5분"),
-        Tile("분당 투표", number(_rate(seen.votes_by_minute, seen.now), 1), "최근 5분"),
-        Tile("무효 대결", number(sum(seen.voids.values())), "최근 24시간", "warn" if seen.voids else ""),
-        Tile("실패한 답변", number(failed), "최근 24시간", "warn" if failed else ""),
-        Tile("모델", listed(out) + " 빠짐" if out else "모두 정상", "이 서버에서 본 상태", "bad" if out else "good"),
+        Tile(say("분당 대결", "Battles a minute"), number(_rate(seen.battles_by_minute, seen.now), 1), minutes),
+        Tile(say("분당 투표", "Votes a minute"), number(_rate(seen.votes_by_minute, seen.now), 1), minutes),
+        Tile(say("무효 대결", "Void battles"), number(sum(seen.voids.values())), day, "warn" if seen.voids else ""),
+        Tile(say("실패한 답변", "Failed answers"), number(failed), day, "warn" if failed else ""),
         Tile(
-            "추첨",
-            "멈춤" if paused else "진행",
+            say("모델", "Models"),
+            say(f"{listed(out)} 빠짐", f"{listed(out)} out") if out else say("모두 정상", "all answering"),
+            say("이 서버에서 본 상태", "as this server sees them"),
+            "bad" if out else "good",
+        ),
+        Tile(
+            say("추첨", "Draws"),
+            say("멈춤", "paused") if paused else say("진행", "running"),
             clock(seen.record.paused_at) if paused else "",
             "warn" if paused else "good",
         ),
@@ -107,18 +115,25 @@ def sections(seen: Seen) -> tuple[Section, ...]:
 
 def activity(seen: Seen) -> Section:
     """The last hour, minute by minute."""
+    say = seen.t.say
     start = (seen.now - HOUR).replace(second=0, microsecond=0)
     minutes = [start + timedelta(minutes=n) for n in range(60)]  # whole ones: the running minute is no fall
     labels = [minute.astimezone(KST).strftime("%H:%M") for minute in minutes]
     opened = [seen.battles_by_minute.get(minute, 0) for minute in minutes]
     cast = [seen.votes_by_minute.get(minute, 0) for minute in minutes]
     rows = tuple((a, b, c) for a, b, c in zip(labels, opened, cast, strict=True) if b or c)
-    series = (("대결", opened, palette.SKY, "dot"), ("투표", cast, palette.VERMILION, "solid"))
+    series = (
+        (say("대결", "Battles"), opened, palette.SKY, "dot"),
+        (say("투표", "Votes"), cast, palette.VERMILION, "solid"),
+    )
     return Section(
         "activity",
-        "최근 한 시간",
-        f"대결 {number(sum(opened))}건, 투표 {number(sum(cast))}건.",
-        Table(("시각 (KST)", "대결", "투표"), rows),
+        say("최근 한 시간", "The last hour"),
+        say(
+            f"대결 {number(sum(opened))}건, 투표 {number(sum(cast))}건.",
+            f"{many(sum(opened), 'battle')}, {many(sum(cast), 'vote')}.",
+        ),
+        Table((say("시각 (KST)", "Time (KST)"), say("대결", "Battles"), say("투표", "Votes")), rows),
         {
             "data": [
                 {
@@ -128,7 +143,7 @@ def activity(seen: Seen) -> Section:
                     "x": labels,
                     "y": values,
                     "line": {"color": shade, "width": 2.5, "dash": dash, "shape": "hv"},
-                    "hovertemplate": f"%{{x}} {name} %{{y:,}}건<extra></extra>",
+                    "hovertemplate": f"%{{x}} {name} %{{y:,}}{say('건', '')}<extra></extra>",
                 }
                 for name, values, shade, dash in series
             ],
@@ -136,7 +151,7 @@ def activity(seen: Seen) -> Section:
                 height=260,
                 legend=True,
                 xaxis={"type": "category", "nticks": 7},
-                yaxis={"rangemode": "tozero", "title": {"text": "분당", "font": {"size": 12}}},
+                yaxis={"rangemode": "tozero", "title": {"text": say("분당", "a minute"), "font": {"size": 12}}},
             ),
         },
         wide=True,
@@ -145,21 +160,22 @@ def activity(seen: Seen) -> Section:
 
 def health(seen: Seen) -> Section:
     """How every model fares, as this process has seen it."""
+    say = seen.t.say
     rows = []
     for entrant, found in seen.health.items():
-        errors = listed([f"{KINDS.get(kind, kind)} {count}" for kind, count in found.errors.items()])
+        errors = listed([f"{kind_of(kind, seen.t)} {count}" for kind, count in found.errors.items()])
         rows.append(
             (
                 seen.team(entrant),
-                STATES[found.state],
+                say(*STATES[found.state]),
                 found.running,
                 found.asked,
                 found.answered,
-                errors or "없음",
+                errors or say("없음", "none"),
                 percent(found.recent_success),
-                _seconds(found.first_token.p50_s, found.first_token.p95_s),
-                _seconds(found.total.p50_s, found.total.p95_s),
-                f"{found.outage_s / 60:.1f}분",
+                _seconds(found.first_token.p50_s, found.first_token.p95_s, seen.t),
+                _seconds(found.total.p50_s, found.total.p95_s, seen.t),
+                f"{found.outage_s / 60:.1f}{say('분', ' min')}",
             )
         )
     timed = [(e, h.total.p50_s, h.total.p95_s) for e, h in seen.health.items() if h.total.p50_s and h.total.p95_s]
@@ -169,211 +185,155 @@ def health(seen: Seen) -> Section:
             [seen.team(entrant) for entrant, _, _ in timed],
             [middle for _, middle, _ in timed],
             [(middle, late) for _, middle, late in timed],
-            title="답변이 끝날 때까지 (점 p50, 막대 끝 p95, 초)",
-            form="{:.2f}초",
+            title=say(
+                "답변이 끝날 때까지 (점 p50, 막대 끝 p95, 초)",
+                "Until the answer ends (point p50, end of bar p95, seconds)",
+            ),
+            form=say("{:.2f}초", "{:.2f} s"),
             rangemode="tozero",
         )
     out = [seen.team(entrant) for entrant, found in seen.health.items() if found.state != "closed"]
-    says = f"추첨에서 빠진 모델: {listed(out)}." if out else "모든 모델이 답하고 있습니다."
+    says = say("모든 모델이 답하고 있습니다.", "All models are answering.")
+    if out:
+        says = say(f"추첨에서 빠진 모델: {listed(out)}.", f"Out of the draw: {listed(out)}.")
     return Section(
         "health",
-        "모델 상태",
-        says if seen.health else "이 서버는 아직 모델을 열지 않았습니다.",
+        say("모델 상태", "Models"),
+        says
+        if seen.health
+        else say("이 서버는 아직 모델을 열지 않았습니다.", "This server has not opened the models yet."),
         Table(
             (
-                "팀",
-                "상태",
-                "진행 중",
-                "요청",
-                "완료",
-                "실패",
-                "최근 성공률",
-                "첫 글자 p50 / p95",
-                "답변 끝 p50 / p95",
-                "빠진 시간",
+                say("팀", "Team"),
+                say("상태", "State"),
+                say("진행 중", "Running"),
+                say("요청", "Asked"),
+                say("완료", "Answered"),
+                say("실패", "Failed"),
+                say("최근 성공률", "Recent success"),
+                say("첫 글자 p50 / p95", "First words p50 / p95"),
+                say("답변 끝 p50 / p95", "Whole answer p50 / p95"),
+                say("빠진 시간", "Time out"),
             ),
             tuple(rows),
         ),
         figure,
-        note="이 서버가 켜진 뒤의 수치입니다. 과부하와 서버 중단은 운영 쪽 문제로 보아 팀을 빼지 않습니다.",
+        note=say(
+            "이 서버가 켜진 뒤의 수치입니다. 과부하와 서버 중단은 운영 쪽 문제로 보아 팀을 빼지 않습니다.",
+            "Figures since this server started. Overload and a server that is down are held to be ours: no team is taken out for them.",
+        ),
         wide=True,
     )
 
 
 def outages(seen: Seen) -> Section:
     """When a model was out of the draw."""
+    say = seen.t.say
     rows = [
-        (seen.team(entrant), clock(o.began), clock(o.ended) if o.ended else "계속됨", o.reason)
+        (
+            seen.team(entrant),
+            clock(o.began),
+            clock(o.ended) if o.ended else say("계속됨", "goes on"),
+            outage(o.reason, seen.t),
+        )
         for entrant, found in seen.health.items()
         for o in found.outages
     ]
     rows.sort(key=lambda row: row[1], reverse=True)
-    says = f"{len(rows)}번의 중단이 있었습니다." if rows else "이 서버가 켜진 뒤로 중단된 모델이 없습니다."
-    return Section("outages", "모델 중단", says, Table(("팀", "시작", "끝", "까닭"), tuple(rows)))
+    says = say("이 서버가 켜진 뒤로 중단된 모델이 없습니다.", "No model has been out since this server started.")
+    if rows:
+        says = say(f"{len(rows)}번의 중단이 있었습니다.", f"{many(len(rows), 'outage')} since this server started.")
+    columns = (say("팀", "Team"), say("시작", "From"), say("끝", "To"), say("까닭", "Reason"))
+    return Section("outages", say("모델 중단", "Outages"), says, Table(columns, tuple(rows)))
 
 
 def failures(seen: Seen) -> Section:
     """Failed answers by entrant and kind, and the battles they voided: never a lost battle."""
-    rows = [(seen.team(who), KINDS.get(kind, kind), count) for (who, kind), count in sorted(seen.failures.items())]
-    rows += [("대결 전체", f"무효: {VOIDS.get(reason, reason)}", count) for reason, count in sorted(seen.voids.items())]
-    says = "최근 24시간 동안 실패한 답변이 없습니다."
+    say = seen.t.say
+    rows = [(seen.team(who), kind_of(kind, seen.t), count) for (who, kind), count in sorted(seen.failures.items())]
+    rows += [
+        (
+            say("대결 전체", "All battles"),
+            f"{say('무효', 'void')}: {say(*VOIDS.get(reason, (reason, reason)))}",
+            count,
+        )
+        for reason, count in sorted(seen.voids.items())
+    ]
+    says = say("최근 24시간 동안 실패한 답변이 없습니다.", "No answer has failed in the last 24 hours.")
     if rows:
-        says = f"최근 24시간 동안 답변 {number(sum(seen.failures.values()))}건이 실패해 대결 {number(sum(seen.voids.values()))}건이 무효가 되었습니다. 무효 대결은 어느 팀의 패배로도 세지 않습니다."
-    return Section("failures", "오류와 무효", says, Table(("팀", "종류", "건수"), tuple(rows)))
+        failed, void = sum(seen.failures.values()), sum(seen.voids.values())
+        says = say(
+            f"최근 24시간 동안 답변 {number(failed)}건이 실패해 대결 {number(void)}건이 무효가 되었습니다. 무효 대결은 어느 팀의 패배로도 세지 않습니다.",
+            f"In the last 24 hours {many(failed, 'answer')} failed and {many(void, 'battle')} became void. A void battle is nobody's loss.",
+        )
+    columns = (say("팀", "Team"), say("종류", "Kind"), say("건수", "Count"))
+    return Section("failures", say("오류와 무효", "Failures"), says, Table(columns, tuple(rows)))
 
 
 def removals(seen: Seen) -> Section:
     """Who has left the stage."""
+    say = seen.t.say
     rows = tuple((seen.team(r.entrant), clock(r.at), r.reason) for r in seen.removed)
-    says = "제외된 참가팀이 없습니다." if not rows else f"참가팀 {len(rows)}팀이 제외되었습니다."
-    return Section("removals", "제외된 참가팀", says, Table(("팀", "언제", "사유"), rows))
+    says = say("제외된 참가팀이 없습니다.", "No team has been removed.")
+    if rows:
+        says = say(f"참가팀 {len(rows)}팀이 제외되었습니다.", f"{many(len(rows), 'team')} removed.")
+    columns = (say("팀", "Team"), say("언제", "When"), say("사유", "Reason"))
+    return Section("removals", say("제외된 참가팀", "Removed teams"), says, Table(columns, rows))
 
 
 def audit(seen: Seen) -> Section:
     """Who did what, the newest first."""
+    say = seen.t.say
     rows = tuple(
-        (clock(event.at), event.actor, EVENTS.get(event.kind, event.kind), _told(seen, event))
+        (clock(event.at), event.actor, say(*EVENTS.get(event.kind, (event.kind, event.kind))), _told(seen, event))
         for event in reversed(seen.events[-AUDIT:])
     )
     return Section(
         "audit",
-        "감사 기록",
-        f"모두 {number(len(seen.events))}건입니다. 기록은 더해질 뿐 고치거나 지우지 않습니다.",
-        Table(("언제 (KST)", "누가", "무엇을", "내용"), rows),
-        note=f"최근 {AUDIT}건을 보입니다." if len(seen.events) > AUDIT else "",
+        say("감사 기록", "Audit log"),
+        say(
+            f"모두 {number(len(seen.events))}건입니다. 기록은 더해질 뿐 고치거나 지우지 않습니다.",
+            f"{many(len(seen.events), 'event')} in all. The log only grows: nothing in it is changed or erased.",
+        ),
+        Table(
+            (say("언제 (KST)", "When (KST)"), say("누가", "Who"), say("무엇을", "What"), say("내용", "Details")),
+            rows,
+        ),
+        note=say(f"최근 {AUDIT}건을 보입니다.", f"The newest {AUDIT} are shown.") if len(seen.events) > AUDIT else "",
         wide=True,
     )
 
 
-# --- acts -------------------------------------------------------------------------------------------------------------
-
-
-def forms(seen: Seen) -> tuple[Mapping[str, Any], ...]:
-    """What can be done now, with what will happen spelled out, and the word to be typed where there is no way back."""
-    status, made = seen.record.status, []
-    if status is StageStatus.OPEN:
-        made.append(_pausing(seen))
-        left = [e for e in seen.stage.entrants if e.id not in {r.entrant for r in seen.removed}]
-        if len(left) > 2:
-            made.append(_removing(seen, [(e.id, e.team.ko) for e in left]))
-    if move := _moving(seen):
-        made.append(move)
-    return tuple(made)
-
-
-def _pausing(seen: Seen) -> Mapping[str, Any]:
-    if seen.record.paused_at is not None:
-        return {
-            "id": "resume",
-            "title": "추첨 다시 시작",
-            "says": [
-                f"{clock(seen.record.paused_at)}부터 새 대결을 멈췄습니다.",
-                "누르면 모든 서버에서 곧바로 새 대결을 추첨합니다.",
-            ],
-            "fields": [],
-            "act": "resume",
-            "button": "추첨 다시 시작",
-        }
-    return {
-        "id": "pause",
-        "title": "추첨 멈추기",
-        "says": [
-            "모든 서버에서 새 대결을 추첨하지 않습니다.",
-            "진행 중인 대결은 끝까지 이어지고, 투표도 받습니다.",
-            "시민에게는 ‘잠시 쉬고 있다’는 안내가 보입니다. 언제든 다시 시작할 수 있습니다.",
-        ],
-        "fields": [{"name": "reason", "label": "까닭 (감사 기록에 남습니다)", "type": "text"}],
-        "act": "pause",
-        "button": "추첨 멈추기",
-    }
-
-
-def _removing(seen: Seen, left: Sequence[tuple[str, str]]) -> Mapping[str, Any]:
-    return {
-        "id": "remove",
-        "title": "참가팀 제외",
-        "says": [
-            "그 팀은 더 이상 추첨되지 않고, 지금까지의 투표도 평가에서 빠집니다. 투표 기록은 지워지지 않습니다.",
-            "사유와 시각이 결과와 함께 공개됩니다.",
-            "되돌릴 수 없습니다.",
-        ],
-        "fields": [
-            {"name": "entrant", "label": "제외할 팀", "type": "select", "options": [list(pair) for pair in left]},
-            {"name": "reason", "label": "사유 (공개됩니다)", "type": "text"},
-        ],
-        "act": "remove",
-        "button": "참가팀 제외",
-        "danger": True,
-        "confirm": {"label": "확인을 위해 팀 이름을 그대로 적어 주세요"},
-    }
-
-
-def _moving(seen: Seen) -> Mapping[str, Any] | None:
-    stage = seen.stage
-    word = {"label": f"확인을 위해 단계 이름을 그대로 적어 주세요: {stage.id}"}
-    common = {"fields": [], "act": "move", "danger": True, "confirm": word}
-    match seen.record.status:
-        case StageStatus.DRAFT:
-            return common | {
-                "id": "open",
-                "title": "단계 시작",
-                "says": [
-                    f"{stage.title.ko}: 참가팀 {len(stage.entrants)}팀({listed([e.team.ko for e in stage.entrants])}).",
-                    "단계 파일, 참가 모델의 해시, 점수 산식이 확정되어 더는 바꿀 수 없습니다.",
-                    "시민이 곧바로 대결을 시작할 수 있습니다. 되돌릴 수 없습니다.",
-                ],
-                "body": {"to": "open"},
-                "button": "단계 시작",
-            }
-        case StageStatus.OPEN:
-            return common | {
-                "id": "freeze",
-                "title": "단계 마감",
-                "says": [
-                    f"지금까지의 투표 {number(seen.votes)}건이 확정되고, 그 뒤의 투표는 받지 않습니다.",
-                    f"답변이 진행 중인 대결 {number(seen.running)}건은 투표할 수 없게 됩니다.",
-                    "마지막 체크포인트에 서명하고, 추첨의 시드를 내보내기에 공개합니다.",
-                    "다시 열 수 없습니다.",
-                ],
-                "body": {"to": "frozen"},
-                "button": "단계 마감",
-            }
-        case StageStatus.FROZEN:
-            return common | {
-                "id": "publish",
-                "title": "결과 공개",
-                "says": [
-                    "서명한 결과를 새로 만들어 파일만으로 모든 수를 다시 계산해 보고, 맞을 때만 공개합니다.",
-                    f"{particle(stage.title.ko, '은', '는')} ‘공개됨’이 되고, 등록된 취합 기관에 알립니다.",
-                    "되돌릴 수 없습니다.",
-                ],
-                "body": {"to": "published"},
-                "button": "결과 공개",
-            }
-    return None
-
-
 def _told(seen: Seen, event: Event) -> str:
-    data = event.data
+    data, say = event.data, seen.t.say
     match event.kind:
         case "entrant.removed":
             return f"{seen.team(data['entrant'])}: {data['reason']}"
         case "exclusion.add" | "exclusion.remove":
-            return f"{len(data['battles']):,}표. {data['rule']}"
+            rule = grounds(data["rule"], seen.t, seen.team)
+            return say(f"{len(data['battles']):,}표. {rule}", f"{many(len(data['battles']), 'vote')}. {rule}")
+        case "entrant.left_draw" | "entrant.still_out" | "entrant.back_in_draw":
+            return f"{seen.team(data['entrant'])}: {outage(data['reason'], seen.t)}"
         case "pairing.paused":
             return str(data.get("reason", ""))
         case "ratings.seen":
             return ""
         case "stage.opened":
-            return f"단계 파일 {str(data.get('file_sha256', ''))[:16]}…"
+            return f"{say('단계 파일', 'stage file')} {str(data.get('file_sha256', ''))[:16]}…"
         case "stage.frozen":
-            return f"투표 {data['votes']:,}건, 추첨 {data['draws']:,}번, 뿌리 {data['root'][:16]}…"
+            return say(
+                f"투표 {data['votes']:,}건, 추첨 {data['draws']:,}번, 뿌리 {data['root'][:16]}…",
+                f"{many(data['votes'], 'vote')}, {many(data['draws'], 'draw')}, root {data['root'][:16]}…",
+            )
         case "export.made":
             return str(data.get("export_id", ""))
         case "export.verified":
-            return f"{data['folder']}: {data['says']}"
+            return f"{data['folder']}: {say(data['ko'], data['en'])}"
         case "simulation":
-            return f"{data['votes']:,}표, {data['voters']:,}명, 시드 {data['seed']}"
+            return say(
+                f"{data['votes']:,}표, {data['voters']:,}명, 시드 {data['seed']}",
+                f"{many(data['votes'], 'vote')}, {many(data['voters'], 'voter')}, seed {data['seed']}",
+            )
     return ", ".join(f"{key} {_short(value)}" for key, value in data.items())
 
 
@@ -388,5 +348,5 @@ def _rate(by_minute: Mapping[datetime, int], now: datetime) -> float:
     return sum(count for minute, count in by_minute.items() if minute >= since) / 5
 
 
-def _seconds(middle: float | None, late: float | None) -> str:
-    return "–" if middle is None or late is None else f"{middle:.2f} / {late:.2f}초"
+def _seconds(middle: float | None, late: float | None, t: Words) -> str:
+    return "–" if middle is None or late is None else f"{middle:.2f} / {late:.2f}{t.say('초', ' s')}"

@@ -18,6 +18,7 @@ from arena.web.api import Here
 from arena.web.console import acts
 from arena.web.console.board import Board, Name
 from arena.web.export_routes import zipped
+from arena.web.language import language_of
 
 LONGEST_WAIT_S = 25.0
 STEP_S = 0.5
@@ -46,9 +47,9 @@ def routes(board: Board, doing: acts.Acts, views: LiveViews) -> APIRouter:
     """The routes of one stage's console."""
     router = APIRouter(prefix="/organizer/console", include_in_schema=False, dependencies=[Depends(organizer)])
 
-    async def act(call: Callable[[], str]) -> dict[str, str]:
+    async def act(call: Callable[[], acts.Said]) -> dict[str, str]:
         try:
-            return {"ko": await board.run(call)}
+            return (await board.run(call))._asdict()
         finally:
             board.touch()
 
@@ -67,23 +68,25 @@ def routes(board: Board, doing: acts.Acts, views: LiveViews) -> APIRouter:
             await run_in_threadpool(views.note, me)
         until = time.monotonic() + min(wait, LONGEST_WAIT_S)
         while True:
-            found = await board.document(name)
+            found = await board.document(name, language_of(request))
             if found.etag != seen:
                 break
             if time.monotonic() + STEP_S > until or await request.is_disconnected():
                 return Response(status_code=304, headers={"etag": found.etag})
             await asyncio.sleep(STEP_S)
-        headers = {"etag": found.etag, "cache-control": "no-store", "vary": "accept-encoding"}
+        headers = {"etag": found.etag, "cache-control": "no-store", "vary": "accept-encoding, accept-language, cookie"}
         if "gzip" in request.headers.get("accept-encoding", ""):
             return Response(found.packed, media_type="application/json", headers=headers | {"content-encoding": "gzip"})
         return Response(found.body, media_type="application/json", headers=headers)
 
     @router.get("/{name}/{section}.csv", response_class=Response)
-    async def table(me: Me, name: Name, section: Annotated[str, PathParameter(max_length=64)]) -> Response:
+    async def table(
+        me: Me, request: Request, name: Name, section: Annotated[str, PathParameter(max_length=64)]
+    ) -> Response:
         """A section's table for a spreadsheet."""
         if name in SHOWS_RATINGS:
             await run_in_threadpool(views.note, me)
-        found = (await board.document(name)).section(section)
+        found = (await board.document(name, language_of(request))).section(section)
         if found is None:
             raise NotFound("no_section", "그런 표가 없습니다.", "There is no such table.")
         return Response(

@@ -94,7 +94,7 @@ class Document:
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """A number as Koreans write it: thousands apart, a real minus."""
+    """A number as both languages write it: thousands apart, a real minus."""
     return "–" if value is None else f"{value:,.{digits}f}".replace("-", "−")
 
 
@@ -116,6 +116,11 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names)
 
 
+def many(count: float, noun: str) -> str:
+    """So many of them in English: `1 vote`, `1,200 votes`."""
+    return f"{count:,.0f} {noun}" + ("" if count == 1 else "s")
+
+
 def particle(word: str, closed: str, opened: str) -> str:
     """The word with the particle that suits its last sound: `particle("가람팀", "은", "는")`; after anything but Hangul both stand."""
     last = word[-1:]
@@ -125,5 +130,5 @@ def particle(word: str, closed: str, opened: str) -> str:
 
 
 def clock(moment: datetime | None) -> str:
-    """A moment as Koreans write it, in their time."""
+    """A moment in Korea's time."""
     return "–" if moment is None else moment.astimezone(KST).strftime("%Y-%m-%d %H:%M:%S")
