@@ -20,7 +20,7 @@ _MANIFEST: Final = re.compile(rb"<link rel=\"manifest\"[^>]*>")
 def dressed(html: bytes, language: Language, frame: Frame | None = None) -> bytes:
     """The frame without what we do not want; Gradio then reads its configuration over HTTP."""
     html = _MANIFEST.sub(b"", _CARD.sub(b"", _INLINE_SCRIPT.sub(b"", html)))
-    html = html.replace(b'lang="en"', f'lang="{language}"'.encode(), 1)
+    html = html.replace(b'lang="en"', f'lang="{language}" data-language="{language}"'.encode(), 1)
     if frame is None:
         fonts = f'<link rel="stylesheet" href="{assets.url("fonts/fonts.css")}">'.encode()
         return html.replace(b"</head>", fonts + b"</head>", 1)

@@ -2,9 +2,9 @@
 "use strict";
 (() => {
   const BASE = "/organizer/console";
-  const LANGUAGE = document.documentElement.lang === "en" ? "en" : "ko";
+  const LANGUAGE = document.documentElement.dataset.language;
   const t = (ko, en) => (LANGUAGE === "en" ? en : ko);
-  const TABS = { live: t("실시간", "Live"), operations: t("운영", "Operations"), integrity: t("무결성", "Integrity"), exports: t("내보내기", "Exports") };
+  const TABS = t({}, { 실시간: "Live", 운영: "Operations", 무결성: "Integrity", 내보내기: "Exports" });
   const WAIT_S = 20, RETRY_MS = 2000, STEP_MS = 300;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -264,9 +264,12 @@
       bar.parentElement.append(make("p", { id: "console-message", role: "status", "aria-live": "polite" }));
     }
     if (!bar) return;
-    for (const [tab, label] of Object.entries(TABS)) {
-      const button = document.getElementById(`console-tab-${tab}-button`);
-      if (button && button.textContent.trim() !== label) button.textContent = label;
+    // Gradio follows the browser's language; the page's is the reader's choice.
+    if (document.documentElement.lang !== LANGUAGE) document.documentElement.lang = LANGUAGE;
+    // Every one twice: Gradio measures hidden ones to see how many fit.
+    for (const button of document.querySelectorAll("#console-tabs .tab-container button")) {
+      const label = TABS[button.textContent.trim()];
+      if (label) button.textContent = label;
     }
     const title = document.querySelector(`#console-title .c-${LANGUAGE}`)?.textContent;
     if (title && document.title !== title) document.title = title;
@@ -276,6 +279,6 @@
     }
   };
   document.addEventListener("visibilitychange", () => { if (document.hidden) feeds.forEach((feed) => feed.again()); });
-  new MutationObserver(begin).observe(document.documentElement, { childList: true, subtree: true });
+  new MutationObserver(begin).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["lang"] });
   begin();
 })();

@@ -28,7 +28,7 @@ from arena.results.population import rake, strata_section
 from arena.results.proposals import Proposal, propose
 from arena.results.removal import removals
 from arena.results.variants import Variants
-from arena.web.console import exports, forms, integrity, live, operations, trends
+from arena.web.console import certainty, contests, exports, forms, integrity, live, operations, trends
 from arena.web.console.section import Document, clock
 from arena.web.language import Language
 from arena.web.words import Words, words
@@ -211,7 +211,10 @@ class Board:
         return lambda t: Document(
             clock(seen.as_of),
             live.tiles(seen, record.status, paused=record.paused_at is not None, t=t),
-            live.sections(seen, self.stage.component_max, self.stage.planned_advance, t),
+            (
+                *live.sections(seen, self.stage.component_max, self.stage.planned_advance, t),
+                *contests.sections(seen, t),
+            ),
         )
 
     def _operations(self, record: StageRecord, health: Mapping[str, Health]) -> Telling:
@@ -272,7 +275,12 @@ class Board:
             draws=exposure((d.draw for d in self.store.battles.drawn(self.stage.id)), draw_rule_of(self.stage)),
         )
         now = datetime.now(UTC)
-        return lambda t: Document(clock(now), (), trends.sections(replace(facts, t=t)))
+
+        def tell(t: Words) -> Document:
+            seen = replace(facts, t=t)
+            return Document(clock(now), (), (*trends.sections(seen), *certainty.sections(seen)))
+
+        return tell
 
     def _integrity(self, votes: Chronicle, rule: Rule, record: StageRecord) -> Telling:
         found = self._proposed_for(votes, rule)
