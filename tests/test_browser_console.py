@@ -1,5 +1,6 @@
 """The organizer's console in a real browser: login, live ratings, acts that are refused to everybody else."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,31 +94,65 @@ def test_the_organizer_sees_the_vote(browser: Browser, base: str) -> None:
         assert (watched.errors, watched.strangers) == ([], [])
 
 
-TABS = {"live": "실시간", "operations": "운영", "integrity": "무결성", "exports": "내보내기"}
+TABS = {
+    "live": ("실시간", "Live"),
+    "operations": ("운영", "Operations"),
+    "integrity": ("무결성", "Integrity"),
+    "exports": ("내보내기", "Exports"),
+}
 
 
 @pytest.mark.parametrize(
     "context",
-    [{}, {"viewport": PHONE, "color_scheme": "dark"}],
-    ids=["desktop-light", "phone-dark"],
+    [{}, {"viewport": PHONE, "color_scheme": "dark"}, {"viewport": PHONE, "locale": "en-GB"}],
+    ids=["desktop-light", "phone-dark", "phone-english"],
 )
 def test_nobody_is_kept_out_of_the_console(browser: Browser, simulated: str, context: dict[str, object]) -> None:
-    """axe finds nothing wrong on the login and on any tab, with figures drawn; nothing scrolls sideways, no error, no other host."""
+    """axe finds nothing wrong on the login and on any tab, with figures drawn; nothing scrolls sideways, no error, no other host;
+    in English there is no Hangul but the switch to Korean."""
     with visiting(browser, simulated, **context) as watched:
         page = watched.page
         page.goto(f"{simulated}/organizer/login")
         assert violations(page) == []
         log_in(page, simulated)
-        for name, label in TABS.items():
-            page.get_by_role("tab", name=label, exact=True).click()
+        english = context.get("locale") == "en-GB"
+        for name, labels in TABS.items():
+            page.get_by_role("tab", name=labels[english], exact=True).click()
             page.wait_for_selector(f"#console-{name} .c-card")
             if name == "live":
                 page.wait_for_selector("#c-trends-variants .c-plot svg.main-svg", timeout=60_000)
                 page.locator("#c-live-ratings summary").click()
             assert violations(page) == []
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+            korean = [line for line in page.inner_text("body").splitlines() if re.search("[가-힣]", line)]
+            assert not english or korean == ["한국어"]
         assert page.locator("h1").count() == 1
         assert (watched.errors, watched.strangers) == ([], [])
+
+
+def test_an_organizer_changes_the_language(browser: Browser, simulated: str) -> None:
+    """Whatever language the browser has, the organizer's own choice holds on the login, in the console and when coming back."""
+    with visiting(browser, simulated, locale="en-GB") as watched:
+        page = watched.page
+        page.goto(f"{simulated}/organizer/login")
+        expect(page.get_by_role("heading", name="Organizer login")).to_be_visible()
+        page.fill("#name", NAME)
+        page.fill("#password", "wrong")
+        page.click("button[type=submit]")
+        expect(page.get_by_role("alert")).to_have_text("Wrong name or password.")
+        log_in(page, simulated)
+        page.get_by_role("tab", name="Operations").click()
+        page.fill("#c-form-pause-reason", "check")
+        page.click("#c-form-pause button")
+        expect(page.locator("#console-message")).to_have_text("The draws are paused. Running battles go on.")
+        page.click("#c-form-resume button")
+        page.wait_for_selector("#c-form-pause")
+        page.click("#console-language")
+        for _ in range(2):
+            expect(page.get_by_role("tab", name="실시간")).to_be_visible()
+            expect(page.locator("#c-live-points h2")).to_have_text("사용자 평가 점수")
+            assert page.locator("html").get_attribute("lang") == "ko"
+            page.goto(f"{simulated}/organizer/")
 
 
 def test_an_organizer_excludes_a_fan_and_takes_it_back(browser: Browser, simulated: str) -> None:
@@ -137,6 +172,7 @@ def test_an_organizer_excludes_a_fan_and_takes_it_back(browser: Browser, simulat
         page.keyboard.press("Enter")
         expect(page.locator("#console-message")).to_contain_text("평가에서 뺐습니다")
         expect(excluded).to_contain_text("제외된 투표40", timeout=30_000)
+        expect(page.locator("#c-integrity-history tbody")).to_contain_text("개인 검정")
         page.locator("#c-integrity-history").get_by_role("button", name="되돌리기").click()
         page.fill("#c-ask-field", "본인이 설명함")
         page.keyboard.press("Enter")

@@ -1,6 +1,7 @@
 """The console over HTTP: nobody acts without the organizers' cookie or from another site; every act is done, told and kept."""
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from arena.record.store import Store
 from arena.results.removal import removals
 from arena.results.verify import verify_files
 from arena.simulate import open_simulated, simulate, simulated_stage
+from arena.web.console.grounds import grounds
+from arena.web.words import words
 from tests.serving import Citizen, serving
 
 NAME, PASSWORD = "organizer", "correct horse battery"
@@ -30,6 +33,8 @@ ACTS: dict[str, dict[str, Any]] = {
     "export": {},
     "verify": {"folder": "x"},
 }
+TYPED = "모델 점검"
+HANGUL, SENTENCE = re.compile("[가-힣]"), re.compile("[A-Za-z]{2,} [A-Za-z]{2,} [A-Za-z]{2,}")
 DOCUMENTS = ("live", "trends", "operations", "integrity", "exports")
 
 
@@ -45,9 +50,9 @@ class Served:
         """As the console does it."""
         return self.http.post(f"/organizer/console/acts/{name}", json=body)
 
-    def tab(self, name: str) -> dict[str, Any]:
+    def tab(self, name: str, language: str = "ko") -> dict[str, Any]:
         """A tab's document."""
-        return self.http.get(f"/organizer/console/{name}").raise_for_status().json()
+        return self.http.get(f"/organizer/console/{name}?lang={language}").raise_for_status().json()
 
     def table(self, name: str, section: str) -> list[list[Any]]:
         """The rows of one of its tables."""
@@ -136,6 +141,58 @@ def test_every_tab_can_be_drawn_and_read(served: Served) -> None:
     assert seen >= 11
 
 
+def told(value: Any) -> Iterator[str]:
+    """Every string of a document, also those of its figures."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from told(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from told(part)
+
+
+def foreign(served: Served) -> list[str]:
+    """Hangul in the English console, English sentences in the Korean one; what organizers typed is theirs."""
+    english = [text for name in DOCUMENTS for text in told(served.tab(name, "en")) if HANGUL.search(text)]
+    korean = [text for name in DOCUMENTS for text in told(served.tab(name)) if SENTENCE.search(text)]
+    return [text for text in english + korean if TYPED not in text]
+
+
+def test_the_console_is_whole_in_both_languages(served: Served) -> None:
+    """Tiles, tables, figures, forms and spreadsheets are told in the language that was asked for, and only in that one."""
+    assert foreign(served) == []
+    tags = [served.http.get(f"/organizer/console/live?lang={each}").headers["etag"] for each in ("ko", "en", "ko")]
+    assert tags[0] == tags[2] != tags[1]
+    csv = served.http.get("/organizer/console/live/points.csv", headers={"accept-language": "en"}).content
+    assert csv.decode("utf-8-sig").startswith("Team,Points,")
+
+
+@pytest.mark.parametrize(
+    ("rule", "ko"),
+    [
+        (
+            "voter test side: p = 1e-12, q = 3.1e-11 <= 0.05 (Simes over 9 tests, Benjamini-Hochberg)",
+            "개인 검정 자리: p = 1e-12, q = 3.1e-11 ≤ 0.05",
+        ),
+        (
+            "campaign test, network 1a2b3c4d: 120 votes, +31.5 wins for garam beyond the others' consensus, q = 2e-09 <= 0.01 (Benjamini-Yekutieli); voters with 80 % of their votes there",
+            "집단 검정, 네트워크 1a2b3c4d: 투표 120건, 다른 사람들의 판단보다 가람팀 승 +31.5, q = 2e-09 ≤ 0.01",
+        ),
+        (
+            "campaign test, 2 hours from 2026-11-01T09:00+00:00: 9 votes, -3.0 wins for garam beyond the others' consensus, q = 0.01 <= 0.01 (Benjamini-Yekutieli)",
+            "집단 검정, 2026-11-01T09:00+00:00부터 2시간: 투표 9건, 다른 사람들의 판단보다 가람팀 승 -3.0, q = 0.01 ≤ 0.01",
+        ),
+        ("written by an organizer", "written by an organizer"),
+    ],
+)
+def test_grounds_are_told_in_the_readers_language(rule: str, ko: str) -> None:
+    """What the integrity tests wrote into the record is read in Korean too; what a person wrote stays as it is."""
+    assert grounds(rule, words("ko"), {"garam": "가람팀"}.__getitem__) == ko
+    assert grounds(rule, words("en"), str) == rule
+
+
 def test_a_document_is_sent_again_only_when_it_has_changed(served: Served) -> None:
     """With the tag it has, a console hears 304; waiting, it hears of a vote as soon as it is there."""
     first = served.http.get("/organizer/console/live")
@@ -153,10 +210,13 @@ def test_a_document_is_sent_again_only_when_it_has_changed(served: Served) -> No
 def test_pausing_is_done_told_and_kept(served: Served) -> None:
     """Pause and resume hold for citizens at once and stand in the audit log with who and why."""
     citizen = Citizen(served.base).agree()
-    assert served.act("pause", {"reason": "모델 점검"}).json()["ko"].startswith("추첨을 멈췄습니다")
+    paused = served.act("pause", {"reason": TYPED}).json()
+    assert paused["ko"].startswith("추첨을 멈췄습니다")
+    assert paused["en"].startswith("The draws are paused")
+    assert foreign(served) == []
     assert citizen.http.post("/battles").status_code == 503
     assert [form["id"] for form in served.tab("operations")["forms"]] == ["resume", "remove", "freeze"]
-    assert served.table("operations", "audit")[0][1:] == [NAME, "추첨 멈춤", "모델 점검"]
+    assert served.table("operations", "audit")[0][1:] == [NAME, "추첨 멈춤", TYPED]
     assert served.act("resume", {}).status_code == 200
     assert citizen.http.post("/battles").status_code == 201
 
@@ -196,3 +256,4 @@ def test_the_last_steps_ask_for_the_word(served: Served) -> None:
     assert served.act("move", {"to": "published", "confirm": "simulated"}).status_code == 200
     assert served.tab("operations")["forms"] == []
     assert served.kinds()[-1] == "stage.published"
+    assert foreign(served) == []

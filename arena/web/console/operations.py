@@ -95,7 +95,7 @@ def tiles(seen: Seen) -> tuple[Tile, ...]:
         Tile(say("실패한 답변", "Failed answers"), number(failed), day, "warn" if failed else ""),
         Tile(
             say("모델", "Models"),
-            say(f"{listed(out)} 빠짐", f"{listed(out)} out") if out else say("모두 정상", "all answering"),
+            say(f"{listed(out)} 빠짐", f"{listed(out)} out") if out else say("모두 정상", "all well"),
             say("이 서버에서 본 상태", "as this server sees them"),
             "bad" if out else "good",
         ),
