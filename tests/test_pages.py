@@ -2,14 +2,19 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import httpx
 import pytest
+from starlette.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from arena.web import assets
 from arena.web.layout import MODULES
+from arena.web.packing import Packing
 from tests.serving import Citizen, serving, stage_toml
 
 WEB = Path(assets.__file__).parent
@@ -96,3 +101,37 @@ def test_the_standings_stay_closed_until_the_stage_says_so(base: str) -> None:
     assert "순위를 공개하지 않습니다" in page.text
     assert "가람" not in page.text
     assert 'href="/leaderboard"' not in page.text
+
+
+def test_a_visitor_who_leaves_spoils_no_file_for_the_others() -> None:
+    """A file that is packed for a visitor who hangs up meanwhile is packed whole: what is kept is what everybody gets."""
+    whole = b"export const t = 1;" * 100
+
+    async def slowly() -> AsyncIterator[bytes]:
+        for start in range(0, len(whole), 100):
+            await anyio.lowlevel.checkpoint()
+            yield whole[start : start + 100]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await StreamingResponse(slowly(), media_type="text/javascript")(scope, receive, send)
+
+    async def gone() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def nowhere(_message: Message) -> None:
+        return None
+
+    async def visits() -> bytes:
+        packing = Packing(app)
+        scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "method": "GET",
+            "path": "/assets/browser.js",
+            "headers": [(b"accept-encoding", b"br")],
+        }
+        await packing(scope, gone, nowhere)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(packing), base_url="http://arena") as http:
+            return (await http.get("/assets/browser.js", headers={"accept-encoding": "br"})).content
+
+    assert anyio.run(visits) == whole

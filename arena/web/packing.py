@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 import brotli
-from anyio import to_thread
+from anyio import sleep_forever, to_thread
 from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,7 +38,7 @@ class Packing:
             await self._passing(scope, receive, _unchanging(scope, send))
             return
         if scope["path"] not in self._kept:
-            answer = await self._whole(scope, receive)
+            answer = await self._whole(scope)
             status = answer[0]["status"]
             if status != 200 or len(self._kept) >= _KEPT:
                 await send(answer[0])
@@ -49,12 +49,23 @@ class Packing:
         await _unchanging(scope, send)({"type": "http.response.start", "status": 200, "headers": list(headers)})
         await send({"type": "http.response.body", "body": body})
 
-    async def _whole(self, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
-        """What the app answers to somebody who takes nothing packed and has nothing kept."""
+    async def _whole(self, scope: Scope) -> tuple[Message, bytes]:
+        """What the app answers to somebody who takes nothing packed, has nothing kept, and stays to the end.
+
+        The visitor may leave meanwhile; if the app heard of it, it would stop, and everybody after would get half a file.
+        """
         plain = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
         asked = {**scope, "headers": [pair for pair in scope["headers"] if pair[0].lower() not in plain]}
         start: Message = {"type": "http.response.start", "status": 500, "headers": []}
         body = bytearray()
+        told = False
+
+        async def asking() -> Message:
+            nonlocal told
+            if told:
+                await sleep_forever()
+            told = True
+            return {"type": "http.request", "body": b"", "more_body": False}
 
         async def held(message: Message) -> None:
             nonlocal start
@@ -63,7 +74,7 @@ class Packing:
             else:
                 body.extend(message.get("body", b""))
 
-        await self._app(asked, receive, held)
+        await self._app(asked, asking, held)
         return start, bytes(body)
 
 
