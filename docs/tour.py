@@ -24,7 +24,7 @@ PICTURES = ROOT / "docs" / "pictures"
 COLOURS = 200
 VOTES = 600
 """Simulated ones, for the console; the stage says that everything in it is invented."""
-QUESTION = "대한민국의 수도는 어디야?"
+QUESTION = "설날은 어떤 날이야?"
 
 
 def keep(page: Page, name: str) -> None:
