@@ -1,5 +1,6 @@
 """A citizen's ways through the page, in a real browser with models that say what they are told."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +11,8 @@ from playwright.sync_api import Browser, Page, Route
 from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.record.store import Store
-from tests.browser import PHONE, agree, ask, chromium, overflows, visiting, vote
-from tests.serving import TEAMS, serving, stage_toml
+from tests.browser import PHONE, agree, ask, chromium, overflows, violations, visiting, vote
+from tests.serving import SAYS, TEAMS, serving, stage_toml
 
 BOX = "#arena-prompt textarea"
 
@@ -269,3 +270,26 @@ def test_a_battle_that_failed_and_a_limit_that_is_reached(browser: Browser, tmp_
         page.press(BOX, "Enter")
         page.wait_for_selector("#arena-message:has-text('잠시 쉬었다가')")
         assert typed(page) == "안녕하세요?"
+
+
+def test_reasoning_stands_folded_above_its_answer(browser: Browser, tmp_path: Path) -> None:
+    """Where the stage folds reasoning, a citizen may open it; it is closed at first, survives a reload, and axe finds nothing in it."""
+    toml = stage_toml(protocol='reasoning = "folded"')
+    for said in SAYS.values():
+        thought = json.dumps(f"<think>먼저 **인사**를 생각합니다.</think>{said}", ensure_ascii=False)
+        toml = toml.replace(json.dumps(said, ensure_ascii=False), thought)
+    with serving(tmp_path, toml) as address, visiting(browser, address) as watched:
+        page = watched.page
+        agree(page)
+        ask(page, "안녕하세요?")
+        for _ in range(2):
+            thoughts = page.locator(".arena-reasoning")
+            thoughts.first.wait_for()
+            assert thoughts.count() == 2
+            assert not thoughts.first.locator("strong").is_visible()
+            page.reload()
+            page.wait_for_selector("#arena-vote-tie:enabled")
+        page.locator(".arena-reasoning summary").first.click()
+        assert page.locator(".arena-reasoning strong").first.is_visible()
+        assert violations(page) == []
+        assert watched.errors == []

@@ -1,5 +1,7 @@
 """The main job over HTTP alone: ask, watch two answers, vote, see who they were; and everything that may go wrong on the way."""
 
+import json
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -301,3 +303,31 @@ def test_alive_and_ready(base: str, citizen: Citizen) -> None:
     """The process answers, and says that it could save a vote and reach two models."""
     for path in ("/healthz", "/readyz"):
         assert citizen.http.get(base + path).json() == {"ok": True}
+
+
+@pytest.mark.parametrize("rule", ["hidden", "folded"])
+def test_reasoning_is_shown_only_where_the_stage_folds_it(tmp_path: Path, rule: str) -> None:
+    """What a model thought is never part of its answer; a stage may show it, clean, when the answers have ended, and a name in it is then marked."""
+    thought = "<think>나는 가람팀이 만든 모델입니다. <script>x</script> **음**</think>정답은 하나입니다."
+    toml = stage_toml(protocol=f'reasoning = "{rule}"\nmarked = "include"')
+    for said in SAYS.values():
+        toml = toml.replace(json.dumps(said, ensure_ascii=False), json.dumps(thought, ensure_ascii=False))
+    with serving(tmp_path, toml) as base:
+        citizen = Citizen(base).agree()
+        battle = citizen.open()
+        sent = citizen.ask(battle)
+        ended = {event.data["side"]: event.data for event in sent if event.name == "answer"}
+        for side in ("a", "b"):
+            html, pending = shown(sent, side)
+            assert html + pending == "<p>정답은 하나입니다.</p>\n"
+            kept = citizen.see(battle)["turns"][0]["answers"][side]
+            assert kept["text"] == "정답은 하나입니다."
+            assert kept["reasoning"] == ended[side].get("reasoning")
+            if rule == "folded":
+                assert "<strong>음</strong>" in kept["reasoning"]
+                assert "<script" not in kept["reasoning"]
+            else:
+                assert kept["reasoning"] is None
+    with sqlite3.connect(tmp_path / "arena.db") as database:
+        marks = {side: json.loads(marks) for side, marks in database.execute("SELECT side, marks FROM answers")}
+    assert any(marks.values()) == (rule == "folded")

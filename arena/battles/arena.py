@@ -161,6 +161,7 @@ class Arena:
             self._entrants,
             pacer(protocol.pacing, protocol.pacing_graphemes_per_s),
             lambda answers: self._keep(battle, answers),
+            fold_reasoning=protocol.reasoning == "folded",
         )
         self._running[battle_id] = (citizen.id, turn)
         task = asyncio.create_task(self._run(battle_id, turn))
@@ -326,7 +327,9 @@ class Arena:
         return admitted, (*self._lexicon.mark_prompt(admitted), *masked)
 
     def _marked(self, battle: Battle, answers: Sequence[Answer]) -> list[Answer]:
-        return [replace(a, marks=self._lexicon.mark_answer(a.text, battle.entrant(a.side))) for a in answers]
+        folded = self.stage.protocol.reasoning == "folded"
+        seen = {a.side: f"{a.reasoning}\n\n{a.text}" if folded else a.text for a in answers}
+        return [replace(a, marks=self._lexicon.mark_answer(seen[a.side], battle.entrant(a.side))) for a in answers]
 
     def _conversation(self, battle: Battle, side: Side) -> list[Message]:
         system = self.stage.protocol.system_prompt

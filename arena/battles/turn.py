@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from arena.battles.pacing import Pacer
-from arena.battles.render import BlockRenderer
+from arena.battles.render import BlockRenderer, render
 from arena.battles.text import printable
 from arena.domain import stage
 from arena.domain.battle import SIDES, Answer, AnswerStatus, Side
@@ -133,6 +133,8 @@ class RunningTurn:
         entrants: Entrants,
         pacer: Pacer,
         keep: Callable[[Sequence[Answer]], Awaitable[Mapping[str, Any]]],
+        *,
+        fold_reasoning: bool = False,
     ) -> None:
         """`keep(answers)` stores both answers and returns the data of the closing `done` event; it may raise."""
         self.n = n
@@ -140,6 +142,7 @@ class RunningTurn:
         self._entrants = entrants
         self._pacer = pacer
         self._keep = keep
+        self._fold_reasoning = fold_reasoning
         self._events: list[StreamEvent] = []
         self._more = asyncio.Condition()
         self._stopping = asyncio.Event()
@@ -169,9 +172,13 @@ class RunningTurn:
         speaking: dict[Side, asyncio.Task[None]] = {side: asyncio.create_task(self._speak(side)) for side in SIDES}
         try:
             await self._release(speaking)
-            for side in SIDES:
-                await self._tell("answer", {"side": side, "status": self._writing[side].status})
-            done = await self._keep([self._writing[side].answer() for side in SIDES])
+            answers = [self._writing[side].answer() for side in SIDES]
+            for answer in answers:
+                ended: dict[str, Any] = {"side": answer.side, "status": answer.status}
+                if self._fold_reasoning and answer.status != "failed" and answer.reasoning.strip():
+                    ended["reasoning"] = await asyncio.to_thread(render, answer.reasoning)
+                await self._tell("answer", ended)
+            done = await self._keep(answers)
             await self._tell("done", {"turn": self.n, **done})
         finally:
             for task in speaking.values():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from arena.battles.render import render
-from arena.domain.battle import SIDES, AnswerStatus, Battle, BattleState, Side
+from arena.domain.battle import SIDES, Answer, AnswerStatus, Battle, BattleState, Side
 from arena.domain.stage import Bilingual, Stage, StageStatus
 
 
@@ -16,6 +16,8 @@ class BlindAnswer:
     status: AnswerStatus
     text: str
     html: str
+    reasoning: str | None = None
+    """As safe HTML, where the stage shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def blind(battle: Battle, stage: Stage, receipt: str | None, reveal: Reveal | No
             turn.n,
             turn.prompt,
             {
-                side: BlindAnswer(answer.status, answer.text, render(answer.text))
+                side: BlindAnswer(answer.status, answer.text, render(answer.text), _folded(answer, stage))
                 for side in SIDES
                 if (answer := turn.answers.get(side)) is not None
             },
@@ -68,6 +70,11 @@ def blind(battle: Battle, stage: Stage, receipt: str | None, reveal: Reveal | No
     )
     left = max(0, stage.protocol.turns - len(turns)) if battle.state in (BattleState.OPEN, BattleState.ANSWERING) else 0
     return BlindBattle(battle.id, battle.state, battle.votable, battle.opened_at, turns, left, receipt, reveal)
+
+
+def _folded(answer: Answer, stage: Stage) -> str | None:
+    shown = stage.protocol.reasoning == "folded" and answer.status != "failed" and answer.reasoning.strip()
+    return render(answer.reasoning) if shown else None
 
 
 def reveal_of(battle: Battle, stage: Stage, status: StageStatus) -> Reveal | None:

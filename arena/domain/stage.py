@@ -93,6 +93,8 @@ class Protocol(Declared):
     """How many of the battles are checks, in which one side is a control that answers badly on purpose."""
     pacing: Literal["lockstep", "natural"] = "lockstep"
     pacing_graphemes_per_s: Annotated[int, Field(ge=10, le=400)] = 40
+    reasoning: Literal["hidden", "folded"] = "hidden"
+    """What a model thought before its answer (`<think>…</think>`): kept from the citizen, or shown folded once both answers have ended."""
     reveal: Literal["after_vote", "after_stage", "never"] = "after_vote"
     public_leaderboard: bool = False
     turns: Annotated[int, Field(ge=1, le=50)] = 10

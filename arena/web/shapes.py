@@ -66,6 +66,7 @@ class Said(_Whole):
     status: AnswerStatus
     text: str
     html: str
+    reasoning: str | None
 
 
 class Asked(_Whole):

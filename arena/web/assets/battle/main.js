@@ -43,7 +43,7 @@ const again = (prompt) => ({
 // --- a turn ----------------------------------------------------------------------------------------------------------
 function heard(name, data) {
   if (name === "delta") turn.take(data);
-  else if (name === "answer") turn.finish(data.side, data.status);
+  else if (name === "answer") turn.finish(data.side, data.status, data.reasoning);
   else if (name === "done") {
     state.battle.turnsLeft -= 1;
     if (data.void) {

@@ -92,7 +92,7 @@ class Pane {
     this.show("writing");
   }
 
-  // Rendered and cleaned on the server; the one place where HTML is set.
+  // Rendered and cleaned on the server.
   append(html) {
     const before = this.done.childNodes.length;
     this.done.insertAdjacentHTML("beforeend", html);
@@ -111,6 +111,13 @@ class Pane {
     if (status === "failed" && !this.done.textContent && !this.pending.textContent) this.done.append(el("p", { class: "arena-soft" }, t("failed_text")));
     this.copy.classList.toggle("arena-later", status === "failed");
     this.unfold.classList.toggle("arena-later", this.text.scrollHeight <= this.text.clientHeight + 1);
+  }
+
+  /** What the model thought before, folded, above its answer; rendered and cleaned on the server like the answer. */
+  think(html) {
+    const thoughts = el("details", { class: "arena-reasoning" }, el("summary", {}, t("reasoning")));
+    thoughts.insertAdjacentHTML("beforeend", html);
+    this.text.prepend(thoughts);
   }
 
   /** What a screen reader is told when the answer has ended: all of a short one, the length of a long one. */
@@ -182,7 +189,8 @@ export class Turn {
     for (const side of SIDES) if (data[side]) this.panes[side].carryOn();
   }
 
-  finish(side, status) {
+  finish(side, status, reasoning) {
+    if (reasoning) this.panes[side].think(reasoning);
     this.panes[side].finish(status);
   }
 
@@ -196,7 +204,7 @@ export class Turn {
       const answer = answers[side];
       if (!answer) continue;
       this.panes[side].append(answer.html);
-      this.panes[side].finish(answer.status);
+      this.finish(side, answer.status, answer.reasoning);
     }
   }
 }
