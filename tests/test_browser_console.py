@@ -193,6 +193,7 @@ def test_the_last_step_is_taken_with_open_eyes(browser: Browser, simulated: str)
         page.click("#c-form-pause button")
         page.wait_for_selector("#c-form-resume")
         page.click("#c-form-resume button")
+        page.wait_for_selector("#c-form-pause")  # its message is there, and cannot come after the next one's
         freeze = page.locator("#c-form-freeze")
         expect(freeze).to_contain_text("다시 열 수 없습니다")
         page.fill("#c-form-freeze-confirm", "simulate")
