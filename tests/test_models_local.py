@@ -234,7 +234,7 @@ async def test_a_crash_fails_what_was_running_and_is_mended(models: LocalModels)
     before = (await whole(models, "안녕?")).text
     moved: asyncio.Queue[tuple[bool, str]] = asyncio.Queue()
     models._on_state = lambda up, reason: moved.put_nowait((up, reason))
-    running = [await began(models, entrant) for entrant in ("llama", "gemma3", "llama")]
+    running = await asyncio.gather(*(began(models, entrant) for entrant in ("llama", "gemma3", "llama")))
     pid = models.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
