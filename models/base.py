@@ -52,8 +52,10 @@ class Usage:
 class Delta:
     """A piece of a streaming answer: whole characters only, never half of one.
 
-    `finish` stands on the last delta and only there; `usage` and `dropped_turns` may stand on any, and the last one counts.
-    `dropped_turns` counts the oldest turns the model was not given; a question that lost its beginning counts as one.
+    `finish` and `sent` stand on the last delta and only there; `usage` and `dropped_turns` may stand on any, and the last one counts.
+    `dropped_turns` counts the oldest turns the model was not given; a question that lost its beginning counts as one. `sent` is the whole
+    text as the model sent it, where that is not the plain form (`models.text`) in which the deltas are. A delta without words says that the
+    model has begun, though nothing may be shown yet.
     """
 
     text: str = ""
@@ -61,6 +63,7 @@ class Delta:
     usage: Usage | None = None
     dropped_turns: int = 0
     finish: Finish | None = None
+    sent: str | None = None
 
 
 class Model(Protocol):

@@ -14,11 +14,22 @@ AnswerErrorKind = Literal[
     "connect",  # the endpoint could not be reached
     "timeout",  # first token, between tokens, or in all
     "refused",  # 4xx: the endpoint does not want the request
-    "upstream",  # 5xx, or an error inside the stream
-    "protocol",  # the endpoint spoke, but not the protocol
+    "rejected",  # 400, 413, 422: it does not take this question, even alone
+    "too_long",  # it says that the question, even alone, is too long for its model
+    "filtered",  # its content filter cut the answer or did not take the question
+    "upstream",  # 5xx, an error inside the stream, or a broken connection
+    "aborted",  # it finished with a reason that says that it gave up
+    "unfinished",  # it ended without a finish reason that is known to end an answer
+    "protocol",  # it spoke, but not the protocol
+    "leaked",  # a reasoning block ended after it had been shown as the answer
     "crashed",  # our worker process died
     "empty",  # the model ended without a visible character
 ]
+
+NOBODYS: frozenset[AnswerErrorKind] = frozenset({"busy", "crashed", "too_long"})
+"""Failures of ours, or of a conversation that outgrew a model: counted and shown, yet no reason to take an entrant out."""
+DOUBTFUL: frozenset[AnswerErrorKind] = frozenset({"rejected", "filtered", "leaked", "empty"})
+"""It may be what was asked: whether the entrant is ill shows a question of our own."""
 
 
 class ModelError(Exception):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from models.errors import AnswerErrorKind
+from models.errors import DOUBTFUL, NOBODYS, AnswerErrorKind
+from models.quirks import Quirk
 
 State = Literal["closed", "half_open", "open"]
 WINDOW = 200
@@ -16,8 +17,6 @@ BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
 FAILURES_TO_OPEN = 3
 FAILING_OF = (10, 20)
 """Also open when this many of the last that many answers failed."""
-NOT_THEIRS: frozenset[AnswerErrorKind] = frozenset({"busy", "crashed"})
-"""Failures of ours: counted and shown, yet no reason to take one entrant out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,8 @@ class Health:
     """Stopped by whoever was reading: the citizen, or a deadline of the arena's own."""
     errors: Mapping[AnswerErrorKind, int]
     retries: int
+    quirks: Mapping[Quirk, int]
+    """What was unusual about answers that were understood all the same."""
     recent_success: float | None
     """Share of the last `WINDOW` answers that did not fail; nothing before the first."""
     first_token: Latency
@@ -123,6 +124,7 @@ class Record:
         self.running = self.asked = self.answered = self.cancelled = self.retries = 0
         self.prompt_tokens = self.completion_tokens = 0
         self.errors: Counter[AnswerErrorKind] = Counter()
+        self.quirks: Counter[Quirk] = Counter()
         self.first_token, self.total = Timings(), Timings()
         self._recent: deque[bool] = deque(maxlen=WINDOW)
         self._since_closed: deque[bool] = deque(maxlen=FAILING_OF[1])
@@ -139,13 +141,19 @@ class Record:
     def failure(self, kind: AnswerErrorKind) -> bool:
         """An answer failed. Gives whether it is time to take the entrant out."""
         self.errors[kind] += 1
-        if kind in NOT_THEIRS:
+        if kind in NOBODYS:
             return False
         self._recent.append(False)
+        if kind in DOUBTFUL:
+            return False
         self._since_closed.append(False)
         latest = list(self._since_closed)
         in_a_row = len(latest) >= FAILURES_TO_OPEN and not any(latest[-FAILURES_TO_OPEN:])
         return in_a_row or latest.count(False) >= FAILING_OF[0]
+
+    def quirk(self, quirk: Quirk) -> None:
+        """An answer was unusual, and understood."""
+        self.quirks[quirk] += 1
 
     def move(self, state: State, reason: str) -> None:
         """Moves the breaker, and tells whoever wants to know."""
@@ -176,6 +184,7 @@ class Record:
             cancelled=self.cancelled,
             errors=dict(self.errors),
             retries=self.retries,
+            quirks=dict(self.quirks),
             recent_success=sum(recent) / len(recent) if recent else None,
             first_token=self.first_token.snapshot(),
             total=self.total.snapshot(),

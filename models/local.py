@@ -141,9 +141,9 @@ class LocalModels:
                     yield Delta(text, reasoning)
                 else:
                     over = True
-                    finish, prompt_tokens, completion_tokens, dropped_turns = ended
+                    finish, prompt_tokens, completion_tokens, dropped_turns, sent = ended
                     usage = Usage(prompt_tokens, completion_tokens)
-                    yield Delta(text, reasoning, usage=usage, dropped_turns=dropped_turns, finish=finish)
+                    yield Delta(text, reasoning, usage, dropped_turns, finish, sent)
         finally:
             del self._streams[number]
             if not over:

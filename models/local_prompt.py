@@ -6,9 +6,9 @@ from typing import Any
 
 from tokenizers.decoders import DecodeStream
 
-from models.answer import CLOSE, OPEN
 from models.base import Message
 from models.conversation import fit
+from models.reasoning import CLOSING, OPENING
 
 NO_CHARACTER = "\ufffd"
 PENDING_TOKENS = 16
@@ -53,7 +53,7 @@ class Prompts:
         ids = self._tokens(text)
         if len(ids) + room > context:
             raise PromptError(f"the system prompt alone does not fit a context of {context} tokens")
-        return ids, room, dropped, text.rstrip().endswith(OPEN)
+        return ids, room, dropped, text.rstrip().endswith(OPENING)
 
     def _tokens(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -87,7 +87,7 @@ class Prompts:
         """Makes the function that keeps a citizen's words from becoming control tokens."""
         added = self.tokenizer.added_tokens_decoder.values()
         words = {str(t.content) for t in added if t.special or CONTROL.fullmatch(str(t.content))}
-        words |= set(CONTROL.findall(self.tokenizer.chat_template)) | {OPEN, CLOSE}
+        words |= set(CONTROL.findall(self.tokenizer.chat_template)) | {*OPENING, *CLOSING}
         ids = {str(t.content): i for i, t in self.tokenizer.added_tokens_decoder.items()}
         spelled: dict[str, str] = {}
         for word in words:
@@ -113,7 +113,7 @@ class Speech:
         self._stream = DecodeStream(skip_special_tokens=True)
         self._silent: list[int] = []
         vocabulary = tokenizer.added_tokens_encoder
-        self._tags = {vocabulary[tag]: tag for tag in (OPEN, CLOSE) if tag in vocabulary}
+        self._tags = {vocabulary[tag]: tag for tag in (*OPENING, *CLOSING) if tag in vocabulary}
 
     def hear(self, token: int) -> str:
         """The text this token completes, if it completes any."""

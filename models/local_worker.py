@@ -30,6 +30,7 @@ from models import artifacts
 from models.answer import Piece, Shaper
 from models.base import Finish, Message, Sampling
 from models.conversation import fit, within
+from models.errors import AnswerError
 from models.local_batch import Batch, Row
 from models.local_cache import UnsupportedState
 from models.local_prompt import PromptError, Prompts, Speech
@@ -67,8 +68,8 @@ class Answer:
         piece = self.shaper.feed(raw)
         if piece.finish or not finish:
             return piece
-        last = self.shaper.end()
-        return Piece(piece.text + last.text, piece.reasoning + last.reasoning, last.finish or finish)
+        last = self.shaper.end(finish)
+        return Piece(piece.text + last.text, piece.reasoning + last.reasoning, last.finish)
 
 
 @dataclass(eq=False)
@@ -88,10 +89,10 @@ class Speaker:
             PromptError: the conversation cannot be made a prompt.
         """
         messages, dropped = fit(messages, within(sampling.context_chars))
-        ids, room, dropped_too, thinking = self.prompts.encode(messages, self.context, sampling.max_tokens)
+        ids, room, dropped_too, opened = self.prompts.encode(messages, self.context, sampling.max_tokens)
         seed = int.from_bytes(os.urandom(7), "big") if sampling.seed is None else sampling.seed & LARGEST_SEED
         self.answers[number] = Answer(
-            self.prompts.speech(), Shaper(sampling, thinking=thinking), room, len(ids), dropped + dropped_too
+            self.prompts.speech(), Shaper(sampling, opened=opened), room, len(ids), dropped + dropped_too
         )
         self.batch.add(Row(number, ids, room, sampling.temperature, sampling.top_p, seed))
 
@@ -101,22 +102,27 @@ class Speaker:
             self.answers.pop(number, None)
         self.batch.remove(numbers)
 
-    def step(self) -> list[list[Any]]:
-        """One token for every answer; gives `[id, text, reasoning, ended]` of those with something to show."""
+    def step(self) -> tuple[list[list[Any]], dict[int, AnswerError]]:
+        """One token for every answer; gives `[id, text, reasoning, ended]` of those with something to show, and those that failed."""
         said: list[list[Any]] = []
+        failed: dict[int, AnswerError] = {}
         over: set[int] = set()
         for number, token in self.batch.step():
             answer = self.answers[number]
-            piece = answer.take(token, self.ends)
+            try:
+                piece = answer.take(token, self.ends)
+            except AnswerError as error:
+                failed[number] = error
+                continue
             ended = None
             if piece.finish:
-                ended = [piece.finish, answer.prompt_tokens, answer.made, answer.dropped_turns]
+                ended = [piece.finish, answer.prompt_tokens, answer.made, answer.dropped_turns, answer.shaper.sent]
                 over.add(number)
-            if piece.text or piece.reasoning or ended:
+            if piece.text or piece.reasoning or ended or answer.made == 1:  # the first token says that it has begun
                 said.append([number, piece.text, piece.reasoning, ended])
-        if over:
-            self.cancel(over)
-        return said
+        if over or failed:
+            self.cancel(over | set(failed))
+        return said, failed
 
 
 class Worker:
@@ -196,7 +202,7 @@ class Worker:
 
     def _step(self, entrant: str, speaker: Speaker) -> None:
         try:
-            said = speaker.step()
+            said, failed = speaker.step()
         except Exception as error:  # torch's errors have no common base; the other models go on
             ids = set(speaker.batch.clear()) | set(speaker.answers)
             speaker.answers.clear()
@@ -206,6 +212,8 @@ class Worker:
             return
         if said:
             self._tell(op="said", answers=said)
+        for number, error in failed.items():
+            self._tell(op="failed", id=number, kind=error.kind, detail=error.detail)
 
 
 class RefusedError(Exception):

@@ -2,19 +2,22 @@
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import orjson
 
 from models.answer import Shaper
 from models.base import Delta, Finish, Message, Sampling, Usage
+from models.chunks import ChunkReader, ComplaintError
+from models.complaints import DETAIL, PROMPT_STATUSES, Complaint, complaint
 from models.conversation import fit, within, without_oldest
 from models.errors import AnswerError, AnswerErrorKind
+from models.finishes import ending
+from models.quirks import OnQuirk
 from models.sse import EventReader, TooLongError
 
 CONNECT_S = 5.0
@@ -25,12 +28,10 @@ PATIENCE_S = 5.0
 """A longer `Retry-After` is not waited for by a citizen: the entrant leaves the draw for that time instead."""
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 LAST_WORDS_S = 2.0
-"""After the finish, the usage may still come; after that, the end of the response, so that the connection can be used again."""
-DETAIL = 500
-TOO_LONG = re.compile(
-    rb"context.?(length|window)|maximum.{0,20}(tokens|context)|(prompt|input).{0,20}too long", re.IGNORECASE
-)
+"""How long the text of an error, or the end of a response whose stream is over, is waited for."""
 
+EndSign = Literal["reason", "done_only"]
+"""What ends an answer in order: a finish reason; or, of an endpoint known to give none, `[DONE]` alone."""
 OnRetry = Callable[[], None]
 
 
@@ -55,7 +56,23 @@ class OpenAIModel:
         model: str,
         headers: Mapping[str, str] | None = None,
         on_retry: OnRetry = lambda: None,
+        *,
+        finish: EndSign = "reason",
+        opens_reasoning: bool | None = False,
+        on_quirk: OnQuirk = lambda _quirk: None,
     ) -> None:
+        """Takes what the team declares of its endpoint.
+
+        Args:
+            session: shared by all endpoints.
+            base_url: up to and with `/v1`.
+            model: as the endpoint calls it.
+            headers: of every request.
+            on_retry: hears of each further try.
+            finish: what ends an answer in order.
+            opens_reasoning: whether the chat template opens a reasoning block; None when nobody knows.
+            on_quirk: hears what is unusual about an answer that was understood.
+        """
         self._session = session
         self._url = f"{base_url}/chat/completions"
         self._model = model
@@ -66,13 +83,18 @@ class OpenAIModel:
             "Accept-Encoding": "identity",
         }
         self._usage_options = True
+        self._finish: EndSign = finish
+        self._opens_reasoning = opens_reasoning
+        self._closed_lone: bool | None = None
+        """Whether the last whole answer ended a block that only its prompt can have opened."""
         self.on_retry = on_retry
+        self.on_quirk = on_quirk
 
     async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta]:
-        """The answer as it arrives.
+        """The answer as it arrives. A delta without words says that words came which may not be shown yet.
 
         Raises:
-            AnswerError: connect, refused, upstream or protocol.
+            AnswerError: any kind but busy, timeout, crashed and empty.
         """
         given, dropped_turns = fit(messages, within(sampling.context_chars))
         retries = 0
@@ -86,16 +108,15 @@ class OpenAIModel:
                         begun = True
                         yield delta
                 return
-            except _ContextOverflow as overflow:
-                shorter = _shorter(given)
-                if shorter is None:
-                    raise AnswerError("refused", overflow.detail) from None
-                given, dropped_turns = shorter, dropped_turns + 1
-                continue
             except _UsageUnknown:
                 continue
-            except _Retriable as failed:
-                if begun or retries == len(RETRIES_S) or (failed.retry_after_s or 0) > PATIENCE_S:
+            except _Failed as failed:
+                shorter = _shorter(given) if failed.may_be_too_long and not begun else None
+                if shorter is not None:
+                    given, dropped_turns = shorter, dropped_turns + 1
+                    continue
+                last = begun or not failed.may_pass or retries == len(RETRIES_S)
+                if last or (failed.retry_after_s or 0) > PATIENCE_S:
                     raise AnswerError(failed.kind, failed.detail, retry_after_s=failed.retry_after_s) from None
                 wait_s = RETRIES_S[retries] if failed.retry_after_s is None else failed.retry_after_s
                 retries += 1
@@ -111,9 +132,9 @@ class OpenAIModel:
                 self._url, data=self._body(messages, sampling), headers=self._headers, allow_redirects=False
             )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise _Retriable("connect", _told(error)) from error
+            raise _Failed("connect", _told(error), may_pass=True) from error
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise _Retriable("upstream", _told(error)) from error
+            raise _Failed("upstream", _told(error), may_pass=True) from error
         try:
             await self._expect_events(response)
         except BaseException:
@@ -141,151 +162,177 @@ class OpenAIModel:
     async def _expect_events(self, response: aiohttp.ClientResponse) -> None:
         """Nothing when a stream of events follows; otherwise says what did."""
         status = response.status
-        if status == 200:
-            if response.content_type != "text/event-stream":
-                raise AnswerError("protocol", f"content type {response.content_type!r} instead of text/event-stream")
+        if status == 200 and response.content_type == "text/event-stream":
             return
         text = b""
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
                 text = await response.content.read(4096)
-        detail = f"HTTP {status}: {text[:DETAIL].decode('utf-8', 'replace')}"
+        said = complaint(text)
+        detail = f"HTTP {status}: {said.detail}"
         if status in (400, 422) and self._usage_options and b"stream_options" in text:
             self._usage_options = False  # an older server: it gives no usage, and must be asked without
+            self.on_quirk("no_stream_options")
             raise _UsageUnknown
-        if status in (400, 413, 422) and TOO_LONG.search(text):
-            raise _ContextOverflow(detail)
+        if status == 200:
+            kind = f"content type {response.content_type!r} instead of text/event-stream"
+            if said.status or said.overflow or said.filtered:
+                raise _refusal(said, f"{kind}: {said.detail}")
+            raise AnswerError("protocol", f"{kind}: {said.detail}")
+        if status in PROMPT_STATUSES:
+            raise _refusal(said._replace(status=status), detail)
         if status in RETRIED:
-            kind: AnswerErrorKind = "refused" if status == 429 else "upstream"
-            raise _Retriable(kind, detail, _retry_after(response.headers.get("Retry-After")))
+            if status >= 500 and said.overflow:
+                raise _refusal(said, detail)
+            retried: AnswerErrorKind = "refused" if status == 429 else "upstream"
+            raise _Failed(
+                retried, detail, may_pass=True, retry_after_s=_retry_after(response.headers.get("Retry-After"))
+            )
+        if said.filtered and status < 500:
+            raise AnswerError("filtered", detail)
         raise AnswerError("refused" if 400 <= status < 500 else "upstream" if status >= 500 else "protocol", detail)
 
     async def _read(
         self, response: aiohttp.ClientResponse, sampling: Sampling, dropped_turns: int
     ) -> AsyncGenerator[Delta]:
-        """The deltas of one response."""
-        reader, shaper = EventReader(), Shaper(sampling)
+        """The deltas of one response, until its stream has ended in order."""
+        events, chunks = EventReader(), ChunkReader(self.on_quirk)
+        shaper = Shaper(sampling, opened=self._opens_reasoning, cut_is_reasoning=self._closed_lone is not False)
         finish: Finish | None = None
         usage: Usage | None = None
-        done = False
+        said_anything = done = over = False
         content = response.content
-        while not done:
+        while not (done or over):
             try:
-                if finish is None:
-                    piece = await content.readany()
-                else:
-                    async with asyncio.timeout(LAST_WORDS_S):
-                        piece = await content.readany()
-            except TimeoutError:
-                break
+                piece = await content.readany()
             except (aiohttp.ClientError, OSError) as error:
-                if finish:
-                    break
-                raise _Retriable("upstream", f"the stream broke: {_told(error)}") from error
+                raise _Failed("upstream", f"the stream broke: {_told(error)}", may_pass=True) from error
+            over = not piece
+            text, reasoning = "", ""
             try:
-                events = list(reader.feed(piece)) if piece else [reader.end()]
+                for event in events.feed(piece) if piece else (events.end(),):
+                    if event.data.strip() == b"[DONE]":
+                        done = True
+                        continue
+                    if (chunk := chunks.read(event)) is None:
+                        continue
+                    usage = chunk.usage or usage
+                    if chunk.text or chunk.reasoning:
+                        if done:
+                            raise AnswerError("protocol", "words after [DONE]")
+                        if finish is not None:  # whatever ended there, it was not the answer
+                            finish = None
+                            self.on_quirk("text_after_finish")
+                        text, reasoning = text + chunk.text, reasoning + chunk.reasoning
+                    if chunk.reason is not None:
+                        finish = self._ending(chunk.reason) or finish
             except TooLongError:
                 raise AnswerError("protocol", "an event is longer than 1 MiB") from None
-            done = not piece
-            text, reasoning = "", ""
-            for event in events:
-                if event == b"[DONE]":
-                    done = True
-                    finish = finish or "stop"
-                    break
-                if not event:
-                    continue
-                chunk = _parsed(event)
-                if given := chunk.get("usage"):
-                    usage = _usage(given) or usage
-                said, thought, ended = _spoken(chunk)
-                text, reasoning = text + said, reasoning + thought
-                finish = ended or finish
+            except ComplaintError as error:
+                raise _refusal(error.complaint, f"an error in the stream: {error}", first=not said_anything) from None
             if text or reasoning:
+                first, said_anything = not said_anything, True
                 shown = shaper.feed(text, reasoning)
                 if shown.finish:  # our own bounds: nothing that still comes would be shown
-                    yield Delta(shown.text, shown.reasoning, usage, dropped_turns, shown.finish)
+                    yield Delta(shown.text, shown.reasoning, usage, dropped_turns, shown.finish, shaper.sent)
                     return
-                if shown.text or shown.reasoning:
+                if shown.text or shown.reasoning or shaper.undecided or first:
                     yield Delta(shown.text, shown.reasoning)
         if finish is None:
-            raise _Retriable("upstream", "the stream ended without a finish")
-        last = shaper.end()
-        yield Delta(last.text, last.reasoning, usage, dropped_turns, last.finish or finish)
+            finish = self._without_reason(done=done, said_anything=said_anything)
+        if finish == "stop" and usage is not None and usage.completion_tokens >= sampling.max_tokens:
+            finish = "length"  # some servers know no other word than stop
+            self.on_quirk("stop_at_the_bound")
+        last = shaper.end(finish)
+        self._note(events, shaper, finish, done=done)
+        yield Delta(last.text, last.reasoning, usage, dropped_turns, last.finish, shaper.sent)
         with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
             async with asyncio.timeout(LAST_WORDS_S if not content.at_eof() else None):
                 while not content.at_eof():
                     await content.readany()
 
+    def _ending(self, reason: object) -> Finish | None:
+        """How a finish reason ends the answer, if it is one.
 
-class _Retriable(Exception):
-    """May be tried again, as long as nothing was shown."""
+        Raises:
+            _Failed: the answer is not whole.
+        """
+        end = ending(reason)
+        if end is None:
+            self.on_quirk("empty_finish")
+            return None
+        if end == "stop" or end == "length":
+            if reason != end:
+                self.on_quirk("finish_alias")
+            return end
+        raise _Failed(end, f"the endpoint finished with {str(reason)[:80]!r}", may_pass=end == "aborted")
 
-    def __init__(self, kind: AnswerErrorKind, detail: str, retry_after_s: float | None = None) -> None:
+    def _without_reason(self, *, done: bool, said_anything: bool) -> Finish:
+        """How an answer without any finish reason has ended.
+
+        Raises:
+            _Failed: not in order.
+        """
+        if done and self._finish == "done_only":
+            return "stop"
+        if done and said_anything:
+            self.on_quirk("done_only")
+        how = "[DONE] without a finish reason" if done else "the stream ended without a finish reason"
+        raise _Failed("unfinished", how, may_pass=True)
+
+    def _note(self, events: EventReader, shaper: Shaper, finish: Finish, *, done: bool) -> None:
+        """Says what was unusual about an answer as a whole."""
+        if events.marked:
+            self.on_quirk("byte_order_mark")
+        if not done:
+            self.on_quirk("no_done")
+        if shaper.lone_end or finish == "stop":
+            self._closed_lone = shaper.lone_end
+        if self._opens_reasoning is None:
+            self.on_quirk("lone_reasoning_end" if shaper.lone_end else "undeclared_reasoning")
+        if shaper.sent is not None:
+            self.on_quirk("invisible_characters")
+
+
+class _Failed(Exception):
+    """One try has failed."""
+
+    def __init__(
+        self,
+        kind: AnswerErrorKind,
+        detail: str,
+        *,
+        may_pass: bool = False,
+        may_be_too_long: bool = False,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """`may_pass`: the same may go well in a moment; `may_be_too_long`: it may without the oldest turn; either as long as nothing was shown."""
         super().__init__(detail)
         self.kind: AnswerErrorKind = kind
         self.detail = detail
+        self.may_pass = may_pass
+        self.may_be_too_long = may_be_too_long
         self.retry_after_s = retry_after_s
-
-
-class _ContextOverflow(Exception):
-    """The endpoint says that the conversation is too long."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
 
 
 class _UsageUnknown(Exception):
     """The endpoint does not know `stream_options`."""
 
 
-def _parsed(event: bytes) -> dict[str, Any]:
-    """One chunk.
+def _refusal(said: Complaint, detail: str, *, first: bool = True) -> _Failed:
+    """What a complaint before the first word, or (`first` is false) in the middle of an answer means.
 
-    Raises:
-        AnswerError: it is none, or it says that the endpoint failed.
+    Servers say in a hundred ways that a conversation is too long, so any complaint about what was asked is taken for that
+    as long as there is a turn to leave out.
     """
-    try:
-        chunk = orjson.loads(event)
-    except orjson.JSONDecodeError:
-        raise AnswerError("protocol", f"not JSON: {event[:DETAIL].decode('utf-8', 'replace')}") from None
-    if not isinstance(chunk, dict):
-        raise AnswerError("protocol", f"not a chunk: {event[:DETAIL].decode('utf-8', 'replace')}")
-    if chunk.get("error") or chunk.get("object") == "error":
-        raise AnswerError("upstream", f"an error in the stream: {event[:DETAIL].decode('utf-8', 'replace')}")
-    return chunk
-
-
-def _spoken(chunk: dict[str, Any]) -> tuple[str, str, Finish | None]:
-    """Text, reasoning and finish of a chunk.
-
-    Raises:
-        AnswerError: the endpoint gave up.
-    """
-    try:
-        choices = chunk.get("choices")
-        if not choices:
-            return "", "", None
-        choice = choices[0]
-        delta = choice.get("delta") or {}
-        text = delta.get("content") or ""
-        reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
-        reason = choice.get("finish_reason")
-        if not isinstance(text, str) or not isinstance(reasoning, str):
-            raise TypeError("content is no text")
-    except (TypeError, AttributeError, KeyError, IndexError) as error:
-        raise AnswerError("protocol", f"a chunk of another shape: {error}") from None
-    if reason in ("error", "abort"):
-        raise AnswerError("upstream", f"the endpoint finished with {reason!r}")
-    return text, reasoning, None if reason is None else "length" if reason == "length" else "stop"
-
-
-def _usage(given: Any) -> Usage | None:
-    try:
-        return Usage(int(given["prompt_tokens"]), int(given["completion_tokens"]))
-    except (KeyError, TypeError, ValueError):
-        return None
+    kind: AnswerErrorKind = "upstream"
+    if said.filtered:
+        kind = "filtered"
+    elif first and said.overflow:
+        kind = "too_long"
+    elif first and said.status in PROMPT_STATUSES:
+        kind = "rejected"
+    return _Failed(kind, detail, may_be_too_long=first and not said.filtered)
 
 
 def _shorter(messages: Sequence[Message]) -> list[Message] | None:

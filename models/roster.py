@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
@@ -11,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from models.base import Deadlines, Delta, Message, Model, Sampling
-from models.errors import AnswerError
+from models.errors import DOUBTFUL, NOBODYS, AnswerError
 from models.health import Change, Health, Record
 from models.local import Checkpoint, LocalModel, LocalModels
 from models.openai_compatible import OpenAIModel, open_session
@@ -22,15 +23,18 @@ from models.specification import (
     TransformersSpecification,
     parse_entrant,
 )
+from models.text import visible
 
 PROBE = (Message("user", "안녕하세요?"),)
-PROBE_SAMPLING = Sampling(temperature=0, max_tokens=8, max_chars=200)
+PROBE_SAMPLING = Sampling(temperature=0, max_tokens=64, max_chars=200)
 PROBE_S = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds until the next try; a breaker that opens again soon goes on where it was."""
 SETTLED_S = 600.0
 FIRST_PROBE_S = 5.0
 """Endpoints are asked once before anybody else may; a slow one keeps nobody waiting longer than this."""
 LONGEST_RETRY_AFTER_S = 600.0
+CHECK_EVERY_S = 10.0
+"""Failures that may be the question's own lead to a question of ours no more often than this."""
 
 _UNBOUNDED = 1 << 30
 """Endpoints bound themselves."""
@@ -58,6 +62,8 @@ class Roster:
         self._records = {id_: Record(id_, clock=clock, now=now, on_change=on_change) for id_ in models}
         self._probes: dict[str, asyncio.Task[None]] = {}
         self._tries: dict[str, tuple[int, float]] = {}
+        self._checks: dict[str, asyncio.Task[None]] = {}
+        self._checked_at: dict[str, float] = {}
         self._workers: list[LocalModels] = []
         self.digests: dict[str, str] = {}
         """SHA-256 of the artifacts of every entrant that is served here."""
@@ -110,7 +116,14 @@ class Roster:
                     case OpenAISpecification():
                         headers = specification.all_headers(entrant_id)
                         session = session or await stack.enter_async_context(open_session())
-                        remote[entrant_id] = OpenAIModel(session, specification.base_url, specification.model, headers)
+                        remote[entrant_id] = OpenAIModel(
+                            session,
+                            specification.base_url,
+                            specification.model,
+                            headers,
+                            finish=specification.finish,
+                            opens_reasoning=specification.opens_reasoning,
+                        )
             workers: list[LocalModels] = []
             for device, checkpoints in _by_device(parsed, base_dir).items():
                 worker = LocalModels(checkpoints, on_state=partial(heard, tuple(checkpoints)))
@@ -134,6 +147,7 @@ class Roster:
                 roster.digests |= {entrant_id: loaded.sha256 for entrant_id, loaded in worker.loaded.items()}
             for entrant_id, model in remote.items():
                 model.on_retry = partial(roster._retried, entrant_id)
+                model.on_quirk = roster._records[entrant_id].quirk
             await roster._ask_first(list(remote), progress)
             yield roster
 
@@ -162,7 +176,7 @@ class Roster:
         try:
             async with aclosing(self._bounded(entrant_id, messages, sampling)) as deltas:
                 async for delta in deltas:
-                    if first and (delta.text or delta.reasoning):
+                    if first:  # a delta without words too: it has begun
                         first = False
                         record.first_token.add(self._clock() - began)
                     if delta.usage:
@@ -186,7 +200,7 @@ class Roster:
         deadlines, loop = self._deadlines, asyncio.get_running_loop()
         began = loop.time()
         due, what = began + deadlines.first_token_s, f"no first token in {deadlines.first_token_s:g} s"
-        begun = visible = False
+        seen = False
         async with aclosing(self._models[entrant_id].stream(messages, sampling)) as deltas:
             while True:
                 last = began + deadlines.total_s
@@ -198,15 +212,13 @@ class Roster:
                     raise AnswerError("timeout", late) from None
                 if delta is None:
                     raise AnswerError("protocol", "the answer ended without a finish")
-                visible = visible or bool(delta.text.strip())
-                if delta.finish and not visible:
+                seen = seen or visible(delta.text)
+                if delta.finish and not seen:
                     raise AnswerError("empty", "the model ended without a visible character")
                 yield delta
                 if delta.finish:
                     return
-                begun = begun or bool(delta.text or delta.reasoning)
-                if begun:
-                    due, what = loop.time() + deadlines.between_tokens_s, f"silent for {deadlines.between_tokens_s:g} s"
+                due, what = loop.time() + deadlines.between_tokens_s, f"silent for {deadlines.between_tokens_s:g} s"
 
     def _succeeded(self, entrant_id: str) -> None:
         record = self._records[entrant_id]
@@ -221,6 +233,27 @@ class Roster:
         asked_to_wait = error.kind != "busy" and error.retry_after_s is not None
         if record.state == "closed" and (time_to_open or asked_to_wait):
             self._take_out(entrant_id, f"answers failed, the last one: {error.kind}", error.retry_after_s or 0)
+        elif record.state == "closed" and error.kind in DOUBTFUL:
+            self._check(entrant_id)
+
+    def _check(self, entrant_id: str) -> None:
+        """Lets a question of our own tell whether the entrant is ill, or it was what a citizen asked."""
+        now = self._clock()
+        if entrant_id in self._checks or now < self._checked_at.get(entrant_id, -math.inf) + CHECK_EVERY_S:
+            return
+        self._checked_at[entrant_id] = now
+        self._checks[entrant_id] = asyncio.create_task(self._ask_once(entrant_id))
+
+    async def _ask_once(self, entrant_id: str) -> None:
+        try:
+            await self._ask(entrant_id)
+        except AnswerError as error:
+            if error.kind not in NOBODYS and self._records[entrant_id].state == "closed":
+                self._take_out(entrant_id, f"our own question failed too: {error.kind}", error.retry_after_s or 0)
+        except Exception:  # a fault of ours says nothing of the entrant
+            log.exception("asking %s failed", entrant_id)
+        finally:
+            del self._checks[entrant_id]
 
     def _take_out(self, entrant_id: str, reason: str, wait_s: float = 0) -> None:
         self._records[entrant_id].move("open", reason)
@@ -253,10 +286,15 @@ class Roster:
         record.move("closed", "it answers again")
 
     async def _ask(self, entrant_id: str) -> None:
-        """One short question of our own, not counted among the citizens'."""
-        async with aclosing(self._bounded(entrant_id, PROBE, PROBE_SAMPLING)) as deltas:
-            async for _ in deltas:
-                pass
+        """One short question of our own, not counted among the citizens'. Who is still thinking when it is cut has answered."""
+        thinking = False
+        try:
+            async with aclosing(self._bounded(entrant_id, PROBE, PROBE_SAMPLING)) as deltas:
+                async for delta in deltas:
+                    thinking = thinking or not delta.text
+        except AnswerError as error:
+            if error.kind != "empty" or not thinking:
+                raise
 
     async def _ask_first(self, entrant_ids: Sequence[str], progress: Callable[[str], None]) -> None:
         """Asks endpoints before they are drawn; those that do not answer start out of the draw."""
@@ -290,10 +328,10 @@ class Roster:
             task.cancel()
 
     async def _close(self) -> None:
-        probes = list(self._probes.values())
-        for task in probes:
+        tasks = [*self._probes.values(), *self._checks.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*probes, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _by_device(parsed: Mapping[str, Specification], base_dir: Path) -> dict[str, dict[str, Checkpoint]]:

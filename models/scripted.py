@@ -10,6 +10,7 @@ from models.answer import Shaper
 from models.base import Delta, Message, Sampling, Usage
 from models.conversation import fit, within
 from models.errors import AnswerError
+from models.reasoning import ends_lone
 
 Failure = Literal["error", "hang"]
 
@@ -40,7 +41,7 @@ class ScriptedModel:
         """
         given, dropped_turns = fit(messages, within(sampling.context_chars))
         whole = self._answer(given)
-        shaper = Shaper(sampling)
+        shaper = Shaper(sampling, opened=ends_lone(whole))
         prompt_tokens = sum(len(m.content) for m in given)
         await asyncio.sleep(self.first_token_s)
         made = 0
@@ -48,15 +49,16 @@ class ScriptedModel:
             await self._fail_at(made - 1)
             piece = shaper.feed(character)
             if piece.finish:
-                yield Delta(piece.text, piece.reasoning, Usage(prompt_tokens, made), dropped_turns, finish=piece.finish)
+                usage = Usage(prompt_tokens, made)
+                yield Delta(piece.text, piece.reasoning, usage, dropped_turns, piece.finish, shaper.sent)
                 return
             if piece.text or piece.reasoning:
                 yield Delta(piece.text, piece.reasoning)
             await asyncio.sleep(1 / self.chars_per_s if self.chars_per_s else 0)
         await self._fail_at(made)
-        last = shaper.end()
-        finish = last.finish or ("length" if len(whole) > sampling.max_tokens else "stop")
-        yield Delta(last.text, last.reasoning, Usage(prompt_tokens, made), dropped_turns, finish=finish)
+        last = shaper.end("length" if len(whole) > sampling.max_tokens else "stop")
+        usage = Usage(prompt_tokens, made)
+        yield Delta(last.text, last.reasoning, usage, dropped_turns, last.finish, shaper.sent)
 
     def _answer(self, messages: Sequence[Message]) -> str:
         if callable(self.answers):

@@ -18,6 +18,7 @@ from pydantic import (
 
 from models.errors import RosterError
 from models.local import Checkpoint
+from models.openai_compatible import EndSign
 from models.scripted import Failure, ScriptedModel
 
 Seconds = Annotated[float, Field(ge=0)]
@@ -89,6 +90,10 @@ class OpenAISpecification(_Specification):
     model: Annotated[str, Field(min_length=1)]
     api_key_env: Annotated[str, Field(min_length=1)] | None = None
     headers: Mapping[str, str] = {}
+    finish: EndSign = "reason"
+    """`done_only` for an endpoint that gives no finish reason and ends whole answers with `[DONE]`."""
+    opens_reasoning: bool | None = None
+    """Whether its chat template opens a reasoning block, so that only the closing tag comes. Undeclared, answers are held back until it is clear."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """The team's own seal of the artifacts behind the endpoint: published, not checkable from here."""
 

@@ -1,32 +1,49 @@
 """Reads server-sent events from bytes as they come, whatever their pieces are."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 LONGEST = 1 << 20
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+ERROR = b"error"
 
 
 class TooLongError(Exception):
     """A line or an event longer than `LONGEST` bytes."""
 
 
-class EventReader:
-    """Gives the data of each event, `data:` lines joined; comments and other fields are left out.
+class Event(NamedTuple):
+    """What one event carries: its `data:` lines joined, and the name it was given."""
 
-    Lines end with LF, CRLF or CR (WHATWG HTML, 9.2.6); U+2028 and the like are text, since only bytes are looked at.
+    data: bytes
+    name: bytes = b""
+
+
+class EventReader:
+    """Gives each event; comments and unknown fields are left out. An `error:` line is an event named so, as llama.cpp writes it.
+
+    Lines end with LF, CRLF or CR, and one byte-order mark at the beginning is no part of them (WHATWG HTML, 9.2.6); U+2028 and the like are
+    text, since only bytes are looked at.
     """
 
     def __init__(self) -> None:
         self._rest = b""
         self._after_cr = False
         self._data: list[bytes] = []
+        self._name = b""
         self._size = 0
+        self._begun = False
+        self.marked = False
+        """Whether the stream began with a byte-order mark."""
 
-    def feed(self, piece: bytes) -> Iterator[bytes]:
+    def feed(self, piece: bytes) -> Iterator[Event]:
         """The events that are whole now.
 
         Raises:
             TooLongError: what came is no stream of events.
         """
+        if not self._begun:
+            piece = self._without_mark(piece)
         if self._after_cr and piece[:1] == b"\n":  # a CRLF came in two pieces
             piece = piece[1:]
         if piece:
@@ -38,22 +55,47 @@ class EventReader:
         self._rest = lines.pop()
         if len(self._rest) > LONGEST:
             raise TooLongError
-        data = self._data
         for line in lines:
             if not line:
-                if data:
-                    whole = data[0] if len(data) == 1 else b"\n".join(data)
-                    data.clear()
-                    self._size = 0
-                    yield whole
+                if self._data or self._name == ERROR:
+                    yield self._event()
+                self._name = b""  # an event without data is none, and its name goes with it
             elif line.startswith(b"data:"):
-                data.append(line[6:] if line[5:6] == b" " else line[5:])
-                self._size += len(line)
-                if self._size > LONGEST:
-                    raise TooLongError
+                self._take(line[6:] if line[5:6] == b" " else line[5:])
+            elif line.startswith(b"event:"):
+                self._name = line[6:].strip()
+            elif line.startswith(b"error:"):
+                self._name = ERROR
+                self._take(line[6:].strip())
 
-    def end(self) -> bytes:
+    def end(self) -> Event:
         """What stood at the end without its empty line: some servers forget it after the last event."""
-        for _ in self.feed(b"\n"):
-            pass
-        return b"\n".join(self._data)
+        if not self._begun:
+            self._begun, self._rest = True, self._rest.removeprefix(BYTE_ORDER_MARK)
+        if self._rest:
+            for _ in self.feed(b"\n"):
+                pass
+        return self._event()
+
+    def _event(self) -> Event:
+        data = self._data
+        event = Event(data[0] if len(data) == 1 else b"\n".join(data), self._name)
+        data.clear()
+        self._size = 0
+        return event
+
+    def _take(self, data: bytes) -> None:
+        self._data.append(data)
+        self._size += len(data) + 6
+        if self._size > LONGEST:
+            raise TooLongError
+
+    def _without_mark(self, piece: bytes) -> bytes:
+        """The beginning of the stream once it is known whether it is a byte-order mark; nothing until then."""
+        start, self._rest = self._rest + piece, b""
+        if len(start) < len(BYTE_ORDER_MARK) and BYTE_ORDER_MARK.startswith(start):
+            self._rest = start
+            return b""
+        self._begun = True
+        self.marked = start.startswith(BYTE_ORDER_MARK)
+        return start.removeprefix(BYTE_ORDER_MARK)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from models.base import Finish, Message, Sampling, Usage
 from models.errors import AnswerError
+from models.quirks import SENTENCES, Quirk
+from models.reasoning import TAG
 from models.roster import Roster
 
 
@@ -21,6 +23,18 @@ class Trial:
     total_s: float
     text: str
     usage: Usage | None
+    quirks: tuple[Quirk, ...] = ()
+    """What was unusual since the roster was opened."""
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Tags of reasoning that stand in the answer: a citizen would see them, and perhaps what was thought."""
+        return tuple(sorted(set(TAG.findall(self.text))))
+
+    @property
+    def failed(self) -> bool:
+        """Whether the entrant must not be drawn like this."""
+        return self.error is not None or bool(self.tags)
 
     @property
     def tokens_per_s(self) -> float | None:
@@ -48,17 +62,18 @@ async def ask(roster: Roster, entrant_id: str, question: Sequence[Message], samp
     try:
         async with aclosing(roster.stream(entrant_id, question, sampling)) as deltas:
             async for delta in deltas:
-                if first is None and (delta.text or delta.reasoning):
+                if first is None:
                     first = time.monotonic() - began
                 text.append(delta.text)
                 finish, usage = delta.finish, delta.usage or usage
     except AnswerError as failed:
         error = failed
-    return Trial(entrant_id, finish, error, first, time.monotonic() - began, "".join(text), usage)
+    quirks = tuple(sorted(roster.health()[entrant_id].quirks))
+    return Trial(entrant_id, finish, error, first, time.monotonic() - began, "".join(text), usage, quirks)
 
 
 def table(trials: Sequence[Trial]) -> str:
-    """One line for each entrant: first token, tokens per second, status, and the beginning of what it said or why it failed."""
+    """One line for each entrant: first token, tokens per second, status, and the beginning of what it said or why it failed; then its quirks by name."""
     lines = [f"{'entrant':<16}{'first token':>12}{'tokens/s':>10}{'tokens':>8}  {'status':<10}answer"]
     for trial in trials:
         first = "–" if trial.first_token_s is None else f"{trial.first_token_s * 1000:.0f} ms"
@@ -68,4 +83,6 @@ def table(trials: Sequence[Trial]) -> str:
         said = str(trial.error) if trial.error else " ".join(trial.text.split())
         shown = said if len(said) <= 60 else said[:59] + "…"
         lines.append(f"{trial.entrant_id:<16}{first:>12}{speed:>10}{tokens:>8}  {status:<10}{shown}")
+    for trial in trials:
+        lines += [f"warning: {trial.entrant_id}: {quirk}: {SENTENCES[quirk]}" for quirk in trial.quirks]
     return "\n".join(lines)

@@ -1,15 +1,14 @@
 """An endpoint that speaks the OpenAI protocol, badly on demand: a real process on a real socket, `python -m tests.model_endpoint`.
 
-The request's `model` says how it behaves (`BEHAVIOURS`, or a number of tokens a second, as in "rate-40"); `GET /seen` says what it has seen. It
-writes bytes itself, so that every boundary, comment and broken connection is exactly as meant.
+The request's `model` says how it behaves: `BEHAVIOURS`, a number of tokens a second, as in "rate-40", or a quirk (`tests.endpoint_quirks`), as in
+"quirk-bom"; "switch" is what `GET /set?quirk=NAME` has chosen last. A question of the roster's own gets a plain answer from a quirk. `GET /seen` says
+what it has seen.
 """
 
 import asyncio
 import contextlib
 import json
 import signal
-import socket
-import struct
 import subprocess
 import sys
 import urllib.request
@@ -17,87 +16,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs, quote, urlparse
 
-PIECES = ("안녕", "하세요? ", "저는 ", "답변\u2028입니다", ". 👍🏽", " 끝.")
-ANSWER = "".join(PIECES)
-SECRET = "narae-7b at /srv/models/narae"
-USAGE = {"prompt_tokens": 7, "completion_tokens": 6, "total_tokens": 13}
-KEY = "sesame"
-
-
-def chunk(content: str | None = None, *, finish: str | None = None, **delta: Any) -> bytes:
-    """One event with a chunk, named after the model as real servers do."""
-    if content is not None:
-        delta["content"] = content
-    body = {
-        "id": "chatcmpl-narae",
-        "object": "chat.completion.chunk",
-        "model": SECRET,
-        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
-    }
-    return b"data: " + json.dumps(body, ensure_ascii=False).encode() + b"\n\n"
-
-
-def usage(**more: Any) -> bytes:
-    """The last chunk of servers that count."""
-    body = {"object": "chat.completion.chunk", "choices": [], "usage": {**USAGE, **more}}
-    return b"data: " + json.dumps(body).encode() + b"\n\n"
-
-
-SPOKEN = b"".join(chunk(piece) for piece in PIECES)
-WHOLE = chunk("", role="assistant") + SPOKEN + chunk(finish="stop") + usage() + b"data: [DONE]\n\n"
-DONE = b"data: [DONE]\n\n"
-
-
-@dataclass
-class Talk:
-    """One request, and the ways to answer it."""
-
-    asked: dict[str, Any]
-    headers: dict[str, str]
-    nth: int
-    """Requests with the same model before this one."""
-    writer: asyncio.StreamWriter
-
-    def head(self, status: str = "200 OK", kind: str = "text/event-stream; charset=utf-8", *more: str) -> None:
-        """The response's head, its body in chunks."""
-        lines = [
-            f"HTTP/1.1 {status}",
-            f"content-type: {kind}",
-            "transfer-encoding: chunked",
-            "x-served-by: narae",
-            *more,
-        ]
-        self.writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
-
-    async def send(self, data: bytes) -> None:
-        """A piece of the body, in a TCP segment of its own as far as that can be had."""
-        self.writer.write(b"%x\r\n%b\r\n" % (len(data), data))
-        await self.writer.drain()
-
-    async def end(self) -> None:
-        """The body's proper end; the connection may be used again."""
-        self.writer.write(b"0\r\n\r\n")
-        await self.writer.drain()
-
-    async def events(self, *pieces: bytes) -> None:
-        """A whole good response of these pieces."""
-        self.head()
-        for piece in pieces:
-            await self.send(piece)
-        await self.end()
-
-    async def refuse(self, status: str, body: str, kind: str = "application/json", *more: str) -> None:
-        """An error with its body."""
-        self.head(status, kind, *more)
-        await self.send(body.encode())
-        await self.end()
-
-    def reset(self) -> None:
-        """A TCP reset instead of an end."""
-        linger = struct.pack("ii", 1, 0)
-        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.writer.transport.abort()
+from models.roster import PROBE
+from tests.endpoint_quirks import LIMITED, QUIRKS
+from tests.endpoint_wire import DONE, KEY, PIECES, SECRET, SPOKEN, USAGE, WHOLE, Talk, chunk, usage
 
 
 async def _bytewise(talk: Talk, data: bytes = WHOLE) -> None:
@@ -251,6 +174,7 @@ BEHAVIOURS: dict[str, Callable[[Talk], Awaitable[None]]] = {
     "later": _later,
     "much-later": _refuses("429 Too Many Requests", "{}", "application/json", "retry-after: 600"),
     "500-html": _refuses("500 Internal Server Error", HTML, "text/html"),
+    "401": _refuses("401 Unauthorized", '{"error":"no such key: narae"}'),
     "400": _refuses("400 Bad Request", '{"error":"no such model: narae"}'),
     "json-instead": _refuses("200 OK", '{"choices":[]}'),
     "html-instead": _refuses("200 OK", HTML, "text/html"),
@@ -266,6 +190,7 @@ class Server:
         self.seen: Counter[str] = Counter()
         self.open = self.talking = self.hung_up = 0
         self.last: dict[str, Any] = {}
+        self.chosen = "plain"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection with all its requests."""
@@ -285,6 +210,8 @@ class Server:
         headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         if first.startswith("GET "):
+            chosen = parse_qs(urlparse(first.split()[1]).query).get("quirk")
+            self.chosen = chosen[0] if chosen else self.chosen
             told = json.dumps(
                 {
                     **self.seen,
@@ -307,7 +234,7 @@ class Server:
         self.talking += 1
         # The next bytes of a client that waits for an answer are the end of the connection.
         gone = asyncio.ensure_future(reader.read(1))
-        behave = asyncio.ensure_future(_behave(model, talk))
+        behave = asyncio.ensure_future(_behave(f"quirk-{self.chosen}" if model == "switch" else model, talk))
         try:
             await asyncio.wait({gone, behave}, return_when=asyncio.FIRST_COMPLETED)
             if not behave.done():
@@ -325,6 +252,15 @@ class Server:
 async def _behave(model: str, talk: Talk) -> None:
     if model.startswith("rate-"):
         await _forever(talk, float(model.removeprefix("rate-")), talk.asked["max_tokens"])
+    elif model.startswith("quirk-"):
+        probed = talk.asked["messages"][-1]["content"] == PROBE[0].content
+        await (
+            talk.events(WHOLE)
+            if probed or model == "quirk-plain"
+            else QUIRKS[model.removeprefix("quirk-")].behave(talk)
+        )
+    elif model.startswith("limited-"):
+        await LIMITED[model.removeprefix("limited-")](talk)
     else:
         await BEHAVIOURS[model](talk)
 
@@ -349,6 +285,10 @@ class Endpoint:
     def base_url(self) -> str:
         """For the stage file."""
         return f"http://127.0.0.1:{self.port}/v1"
+
+    def choose(self, quirk: str) -> None:
+        """What the model "switch" does from now on."""
+        urllib.request.urlopen(f"http://127.0.0.1:{self.port}/set?quirk={quote(quirk)}", timeout=5).close()
 
     def seen(self) -> dict[str, Any]:
         """Requests by model, open connections, answers being given, answers that were cut by the client, and the last request."""

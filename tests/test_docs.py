@@ -3,7 +3,7 @@
 import ast
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer.main
@@ -12,6 +12,9 @@ import app as application
 from arena.cli import app as command_line
 from arena.domain import errors
 from arena.settings import ROOT, Settings
+from models import finishes
+from models.errors import AnswerErrorKind
+from models.quirks import SENTENCES
 
 DOCS = {
     p.relative_to(ROOT).as_posix(): p.read_text("utf-8") for p in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -107,3 +110,21 @@ def test_the_file_tree_of_the_readme_is_the_tree() -> None:
         above[depth + 1] = path
     assert sorted(path for path in listed if not (ROOT / path).exists()) == []
     assert {f"arena/{p.parent.name}/" for p in (ROOT / "arena").glob("*/__init__.py")} <= listed
+
+
+def test_the_page_of_models_knows_every_end_of_an_answer() -> None:
+    """docs/models.md names each finish reason beside what it does, each kind of failure, and each quirk with its sentence."""
+    page = DOCS["docs/models.md"]
+    for words, end in (
+        (finishes.COMPLETE, "complete"),
+        (finishes.TRUNCATED, "truncated"),
+        (finishes.FILTERED, "failed, `filtered`"),
+        (finishes.ABORTED, "failed, `aborted`"),
+    ):
+        assert f"| {', '.join(f'`{word}`' for word in words)} | {end} |" in page
+    table = page.partition("| kind of failure |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`([a-z_]+)`", table)) == set(get_args(AnswerErrorKind))
+    assert (
+        dict(re.findall(r"^\| `([a-z_]+)` \| (.*) \|$", page.partition("### Quirks")[2].partition("\n## ")[0], re.M))
+        == SENTENCES
+    )

@@ -14,7 +14,8 @@ import pytest_asyncio
 from models.base import Delta, Message, Sampling, Usage
 from models.errors import AnswerError
 from models.openai_compatible import OpenAIModel, open_session
-from tests.model_endpoint import ANSWER, KEY, PIECES, Endpoint, endpoint
+from tests.endpoint_wire import ANSWER, KEY, PIECES
+from tests.model_endpoint import Endpoint, endpoint
 
 ASKED = (Message("system", "짧게."), Message("user", "안녕?"))
 LONG = (*ASKED, *(m for n in range(4) for m in (Message("assistant", f"답 {n}"), Message("user", f"질문 {n}"))))
@@ -64,7 +65,6 @@ USED = Usage(7, 6)
         ("drip", "stop", None),
         ("no-done", "stop", None),
         ("no-blank-line", "stop", None),
-        ("no-finish", "stop", None),
         ("length", "length", USED),
         ("usage-with-finish", "stop", USED),
         ("old", "stop", None),
@@ -88,7 +88,8 @@ async def test_the_same_answer_however_it_comes(
         ("huge-line", "protocol"),
         ("cut", "upstream"),
         ("half", "upstream"),
-        ("400", "refused"),
+        ("400", "rejected"),
+        ("401", "refused"),
         ("json-instead", "protocol"),
         ("html-instead", "protocol"),
         ("redirect", "protocol"),

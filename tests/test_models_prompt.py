@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
-from models.answer import OPEN
 from models.base import Message
 from models.local_prompt import PromptError, Prompts
 from tests.tiny_models import SPECIAL, TEMPLATE, tokenizer
@@ -71,7 +70,7 @@ def test_a_conversation_is_fitted_by_tokens(prompts: Prompts) -> None:
 
 def test_a_template_may_open_the_reasoning(fast: Any) -> None:
     """Then the first words are thoughts."""
-    opening = TEMPLATE.replace("<|assistant|>{% endif %}", "<|assistant|>" + OPEN + "\n{% endif %}")
+    opening = TEMPLATE.replace("<|assistant|>{% endif %}", "<|assistant|>" + "<think>" + "\n{% endif %}")
     assert Prompts(tokenizer(), opening).encode([Message("user", "안녕")], 512, 16)[3] is True
     assert Prompts(fast, None).encode([Message("user", "안녕")], 512, 16)[3] is False
 

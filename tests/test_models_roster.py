@@ -15,7 +15,8 @@ from models.errors import AnswerError, AnswerErrorKind, RosterError
 from models.health import Change
 from models.roster import Roster
 from models.scripted import ScriptedModel
-from tests.model_endpoint import ANSWER, Endpoint, endpoint
+from tests.endpoint_wire import ANSWER
+from tests.model_endpoint import Endpoint, endpoint
 
 ASKED = (Message("user", "안녕?"),)
 START = datetime(2026, 12, 1, tzinfo=UTC)
@@ -281,7 +282,7 @@ def there() -> Any:
 
 
 def remote(there: Endpoint, model: str) -> dict[str, object]:
-    return {"backend": "openai", "base_url": there.base_url, "model": model}
+    return {"backend": "openai", "base_url": there.base_url, "model": model, "opens_reasoning": False}
 
 
 async def test_an_endpoint_that_does_not_answer_starts_outside(
@@ -295,7 +296,7 @@ async def test_an_endpoint_that_does_not_answer_starts_outside(
         assert roster.available() == {"plain"}
         assert {c.entrant_id: c.reason for c in changes} == {
             "silent": "no answer at the start",
-            "400": "no answer at the start: refused",
+            "400": "no answer at the start: rejected",
             "html-instead": "no answer at the start: protocol",
         }
         text = "".join([d.text async for d in roster.stream("plain", ASKED, Sampling())])

@@ -38,7 +38,7 @@ async def test_transformers_serve_is_an_endpoint_like_any_other(served: str) -> 
     """Out of the draw while it loads, in it once it answers; whole answers with their usage; a reader who leaves frees it for the next."""
     ready = asyncio.Event()
     keys = {
-        "served": {"backend": "openai", "base_url": served, "model": MODEL},
+        "served": {"backend": "openai", "base_url": served, "model": MODEL, "opens_reasoning": False},
         "script": {"backend": "scripted", "answers": ["하나"]},
     }
     began = time.monotonic()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.sse import LONGEST, EventReader, TooLongError
+from models.sse import ERROR, LONGEST, Event, EventReader, TooLongError
 
 STREAM = (
     ': hello\r\n\r\ndata: {"a":"가\u2028나"}\n\nevent: x\nid: 1\ndata: one\ndata:two\r\rretry: 3\ndata:  padded\n\ndata\n\ndata: 👍🏽\r\n\r\n'
@@ -16,7 +16,7 @@ EVENTS = ['{"a":"가\u2028나"}'.encode(), b"one\ntwo", b" padded", "👍🏽".e
 
 def read(*pieces: bytes) -> list[bytes]:
     reader = EventReader()
-    return [event for piece in pieces for event in reader.feed(piece)]
+    return [event.data for piece in pieces for event in reader.feed(piece)]
 
 
 def test_every_cut_in_two_gives_the_same_events() -> None:
@@ -36,8 +36,34 @@ def test_any_pieces_give_the_same_events(cuts: list[int]) -> None:
 def test_a_last_event_without_its_empty_line_is_not_lost() -> None:
     """Some servers close right after the last line."""
     reader = EventReader()
-    assert list(reader.feed(b"data: a\n\ndata: b")) == [b"a"]
-    assert reader.end() == b"b"
+    assert [event.data for event in reader.feed(b"data: a\n\ndata: b")] == [b"a"]
+    assert reader.end().data == b"b"
+    reader = EventReader()
+    assert list(reader.feed(b"data: a\n")) == []
+    assert reader.end().data == b"a"
+
+
+@pytest.mark.parametrize("at", range(8))
+def test_a_byte_order_mark_is_no_part_of_the_stream(at: int) -> None:
+    """Whole or cut in pieces, it is dropped at the beginning, and only there."""
+    stream = b"\xef\xbb\xbfdata: a\n\ndata: \xef\xbb\xbf\n\n"
+    assert read(stream[:at], stream[at:]) == [b"a", b"\xef\xbb\xbf"]
+    assert read(*(stream[n : n + 1] for n in range(len(stream)))) == [b"a", b"\xef\xbb\xbf"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "event"),
+    [
+        (b'event: error\ndata: {"m":1}\n\n', Event(b'{"m":1}', ERROR)),
+        (b'error: {"m":1}\n\n', Event(b'{"m":1}', ERROR)),
+        (b"event: error\n\n", Event(b"", ERROR)),
+        (b"event: ping\ndata: {}\n\n", Event(b"{}", b"ping")),
+        (b"event: ping\n\ndata: x\n\n", Event(b"x")),
+    ],
+)
+def test_errors_have_their_name(lines: bytes, event: Event) -> None:
+    """An event named `error`, an `error:` line and an error without a word are errors; the name of an event without data goes with it."""
+    assert list(EventReader().feed(lines)) == [event]
 
 
 @pytest.mark.parametrize("piece", [b"data: " + b"x" * LONGEST, b"data: x\n" * (LONGEST // 2)])

@@ -20,7 +20,7 @@ from arena.battles.turn import Entrants, Question, RunningTurn, sampling_of
 from arena.battles.views import BlindBattle, Reveal, blind, reveal_of
 from arena.domain import privacy
 from arena.domain import vote as votes
-from arena.domain.battle import SIDES, Answer, Battle, Side, new_battle_id
+from arena.domain.battle import SIDES, Answer, Battle, Side, new_battle_id, void_reason
 from arena.domain.citizen import Citizen
 from arena.domain.errors import ArenaError, Forbidden, NotFound, Unavailable, Unusable
 from arena.domain.stage import Stage, StageStatus
@@ -299,7 +299,7 @@ class Arena:
 
     async def _keep(self, battle: Battle, answers: Sequence[Answer]) -> Mapping[str, Any]:
         """Stores the answers, patiently: two answers are worth a few tries."""
-        failed = [answer for answer in answers if answer.status == "failed"]
+        void = void_reason(answers)
         answers = await self.recorded(self._marked, battle, answers)
         pauses = iter((0.2, 1.0, 3.0))
         while True:
@@ -310,7 +310,7 @@ class Arena:
                     len(battle.turns),
                     answers,
                     owner=self._owner,
-                    void_reason="answer_failed" if failed else None,
+                    void_reason=void,
                     now=self._clock(),
                 )
             except Unavailable:
@@ -319,7 +319,7 @@ class Arena:
                     raise
                 await asyncio.sleep(pause)
             else:
-                return {"votable": kept.votable, "void": bool(failed)}
+                return {"votable": kept.votable, "void": void is not None}
 
     def _admitted(self, prompt: str) -> tuple[str, tuple[str, ...]]:
         """The prompt as it may be stored and sent, and its marks; from here on nobody has the other one."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from arena.domain.battle import ASKS_IDENTITY, MENTION
 from arena.domain.stage import Entrant
+from models.text import plain
 
 # Assistants that models trained on their output tend to take themselves for. Case matters: a llama is not a Llama.
 OUTSIDERS = {
@@ -110,7 +111,7 @@ def _squeezed(text: str) -> str:
 
 def _spellings(entrant: Entrant) -> list[str]:
     """Team and aliases, and each without "팀" or "Team", as long as something distinct is left."""
-    names = {entrant.team.ko, entrant.team.en, *entrant.aliases}
+    names = {plain(name) for name in (entrant.team.ko, entrant.team.en, *entrant.aliases)}
     names |= {re.sub(r"\s*팀$|^팀\s*|^Team\s+|\s+Team$", "", name, flags=re.IGNORECASE) for name in names}
     return sorted((name.strip() for name in names if len(name.strip()) >= 2), key=lambda n: (-len(n), n))
 

@@ -2,17 +2,8 @@
 
 import unicodedata
 
-import regex
-
 from arena.domain.errors import TooLarge, Unusable
-
-# Cc without tab and newline, and Cs: PostgreSQL refuses NUL, UTF-8 refuses surrogates, and no reader misses the rest.
-_UNPRINTABLE = regex.compile(r"[\p{Cs}[\p{Cc}--[\t\n]]]", regex.V1)
-
-
-def printable(text: str) -> str:
-    """Drops what no reader sees and no database takes; line ends become newlines."""
-    return _UNPRINTABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+from models.text import printable, visible
 
 
 def clean_prompt(text: str, limit: int) -> str:
@@ -28,7 +19,7 @@ def clean_prompt(text: str, limit: int) -> str:
     prompt = unicodedata.normalize("NFC", printable(text)).strip()
     if len(prompt) > limit:
         raise _too_long(len(prompt), limit)
-    if not prompt:
+    if not visible(prompt):
         raise Unusable("empty_prompt", "질문을 입력해 주세요.", "Please type a question.")
     return prompt
 

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 from arena.battles.pacing import Pacer
 from arena.battles.render import BlockRenderer, render
-from arena.battles.text import printable
 from arena.domain import stage
 from arena.domain.battle import SIDES, Answer, AnswerStatus, Side
 from models.base import Delta, Message, Sampling
 from models.errors import AnswerError
+from models.text import storable, visible
 
 TICK_S = 0.1
 """At most ten updates a second."""
@@ -64,23 +64,24 @@ class _Writing:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     dropped_turns: int = 0
+    sent: str | None = None
 
     def elapsed_ms(self) -> int:
         return round((time.monotonic() - self.started) * 1000)
 
     def take(self, delta: Delta) -> str:
-        if self.first_token_ms is None and (delta.text or delta.reasoning):
+        if self.first_token_ms is None:
             self.first_token_ms = self.elapsed_ms()
-        text = printable(delta.text)
-        self.text.append(text)
-        self.reasoning.append(printable(delta.reasoning))
+        self.text.append(delta.text)
+        self.reasoning.append(delta.reasoning)
         self.dropped_turns = max(self.dropped_turns, delta.dropped_turns)
         if delta.usage is not None:
             self.prompt_tokens = delta.usage.prompt_tokens
             self.completion_tokens = delta.usage.completion_tokens
         if delta.finish == "length":
             self.status = "truncated"
-        return text
+        self.sent = delta.sent
+        return delta.text
 
     def fail(self, kind: str, detail: str) -> None:
         self.status, self.error_kind, self.error_detail = "failed", kind, detail[:2000]
@@ -99,6 +100,7 @@ class _Writing:
             prompt_tokens=self.prompt_tokens,
             completion_tokens=self.completion_tokens,
             dropped_turns=self.dropped_turns,
+            sent=None if self.sent is None or self.status in ("stopped", "failed") else storable(self.sent),
         )
 
 
@@ -204,7 +206,7 @@ class RunningTurn:
                 async for delta in deltas:
                     if text := writing.take(delta):
                         self._pacer.feed(side, text)
-            if not "".join(writing.text).strip():  # nothing that may be shown was left of it
+            if not visible("".join(writing.text)):
                 writing.fail("empty", "the answer has no visible character")
         except AnswerError as error:
             writing.fail(error.kind, error.detail)

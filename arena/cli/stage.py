@@ -31,7 +31,7 @@ def check_stage(
     question: Annotated[str, typer.Option(help="what every entrant is asked")] = "안녕하세요?",
     ask: Annotated[bool, typer.Option(help="load every entrant and ask it; without, only the file is read")] = True,
 ) -> None:
-    """Read a stage file, say what it declares, load every entrant and ask each one question; exit code 1 if one does not answer."""
+    """Read a stage file, say what it declares, load every entrant and ask each one question; exit code 1 if one does not answer, or shows a tag of its reasoning."""
     from arena.results import lifecycle
 
     with refusals():
@@ -47,8 +47,16 @@ def check_stage(
     from models.trial import table
 
     typer.echo(f"\n{table(trials)}")
-    if failed := [trial.entrant_id for trial in trials if trial.error]:
-        typer.echo(f"error: {file}: no answer from {', '.join(failed)}", err=True)
+    for trial in trials:
+        if trial.error:
+            typer.echo(f"error: {file}: no answer from {trial.entrant_id}", err=True)
+        elif trial.tags:
+            typer.echo(
+                f"error: {file}: {', '.join(trial.tags)} stands in the answer of {trial.entrant_id}: a citizen would read what it thinks. "
+                "Declare opens_reasoning, or let the endpoint part reasoning from the answer.",
+                err=True,
+            )
+    if any(trial.failed for trial in trials):
         raise typer.Exit(1)
 
 

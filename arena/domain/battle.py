@@ -1,6 +1,7 @@
 """A battle: one conversation with two hidden entrants, and its one way from open to revealed."""
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +12,9 @@ SIDES: tuple[Side, Side] = ("a", "b")
 AnswerStatus = Literal["complete", "truncated", "stopped", "failed"]
 ASKS_IDENTITY = "asks_identity"
 MENTION = "mention:"
+VoidReason = Literal["answer_failed", "answer_filtered", "too_long"]
+TOO_LONG = "too_long"
+"""A question that did not fit a model's context, even alone: nobody's failure, so it is published as none."""
 
 
 class BattleState(StrEnum):
@@ -55,8 +59,20 @@ class Answer:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     dropped_turns: int = 0
+    sent: str | None = None
+    """The text as the model sent it, where that is not the plain form that is shown, judged and bounded."""
     marks: tuple[str, ...] = ()
     """What the answer gives away of who wrote it: `self:…`, `rival:…`, `outsider:…`, or only `mention:…`."""
+
+
+def void_reason(answers: Iterable[Answer]) -> VoidReason | None:
+    """Why a battle with these answers must not be judged: the gravest reason there is; none when both were given."""
+    kinds = {answer.error_kind for answer in answers if answer.status == "failed"}
+    if not kinds:
+        return None
+    if kinds - {"filtered", TOO_LONG}:
+        return "answer_failed"
+    return "answer_filtered" if "filtered" in kinds else "too_long"
 
 
 @dataclass(frozen=True, slots=True)

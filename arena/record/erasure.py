@@ -59,7 +59,9 @@ def _erase(connection: Connection, which: ColumnElement[bool], now: datetime) ->
     chosen = select(battles.c.id).where(which)
     connection.execute(update(turns).where(turns.c.battle_id.in_(chosen)).values(prompt=""))
     connection.execute(
-        update(answers).where(answers.c.battle_id.in_(chosen)).values(text="", reasoning="", error_detail=None)
+        update(answers)
+        .where(answers.c.battle_id.in_(chosen))
+        .values(text="", sent=None, reasoning="", error_detail=None)
     )
     connection.execute(update(votes).where(votes.c.battle_id.in_(chosen)).values(comment=""))
     return connection.execute(update(battles).where(which).values(erased_at=now)).rowcount

@@ -154,6 +154,7 @@ answers = Table(
     Column("side", String(1), primary_key=True),
     Column("status", String(16), nullable=False),
     Column("text", Text, nullable=False),
+    Column("sent", Text),
     Column("reasoning", Text, nullable=False),
     Column("error_kind", String(32)),
     Column("error_detail", Text),

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from arena.domain.battle import BattleState, Draw
+from arena.domain.battle import TOO_LONG, BattleState, Draw
 from arena.domain.errors import ArenaError
 from arena.domain.vote import RECORD_SCHEMA, canonical_plain
 from arena.record.battles import DrawnBattle
@@ -91,8 +91,8 @@ DRAW_COLUMNS = {
     "model_b": "the entrant drawn for side b",
     "available": "the entrants that could be drawn at that moment, joined by commas",
     "probability": "of this ordered pair among all that could be drawn",
-    "outcome": "voted; void (an answer failed, so nobody was asked to judge); unvoted (the citizen left)",
-    "void_reason": "why a void battle is void",
+    "outcome": "voted; void (an answer failed, so nobody was asked to judge); unvoted (the citizen left, or a question did not fit a model's context)",
+    "void_reason": "why a void battle is void: answer_failed, or answer_filtered where only the entrant's own filter cut it",
 }
 
 
@@ -189,7 +189,8 @@ def _draws(drawn: Iterable[DrawnBattle], voted: set[str], frozen_at: Any) -> Ite
     for battle in drawn:
         outcome = "voted" if battle.battle_id in voted else "unvoted"
         in_time = frozen_at is None or battle.touched_at <= frozen_at
-        if outcome == "unvoted" and battle.state is BattleState.VOID and in_time:
+        failed = battle.state is BattleState.VOID and battle.void_reason != TOO_LONG
+        if outcome == "unvoted" and failed and in_time:
             outcome = "void"
         yield {
             "draw": battle.draw.number,

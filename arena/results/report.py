@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from arena.domain.battle import TOO_LONG
 from arena.domain.errors import Conflict
 from arena.domain.stage import Stage
 from arena.record.activity import Activity
@@ -40,7 +41,10 @@ def report(store: Store, keys: Keys, stage_id: str, now: datetime) -> dict[str, 
     told = export.make(store, keys, stage_id, now).document
     names = {entrant.id: entrant.team.model_dump() for entrant in (*stage.entrants, *stage.controls)}
     activity = Activity(store.database)
-    failures = activity.failures(stage_id, _BEGINNING)
+    failures = {
+        (who, kind): n for (who, kind), n in activity.failures(stage_id, _BEGINNING).items() if kind != TOO_LONG
+    }
+    voids = {reason: n for reason, n in activity.voids(stage_id, _BEGINNING).items() if reason != TOO_LONG}
     spells = _until(store.outages.of_stage(stage_id), record.frozen_at)
     return {
         "d": told,
@@ -51,7 +55,7 @@ def report(store: Store, keys: Keys, stage_id: str, now: datetime) -> dict[str, 
         "serving": _serving(stage, told, failures, minutes(spells)),
         "spells": spells[:MOST_SPELLS],
         "more_spells": max(0, len(spells) - MOST_SPELLS),
-        "voids": activity.voids(stage_id, _BEGINNING),
+        "voids": voids,
         "variants": _variants(told),
         "viewers": access.viewers(store, stage_id),
         "early_exports": sum(event.at < record.frozen_at for event in store.events.of_stage(stage_id, export.MADE)),

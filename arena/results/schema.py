@@ -303,7 +303,7 @@ class ExposureCell(Part):
     expected: Annotated[float, Field(ge=0)] = says("what the rule lets one expect")
     voted: Count = says("of these, judged")
     void: Count = says("of these, void: an answer failed, nobody was asked to judge")
-    unvoted: Count = says("of these, left by the citizen")
+    unvoted: Count = says("of these, left by the citizen, or a question did not fit a model's context")
 
 
 class ExposureShare(Part):

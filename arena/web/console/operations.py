@@ -25,7 +25,11 @@ STATES: Final = {
     "half_open": ("다시 확인 중", "Being asked again"),
     "open": ("추첨에서 빠짐", "Out of the draw"),
 }
-VOIDS: Final = {"answer_failed": ("답변 실패", "an answer failed")}
+VOIDS: Final = {
+    "answer_failed": ("답변 실패", "an answer failed"),
+    "answer_filtered": ("팀의 필터가 답변을 막음", "a team's filter cut an answer"),
+    "too_long": ("질문이 모델에 너무 긺", "a question was too long for a model"),
+}
 EVENTS: Final = {
     "stage.opened": ("단계 시작", "Stage opened"),
     "stage.frozen": ("단계 마감", "Stage frozen"),

@@ -1,0 +1,164 @@
+"""Reads one event of a chat-completions stream: its words, its finish reason, its usage, or the error that it is."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from models.base import Usage
+from models.complaints import DETAIL, Complaint, complaint, is_complaint
+from models.errors import AnswerError
+from models.quirks import OnQuirk
+from models.sse import ERROR, Event
+
+KEEP_ALIVE = frozenset({b"ping", b"keepalive", b"keep-alive", b"heartbeat"})
+_TEXT_PARTS = frozenset({"text", "text_delta", "output_text", "refusal"})
+_REASONING_PARTS = frozenset(
+    {"thinking", "thinking_delta", "reasoning", "reasoning.text", "reasoning_text", "reasoning_content"}
+)
+
+
+class Chunk(NamedTuple):
+    """What one event says."""
+
+    text: str = ""
+    reasoning: str = ""
+    reason: object = None
+    """The finish reason as it stands there."""
+    usage: Usage | None = None
+
+
+class ComplaintError(Exception):
+    """The event is an error."""
+
+    def __init__(self, said: Complaint) -> None:
+        super().__init__(said.detail)
+        self.complaint = said
+
+
+class ChunkReader:
+    """Reads the events of one answer, in their order."""
+
+    def __init__(self, on_quirk: OnQuirk) -> None:
+        self._on_quirk = on_quirk
+        self._text, self._reasoning = _Halves(), _Halves()
+        self._odd = False
+
+    def read(self, event: Event) -> Chunk | None:
+        """What the event says; nothing where it only keeps the connection alive.
+
+        Raises:
+            AnswerError: protocol: nothing that is not understood is taken for silence.
+            ComplaintError: the endpoint has failed.
+        """
+        if event.name == ERROR:
+            raise ComplaintError(complaint(event.data))
+        if not event.data.strip():
+            return None
+        if (event.name and event.name in KEEP_ALIVE) or event.data in KEEP_ALIVE:
+            self._on_quirk("keep_alive_events")
+            return None
+        chunk = self._parsed(event.data)
+        if is_complaint(chunk):
+            raise ComplaintError(complaint(event.data))
+        choices, usage = chunk.get("choices"), chunk.get("usage")
+        if choices is None and usage is None:
+            if chunk and str(chunk.get("type")).encode() not in KEEP_ALIVE:
+                raise AnswerError("protocol", f"an event of another kind: {_shown(event.data)}")
+            self._on_quirk("keep_alive_events")
+            return None
+        try:
+            text, reasoning, reason = self._said(choices or [])
+        except (TypeError, AttributeError, KeyError, RecursionError) as error:
+            raise AnswerError("protocol", f"a chunk of another shape: {error}: {_shown(event.data)}") from None
+        if self._odd:
+            text, reasoning = self._text.joined(text), self._reasoning.joined(reasoning)
+        return Chunk(text, reasoning, reason, _usage(usage) if usage else None)
+
+    def _parsed(self, data: bytes) -> dict[str, Any]:
+        try:
+            chunk = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            try:
+                chunk = json.loads(data)  # takes half a surrogate pair, and the NaN of somebody's log-probabilities
+            except (ValueError, RecursionError):
+                raise AnswerError("protocol", f"not JSON: {_shown(data)}") from None
+            self._odd = True
+            if b"\\ud" in data.lower():
+                self._on_quirk("split_surrogates")
+        if not isinstance(chunk, dict):
+            raise AnswerError("protocol", f"not a chunk: {_shown(data)}")
+        return chunk
+
+    def _said(self, choices: list[dict[str, Any]]) -> tuple[str, str, object]:
+        text, reasoning, reason = "", "", None
+        for choice in choices:
+            if choice.get("index"):
+                raise TypeError("a second choice, though one was asked for")
+            delta = choice.get("delta")
+            if (error := choice.get("error")) or (delta and (error := delta.get("error"))):
+                raise ComplaintError(complaint({"error": error}))
+            reason = choice.get("finish_reason", reason)
+            if not delta:
+                if choice.get("message") or choice.get("text"):
+                    raise TypeError("a choice without a delta")
+                continue
+            said, thought = self._words(delta.get("content"))
+            own = delta.get("reasoning_content") or delta.get("reasoning") or delta.get("thinking")
+            text += said + (delta.get("refusal") or "")
+            reasoning += thought + "".join(self._words(own))
+        return text, reasoning, reason
+
+    def _words(self, content: Any) -> tuple[str, str]:
+        """Text and reasoning of a content: a string, or typed parts."""
+        if isinstance(content, str):
+            return content, ""
+        if not content:
+            return "", ""
+        self._on_quirk("content_parts")
+        text, reasoning = "", ""
+        for part in [content] if isinstance(content, Mapping) else content:
+            kind = part.get("type", "text")
+            words = "".join(
+                self._words(
+                    next(
+                        (part[key] for key in ("text", "thinking", "reasoning", "refusal", "content") if key in part),
+                        None,
+                    )
+                )
+            )
+            if kind in _TEXT_PARTS:
+                text += words
+            elif kind in _REASONING_PARTS:
+                reasoning += words
+            else:
+                raise TypeError(f"a part of the kind {str(kind)[:40]!r}")
+        return text, reasoning
+
+
+class _Halves:
+    """Joins the halves of characters outside the BMP that a server has escaped into two chunks; half a one alone is none."""
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def joined(self, text: str) -> str:
+        """The text with its halves joined; one at its end waits for the next text."""
+        if not text:
+            return ""
+        text, self._half = self._half + text, ""
+        if "\ud800" <= text[-1] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
+
+
+def _usage(given: Any) -> Usage | None:
+    try:
+        return Usage(int(given["prompt_tokens"]), int(given["completion_tokens"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _shown(data: bytes) -> str:
+    return data[:DETAIL].decode("utf-8", "replace")
