@@ -64,9 +64,17 @@ class Shaper:
         Raises:
             AnswerError: leaked.
         """
-        if self._split.flowing and not reasoning and not self._stop and "<" not in raw and "\n" not in raw:
-            self._split.flow(raw)
-            return self._bounded(raw, "", last=False)
+        if self._split.flowing and not (
+            reasoning or self._stop or "<" in raw or "\n" in raw or len(raw) > self._raw_room
+        ):
+            self._split.flow(raw)  # nearly always: nothing here can be a tag, or end the answer
+            text = self._plain.feed(raw)
+            self._raw_room -= len(raw)
+            self._sent.append(raw)
+            if len(text) >= self._room:
+                return Piece(_whole(text, self._room), "", "length")
+            self._room -= len(text)
+            return Piece(text)
         text, more = self._split.own_channel() if reasoning else ("", "")
         said, thought = self._split.split(raw)
         if self._split.undecided and len(self._split.held) > self._reasoning_room:

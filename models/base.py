@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 Role = Literal["system", "user", "assistant"]
 Finish = Literal["stop", "length"]
@@ -48,8 +48,7 @@ class Usage:
     completion_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(NamedTuple):
     """A piece of a streaming answer: whole characters only, never half of one.
 
     `finish` and `sent` stand on the last delta and only there; `usage` and `dropped_turns` may stand on any, and the last one counts.

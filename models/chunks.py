@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
 from models.base import Usage
-from models.complaints import DETAIL, Complaint, complaint, is_complaint
+from models.complaints import CAN_COMPLAIN, DETAIL, Complaint, complaint, is_complaint
 from models.errors import AnswerError
 from models.quirks import OnQuirk
 from models.sse import ERROR, Event
@@ -19,14 +19,8 @@ _REASONING_PARTS = frozenset(
 )
 
 
-class Chunk(NamedTuple):
-    """What one event says."""
-
-    text: str = ""
-    reasoning: str = ""
-    reason: object = None
-    """The finish reason as it stands there."""
-    usage: Usage | None = None
+Chunk = tuple[str, str, object, Usage | None]
+"""What one event says: text, reasoning, the finish reason as it stands there, and usage."""
 
 
 class ComplaintError(Exception):
@@ -44,6 +38,7 @@ class ChunkReader:
         self._on_quirk = on_quirk
         self._text, self._reasoning = _Halves(), _Halves()
         self._odd = False
+        self._usual: tuple[str, ...] = ()
 
     def read(self, event: Event) -> Chunk | None:
         """What the event says; nothing where it only keeps the connection alive.
@@ -52,29 +47,34 @@ class ChunkReader:
             AnswerError: protocol: nothing that is not understood is taken for silence.
             ComplaintError: the endpoint has failed.
         """
-        if event.name == ERROR:
-            raise ComplaintError(complaint(event.data))
-        if not event.data.strip():
-            return None
-        if (event.name and event.name in KEEP_ALIVE) or event.data in KEEP_ALIVE:
-            self._on_quirk("keep_alive_events")
-            return None
-        chunk = self._parsed(event.data)
-        if is_complaint(chunk):
-            raise ComplaintError(complaint(event.data))
+        data, name = event
+        if name or data[:1] != b"{":
+            if name == ERROR:
+                raise ComplaintError(complaint(data))
+            if not data.strip():
+                return None
+            if name in KEEP_ALIVE or data.strip() in KEEP_ALIVE:
+                self._on_quirk("keep_alive_events")
+                return None
+        chunk = self._parsed(data)
+        if (keys := tuple(chunk)) != self._usual or chunk.get("object") == "error":
+            if is_complaint(chunk):
+                raise ComplaintError(complaint(data))
+            if not CAN_COMPLAIN.intersection(keys):  # the next chunk with the same keys need not be looked at
+                self._usual = keys
         choices, usage = chunk.get("choices"), chunk.get("usage")
         if choices is None and usage is None:
             if chunk and str(chunk.get("type")).encode() not in KEEP_ALIVE:
-                raise AnswerError("protocol", f"an event of another kind: {_shown(event.data)}")
+                raise AnswerError("protocol", f"an event of another kind: {_shown(data)}")
             self._on_quirk("keep_alive_events")
             return None
         try:
             text, reasoning, reason = self._said(choices or [])
         except (TypeError, AttributeError, KeyError, RecursionError) as error:
-            raise AnswerError("protocol", f"a chunk of another shape: {error}: {_shown(event.data)}") from None
+            raise AnswerError("protocol", f"a chunk of another shape: {error}: {_shown(data)}") from None
         if self._odd:
             text, reasoning = self._text.joined(text), self._reasoning.joined(reasoning)
-        return Chunk(text, reasoning, reason, _usage(usage) if usage else None)
+        return text, reasoning, reason, _usage(usage) if usage else None
 
     def _parsed(self, data: bytes) -> dict[str, Any]:
         try:
@@ -104,7 +104,11 @@ class ChunkReader:
                 if choice.get("message") or choice.get("text"):
                     raise TypeError("a choice without a delta")
                 continue
-            said, thought = self._words(delta.get("content"))
+            content = delta.get("content")
+            if len(delta) == 1 and type(content) is str:  # nearly always
+                text += content
+                continue
+            said, thought = self._words(content)
             own = delta.get("reasoning_content") or delta.get("reasoning") or delta.get("thinking")
             text += said + (delta.get("refusal") or "")
             reasoning += thought + "".join(self._words(own))

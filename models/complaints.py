@@ -9,6 +9,8 @@ import orjson
 DETAIL = 500
 PROMPT_STATUSES = frozenset({400, 413, 422})
 """About what was asked, not about who asks or how things are there."""
+CAN_COMPLAIN = frozenset(("error", "errors", "error_code", "code", "type", "detail", "message", "msg"))
+"""The keys of an event that `is_complaint` looks at; and `object`."""
 _NESTED = ("error", "errors", "detail", "innererror", "inner_error", "data", "body")
 _CODES = ("code", "type", "status", "status_code", "error_code", "error_type", "reason")
 _OVERFLOW_CODES = re.compile(

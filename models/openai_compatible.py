@@ -211,21 +211,22 @@ class OpenAIModel:
             text, reasoning = "", ""
             try:
                 for event in events.feed(piece) if piece else (events.end(),):
-                    if event.data.strip() == b"[DONE]":
+                    if event[0][:1] != b"{" and event[0].strip() == b"[DONE]":
                         done = True
                         continue
                     if (chunk := chunks.read(event)) is None:
                         continue
-                    usage = chunk.usage or usage
-                    if chunk.text or chunk.reasoning:
+                    said, thought, reason, counted = chunk
+                    usage = counted or usage
+                    if said or thought:
                         if done:
                             raise AnswerError("protocol", "words after [DONE]")
                         if finish is not None:  # whatever ended there, it was not the answer
                             finish = None
                             self.on_quirk("text_after_finish")
-                        text, reasoning = text + chunk.text, reasoning + chunk.reasoning
-                    if chunk.reason is not None:
-                        finish = self._ending(chunk.reason) or finish
+                        text, reasoning = text + said, reasoning + thought
+                    if reason is not None:
+                        finish = self._ending(reason) or finish
             except TooLongError:
                 raise AnswerError("protocol", "an event is longer than 1 MiB") from None
             except ComplaintError as error:

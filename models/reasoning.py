@@ -34,6 +34,8 @@ class ReasoningSplitter:
         """A block ended that only the prompt can have opened."""
         self._thinking = bool(opened)
         self._closable = False  # a tag of the model's own has opened the block
+        self.flowing = False
+        """Whether words without a tag or a line end are simply the answer's."""
         self._raw = ""  # may become a tag; while undecided, everything
         self._blank_line = True
         self._begun = False
@@ -45,14 +47,10 @@ class ReasoningSplitter:
         """What waits for what follows."""
         return self._raw
 
-    @property
-    def flowing(self) -> bool:
-        """Whether words without a tag or a line end are simply the answer's."""
-        return self._begun and not self._thinking and not self._raw
-
     def flow(self, words: str) -> None:
         """Notes words that were shown as they are, because everything is `flowing`."""
-        self._blank_line = self._blank_line and not words.strip()
+        if self._blank_line:
+            self._blank_line = not words.strip()
 
     def own_channel(self) -> tuple[str, str]:
         """Notes that reasoning comes in a channel of its own, so that what comes here is the answer; gives what was held back."""
@@ -97,6 +95,7 @@ class ReasoningSplitter:
                 text += said
         if last and not self._thinking:
             text, self._lead = text + self._lead, ""
+        self.flowing = self._begun and not self._thinking and not self._raw
         return text, reasoning
 
     def _decided(self, data: str, *, last: bool) -> bool:

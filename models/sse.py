@@ -1,22 +1,18 @@
 """Reads server-sent events from bytes as they come, whatever their pieces are."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 LONGEST = 1 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 ERROR = b"error"
 
 
+Event = tuple[bytes, bytes]
+"""What one event carries: its `data:` lines joined, and the name it was given."""
+
+
 class TooLongError(Exception):
     """A line or an event longer than `LONGEST` bytes."""
-
-
-class Event(NamedTuple):
-    """What one event carries: its `data:` lines joined, and the name it was given."""
-
-    data: bytes
-    name: bytes = b""
 
 
 class EventReader:
@@ -79,10 +75,10 @@ class EventReader:
 
     def _event(self) -> Event:
         data = self._data
-        event = Event(data[0] if len(data) == 1 else b"\n".join(data), self._name)
+        whole = data[0] if len(data) == 1 else b"\n".join(data)
         data.clear()
         self._size = 0
-        return event
+        return whole, self._name
 
     def _take(self, data: bytes) -> None:
         self._data.append(data)

@@ -27,7 +27,6 @@ _SURE = re.compile(
 )
 """Characters that are in plain form whatever stands beside them: nearly all of an answer, and a tenth of the time."""
 _BLANK = regex.compile(r"[\s\p{Default_Ignorable_Code_Point}\p{C}\u2800]*", regex.V1)
-_FIRST_SYLLABLE, _LAST_SYLLABLE, _FINALS = 0xAC00, 0xD7A3, 28
 
 
 def printable(text: str) -> str:
@@ -63,14 +62,17 @@ class PlainText:
         """What is decided now: all but a last character that the next piece may still change."""
         if not piece:
             return ""
-        if _is_inert(piece[-1]):
-            whole, self._held = self._held + piece, ""
-            return plain(whole)
-        text, known = self._held + piece, len(self._held)
-        for cut in range(len(text) - 1, max(known, 1) - 1, -1):
-            if text[cut - 1] not in "\r\u200d" and _starts(text[cut]):
+        text, last = self._held + piece if self._held else piece, piece[-1]
+        if last in _INERT or (
+            "\uac00" <= last <= "\ud7a3" and (ord(last) - 0xAC00) % 28
+        ):  # a syllable takes one final consonant
+            self._held = ""
+            return text if _SURE.fullmatch(text) else plain(text)
+        for cut in range(len(text) - 1, max(len(self._held), 1) - 1, -1):
+            if ("\uac00" <= text[cut] <= "\ud7a3" or _START.match(text[cut])) and text[cut - 1] not in "\r\u200d":
                 self._held = text[cut:]
-                return plain(text[:cut])
+                text = text[:cut]
+                return text if _SURE.fullmatch(text) else plain(text)
         self._held = text
         return ""
 
@@ -78,18 +80,3 @@ class PlainText:
         """The rest."""
         held, self._held = self._held, ""
         return plain(held)
-
-
-def _starts(character: str) -> bool:
-    return (
-        "\uac00" <= character <= "\ud7a3"
-        or (character.isascii() and character.isalnum())
-        or bool(_START.match(character))
-    )
-
-
-def _is_inert(character: str) -> bool:
-    """A syllable with a final consonant takes no other one."""
-    return character in _INERT or (
-        _FIRST_SYLLABLE <= (code := ord(character)) <= _LAST_SYLLABLE and (code - _FIRST_SYLLABLE) % _FINALS != 0
-    )

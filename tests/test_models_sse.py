@@ -16,7 +16,7 @@ EVENTS = ['{"a":"가\u2028나"}'.encode(), b"one\ntwo", b" padded", "👍🏽".e
 
 def read(*pieces: bytes) -> list[bytes]:
     reader = EventReader()
-    return [event.data for piece in pieces for event in reader.feed(piece)]
+    return [data for piece in pieces for data, _ in reader.feed(piece)]
 
 
 def test_every_cut_in_two_gives_the_same_events() -> None:
@@ -36,11 +36,11 @@ def test_any_pieces_give_the_same_events(cuts: list[int]) -> None:
 def test_a_last_event_without_its_empty_line_is_not_lost() -> None:
     """Some servers close right after the last line."""
     reader = EventReader()
-    assert [event.data for event in reader.feed(b"data: a\n\ndata: b")] == [b"a"]
-    assert reader.end().data == b"b"
+    assert [data for data, _ in reader.feed(b"data: a\n\ndata: b")] == [b"a"]
+    assert reader.end() == (b"b", b"")
     reader = EventReader()
     assert list(reader.feed(b"data: a\n")) == []
-    assert reader.end().data == b"a"
+    assert reader.end() == (b"a", b"")
 
 
 @pytest.mark.parametrize("at", range(8))
@@ -54,11 +54,11 @@ def test_a_byte_order_mark_is_no_part_of_the_stream(at: int) -> None:
 @pytest.mark.parametrize(
     ("lines", "event"),
     [
-        (b'event: error\ndata: {"m":1}\n\n', Event(b'{"m":1}', ERROR)),
-        (b'error: {"m":1}\n\n', Event(b'{"m":1}', ERROR)),
-        (b"event: error\n\n", Event(b"", ERROR)),
-        (b"event: ping\ndata: {}\n\n", Event(b"{}", b"ping")),
-        (b"event: ping\n\ndata: x\n\n", Event(b"x")),
+        (b'event: error\ndata: {"m":1}\n\n', (b'{"m":1}', ERROR)),
+        (b'error: {"m":1}\n\n', (b'{"m":1}', ERROR)),
+        (b"event: error\n\n", (b"", ERROR)),
+        (b"event: ping\ndata: {}\n\n", (b"{}", b"ping")),
+        (b"event: ping\n\ndata: x\n\n", (b"x", b"")),
     ],
 )
 def test_errors_have_their_name(lines: bytes, event: Event) -> None:
