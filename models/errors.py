@@ -26,9 +26,9 @@ AnswerErrorKind = Literal[
     "empty",  # the model ended without a visible character
 ]
 
-NOBODYS: frozenset[AnswerErrorKind] = frozenset({"busy", "crashed", "too_long"})
-"""Failures of ours, or of a conversation that outgrew a model: counted and shown, yet no reason to take an entrant out."""
-DOUBTFUL: frozenset[AnswerErrorKind] = frozenset({"rejected", "filtered", "leaked", "empty"})
+NO_OUTAGE: frozenset[AnswerErrorKind] = frozenset({"busy", "crashed", "too_long", "filtered"})
+"""Failures of ours, a conversation that outgrew a model, a team's own filter: counted apart, and no reason to take an entrant out."""
+DOUBTFUL: frozenset[AnswerErrorKind] = frozenset({"rejected", "leaked", "empty"})
 """It may be what was asked: whether the entrant is ill shows a question of our own."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from models.errors import DOUBTFUL, NOBODYS, AnswerErrorKind
+from models.errors import DOUBTFUL, NO_OUTAGE, AnswerErrorKind
 from models.quirks import Quirk
 
 State = Literal["closed", "half_open", "open"]
@@ -141,7 +141,7 @@ class Record:
     def failure(self, kind: AnswerErrorKind) -> bool:
         """An answer failed. Gives whether it is time to take the entrant out."""
         self.errors[kind] += 1
-        if kind in NOBODYS:
+        if kind in NO_OUTAGE:
             return False
         self._recent.append(False)
         if kind in DOUBTFUL:

@@ -39,6 +39,7 @@ class ReasoningSplitter:
         self._raw = ""  # may become a tag; while undecided, everything
         self._blank_line = True
         self._begun = False
+        self._parted = False  # blank lines after a block are part of it
         self._spoke_of_tag = False
         self._lead = ""  # white space that nothing has followed yet
 
@@ -93,7 +94,7 @@ class ReasoningSplitter:
             else:
                 data, said = self._answered(data, last=last)
                 text += said
-        if last and not self._thinking:
+        if last and not self._thinking and not self._parted:
             text, self._lead = text + self._lead, ""
         self.flowing = self._begun and not self._thinking and not self._raw
         return text, reasoning
@@ -115,7 +116,7 @@ class ReasoningSplitter:
         if found is None:
             data, self._raw = (data, "") if last else _held(data, CLOSING)
             return "", data
-        self._thinking, self._blank_line, self._begun = False, True, False
+        self._thinking, self._blank_line, self._begun, self._parted = False, True, False, True
         return data[found.end() :], data[: found.start()]
 
     def _answered(self, data: str, *, last: bool) -> tuple[str, str]:
@@ -161,7 +162,7 @@ class ReasoningSplitter:
             return ""
         self._begun = True
         text, self._lead = self._lead + text, ""
-        return text
+        return text.lstrip() if self._parted else text
 
 
 def ends_lone(answer: str) -> bool:

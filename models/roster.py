@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from models.base import Deadlines, Delta, Message, Model, Sampling
-from models.errors import DOUBTFUL, NOBODYS, AnswerError
+from models.errors import DOUBTFUL, NO_OUTAGE, AnswerError
 from models.health import Change, Health, Record
 from models.local import Checkpoint, LocalModel, LocalModels
 from models.openai_compatible import OpenAIModel, open_session
@@ -248,7 +248,7 @@ class Roster:
         try:
             await self._ask(entrant_id)
         except AnswerError as error:
-            if error.kind not in NOBODYS and self._records[entrant_id].state == "closed":
+            if error.kind not in NO_OUTAGE and self._records[entrant_id].state == "closed":
                 self._take_out(entrant_id, f"our own question failed too: {error.kind}", error.retry_after_s or 0)
         except Exception:  # a fault of ours says nothing of the entrant
             log.exception("asking %s failed", entrant_id)

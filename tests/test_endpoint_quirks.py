@@ -14,7 +14,7 @@ from arena.domain.battle import TOO_LONG
 from arena.record.store import Store
 from arena.results import evidence, lifecycle, sheet
 from models.base import Message, Sampling
-from models.errors import DOUBTFUL, NOBODYS, AnswerError
+from models.errors import DOUBTFUL, NO_OUTAGE, AnswerError
 from models.openai_compatible import OpenAIModel, open_session
 from models.quirks import SENTENCES, Quirk
 from models.roster import Roster
@@ -87,8 +87,8 @@ async def test_only_an_outage_takes_an_entrant_out(roster: Roster, name: str) ->
     for _ in range(3):
         await ask(roster, "odd", ASKED, Sampling())
     await asyncio.sleep(0.05)
-    assert ("odd" in roster.available()) == (kind is None or kind in DOUBTFUL | NOBODYS)
-    assert bool(roster.health()["odd"].outages) == (kind is not None and kind not in DOUBTFUL | NOBODYS)
+    assert ("odd" in roster.available()) == (kind is None or kind in DOUBTFUL | NO_OUTAGE)
+    assert bool(roster.health()["odd"].outages) == (kind is not None and kind not in DOUBTFUL | NO_OUTAGE)
 
 
 @pytest.mark.parametrize("model", ["400", "empty"])
@@ -125,7 +125,7 @@ async def test_a_conversation_sheds_its_oldest_turns_until_it_fits(there: Endpoi
 async def test_undeclared_reasoning_is_never_shown(there: Endpoint) -> None:
     """Until it is clear whether words are reasoning, no word is shown; an answer that is plain comes whole at its end, one that thinks flows after that."""
     async with open_session() as session:
-        for name, first in (("plain-undeclared", ANSWER), ("lone-end-undeclared", "\n\n안녕")):
+        for name, first in (("plain-undeclared", ANSWER), ("lone-end-undeclared", "안녕")):
             model = OpenAIModel(session, there.base_url, f"quirk-{name}", opens_reasoning=None)
             shown: list[str] = []
             async with aclosing(model.stream(ASKED, Sampling())) as deltas:

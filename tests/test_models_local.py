@@ -61,7 +61,7 @@ async def whole(models: LocalModels, text: str, sampling: Sampling = SHORT, entr
     async with aclosing(models.stream(entrant, asked(text), sampling)) as deltas:
         async for last in deltas:
             said += last.text
-    return replace(last, text=said)
+    return last._replace(text=said)
 
 
 async def began(models: LocalModels, entrant: str = "llama", sampling: Sampling = ENDLESS) -> asyncio.Task[Any]:
