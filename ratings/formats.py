@@ -1,24 +1,47 @@
-"""The public battle releases, translated into the field's columns: model_a, model_b, winner, voter (and style where given).
+"""The public battle releases, translated into the field's columns: model_a, model_b, winner, voter (weight and style where given).
 
 | release | recognised by | winner | voter |
 |---|---|---|---|
-| the field's columns (ours, FastChat's clean battles) | `model_a`, `model_b`, `winner` | `tie (bothbad)` becomes `both_bad` | `voter`, `judge` |
-| LMArena 2025 | `evaluation_session_id` | as it is | the evaluation session |
-| compar:IA votes | `model_a_name`, `chosen_model_name` | from the chosen name and `both_equal` | `visitor_id`, `session_hash` |
+| compar:IA votes | `model_a_name`, `model_b_name`, `chosen_model_name` | from the chosen name and `both_equal` | `visitor_id`, `visitor_uuid`, `session_hash` |
+| LMArena 2025 | the field's columns and `evaluation_session_id` | as it is | the evaluation session |
+| the field's columns (ours, FastChat's clean battles, LMArena 100k) | `model_a`, `model_b`, `winner` | `tie (bothbad)` is `both_bad` | `voter`, `judge` |
+| LMArena 55k (Kaggle) | `winner_model_a`, `winner_model_b`, `winner_tie` | the one of the three that is 1 | none |
+| Evalica | `left`, `right`, `winner` | `left`, `right`, `tie` | `voter`, `judge` |
 
-FastChat marks battles whose models were shown (`anony` false); they are not blind and are left out, and counted.
+Left out, counted and said: battles whose models were shown (`anony` false), rows without a choice (compar:IA, Evalica), all
+votes on a compar:IA conversation but the last, and rows that repeat an LMArena vote with its `id`.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from ratings import cells, conversation_style
+from ratings.cells import Table
+from ratings.comparison import OUTCOMES, Comparisons
+from ratings.conversation_style import STYLE_COLUMNS
 from ratings.errors import ComparisonError
+from ratings.listing import listed, quoted
+from ratings.notices import Note
 
-Format = Literal["field", "lmarena-2025", "comparia"]
-STYLE_COLUMNS = tuple(f"{name}_{side}" for name in ("length", "headers", "bold", "lists") for side in "ab")
+Format = Literal["field", "lmarena-2025", "comparia", "lmarena-55k", "evalica"]
+
+VISITORS = ("visitor_id", "visitor_uuid", "session_hash")
+ONE_HOT = ("winner_model_a", "winner_model_b", "winner_tie")
+READ = {
+    *("model_a", "model_b", "winner", "voter", "judge", "weight", "anony", "question_id", "id"),
+    *("evaluation_session_id", "conv_metadata", *STYLE_COLUMNS, *ONE_HOT, "left", "right"),
+    *("model_a_name", "model_b_name", "chosen_model_name", "both_equal", "conversation_pair_id", "timestamp"),
+    *VISITORS,
+}
+"""Every column that some release is read from; a reader may leave all others, conversations above all, unread."""
+_WORDS = {o.value: o.value for o in OUTCOMES} | dict.fromkeys(("tie (bothbad)", "bothbad"), "both_bad")
+_SIDES = {"left": "model_a", "right": "model_b", "tie": "tie"}
+_VOTE_ID: Mapping[Format, str] = {"field": "question_id", "lmarena-2025": "id", "lmarena-55k": "id"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,85 +50,308 @@ class Battles:
 
     format: Format
     frame: pd.DataFrame
-    not_blind: int
+    """The rows that count, each under its number in the file; model_a, model_b, winner, and voter, weight, style where given."""
+    rows: int
+    """Rows of the file."""
+    not_blind: int = 0
     """Rows left out because the models' names were shown."""
+    no_choice: int = 0
+    """Rows left out because nobody chose."""
+    voted_again: int = 0
+    """Votes left out because the same conversation was voted on again later."""
+    copies: int = 0
+    """Rows left out because they repeat another row's vote with its `id`."""
+    joined: tuple[tuple[str, ...], ...] = ()
+    """Spellings of one model that look the same, the one that is used first."""
+    notes: tuple[Note, ...] = ()
+
+    def comparisons(self) -> Comparisons:
+        """The rows as comparisons.
+
+        Raises:
+            ComparisonError: names a row of the file that cannot be a comparison.
+        """
+        try:
+            return Comparisons.from_frame(self.frame)
+        except ComparisonError as error:
+            if error.row is None:
+                raise
+            raise ComparisonError(error.reason, row=int(self.frame.index[error.row])) from None
 
 
-def is_text(column: str) -> bool:
-    """Whether a release's column holds conversations, which no rating reads."""
-    return column.startswith(("conversation_", "full_conversation"))
-
-
-def recognise(columns: pd.Index) -> Format:
+def recognise(columns: "pd.Index | list[str]") -> Format:
     """Says which release a table is, by its columns.
 
     Raises:
         ComparisonError: none that is known here; the message lists what would be.
     """
-    if {"model_a_name", "model_b_name", "chosen_model_name"} <= set(columns):
+    found = set(columns)
+    if {"model_a_name", "model_b_name", "chosen_model_name"} <= found:
         return "comparia"
-    if {"model_a", "model_b", "winner"} <= set(columns):
-        return "lmarena-2025" if "evaluation_session_id" in columns else "field"
+    if {"model_a", "model_b", "winner"} <= found:
+        return "lmarena-2025" if "evaluation_session_id" in found else "field"
+    if {"model_a", "model_b", *ONE_HOT} <= found:
+        return "lmarena-55k"
+    if {"left", "right", "winner"} <= found:
+        return "evalica"
     raise ComparisonError(
         "these columns are no battles: model_a, model_b and winner must exist (FastChat, LMArena, this arena), "
-        f"or model_a_name, model_b_name and chosen_model_name (compar:IA). Found: {', '.join(map(str, columns))}"
+        "or winner_model_a, winner_model_b and winner_tie in the place of winner (LMArena 55k), "
+        "or left, right and winner (Evalica), or model_a_name, model_b_name and chosen_model_name (compar:IA). "
+        f"Found: {listed([str(name) for name in columns], most=30) or 'none'}"
     )
 
 
-def translate(table: pd.DataFrame) -> Battles:
-    """Brings a release into the columns that `Comparisons.from_frame` reads; rows keep their index.
+def translate(table: Table | pd.DataFrame, *, style: bool = True) -> Battles:
+    """Brings a release into the columns that `Comparisons.from_frame` reads; rows keep their number.
+
+    Args:
+        table: the file's cells as they stand.
+        style: also read the columns that style control needs.
 
     Raises:
-        ComparisonError: the release is unknown, or a row of it contradicts itself.
+        ComparisonError: the release is unknown, or a row cannot be read; names the row and the column.
     """
-    release = recognise(table.columns)
-    table = table.reset_index(drop=True)
-    if release == "comparia":
-        return Battles(release, _comparia(table), 0)
-    frame = table.drop(columns=[column for column in table.columns if is_text(column)])
-    frame["winner"] = frame["winner"].replace({"tie (bothbad)": "both_bad", "bothbad": "both_bad"})
+    if isinstance(table, pd.DataFrame):
+        table = Table.of({str(name): column.tolist() for name, column in table.items()})
+    release = recognise(list(table.names))
+    readers: dict[Format, Callable[[], _Reading]] = {
+        "comparia": lambda: _comparia(table),
+        "lmarena-55k": lambda: _one_hot(table),
+        "evalica": lambda: _evalica(table),
+    }
+    reading = readers.get(release, lambda: _field(table, "judge"))()
     if release == "lmarena-2025":
-        frame = frame.rename(columns={"evaluation_session_id": "voter"})
-        if "conv_metadata" in frame.columns:
-            frame = frame.assign(**_lmarena_style(frame["conv_metadata"].tolist()))
-    blind = np.ones(len(frame), bool)
-    if "anony" in frame.columns:
-        blind = frame["anony"].to_numpy(bool)
-    return Battles(release, frame.loc[blind], int((~blind).sum()))
+        reading.voter = "evaluation_session_id"
+    return reading.battles(release, style)
 
 
-def _comparia(table: pd.DataFrame) -> pd.DataFrame:
-    chosen, equal = table["chosen_model_name"], np.zeros(len(table), bool)
-    if "both_equal" in table.columns:
-        equal = table["both_equal"].astype("boolean").fillna(False).to_numpy(bool)
-    a_won = (chosen == table["model_a_name"]).to_numpy(bool) & ~equal
-    b_won = (chosen == table["model_b_name"]).to_numpy(bool) & ~equal
-    stray = ~(a_won | b_won | equal)
+class _Reading:
+    """A table on its way: which of its rows count, and why the others do not."""
+
+    def __init__(self, table: Table, model_a: str, model_b: str, also: tuple[str, ...] = ()) -> None:
+        self.table = table
+        self.sides = (model_a, model_b)
+        self.kept = np.ones(table.rows, bool)
+        self.names = cells.identifiers({name: table[name] for name in (*self.sides, *also)})
+        self.voter: str | None = None
+        self.lone_voters = False
+        self.winner: NDArray[np.object_] = np.full(table.rows, "", dtype=object)
+        self.left_out: dict[str, int] = {}
+        self.notes: list[Note] = []
+
+    def leave_out(self, why: str, rows: NDArray[np.bool_]) -> None:
+        """Leaves out the rows in this mask that still counted."""
+        out = rows & self.kept
+        self.left_out[why] = int(out.sum())
+        self.kept &= ~out
+
+    def only_blind(self) -> None:
+        """Leaves out the battles that showed the models' names."""
+        if "anony" in self.table:
+            self.leave_out("not_blind", ~cells.truths(self.table["anony"], "anony"))
+
+    def words(self, column: str, known: Mapping[str, str]) -> None:
+        """Takes the winner from a column of words; "" where the cell is empty."""
+        found = []
+        for code, word in enumerate(cells.texts(self.table[column], column)):
+            outcome = known.get(cells.seen(word).lower()) if word else ""
+            if outcome is None:
+                wrong = np.flatnonzero((self.table[column].codes == code) & self.kept)
+                if len(wrong):
+                    raise ComparisonError(
+                        f"{column} is {quoted(word)}; it must be one of {', '.join(dict.fromkeys(known))}",
+                        row=int(wrong[0]),
+                    )
+            found.append(outcome or "")
+        self.winner = np.array(found or [""], dtype=object)[self.table[column].codes]
+
+    def battles(self, release: Format, style: bool) -> Battles:
+        """The rows that count, in the field's columns."""
+        frame = {"model_a": self.names.columns[self.sides[0]], "model_b": self.names.columns[self.sides[1]]}
+        frame["winner"] = self.winner
+        for source, column in zip((*self.sides, "winner"), frame.values(), strict=True):
+            self.refuse_empty(source, column)
+        voters = self.voters()
+        if voters is not None:
+            frame["voter"] = voters
+        self.repeats(_VOTE_ID.get(release), frame)
+        read: dict[str, NDArray] = dict(frame)
+        if "weight" in self.table:
+            read["weight"] = cells.numbers(self.table["weight"], "weight")
+        if style:
+            counts, note = conversation_style.read(self.table)
+            read |= counts
+            self.notes += [note] if note else []
+        kept = np.flatnonzero(self.kept)
+        self.say_names()
+        return Battles(
+            release,
+            pd.DataFrame({name: column[kept] for name, column in read.items()}, index=kept),
+            rows=self.table.rows,
+            joined=self.names.joined,
+            notes=tuple(self.notes),
+            **self.left_out,
+        )
+
+    def refuse_empty(self, name: str, column: NDArray[np.object_]) -> None:
+        """Raises for the first row that counts and has an empty cell here."""
+        empty = (column == "") & self.kept
+        if empty.any():
+            raise ComparisonError(f"{name} is empty", row=int(empty.argmax()))
+
+    def voters(self) -> NDArray[np.object_] | None:
+        """Each row's voter; None where the file names none."""
+        if self.voter is None:
+            return None
+        read = cells.identifiers({self.voter: self.table[self.voter]})
+        if read.joined:
+            self.notes.append(_voters_joined(len(read.joined)))
+        voters = read.columns[self.voter].copy()
+        if not self.lone_voters:
+            self.refuse_empty(self.voter, voters)
+        # Somebody without an identifier is unknown, not the same person as every other one; no identifier begins with a space.
+        for row in np.flatnonzero(voters == ""):
+            voters[row] = f" row {row}"
+        return voters
+
+    def repeats(self, key: str | None, frame: Mapping[str, NDArray[np.object_]]) -> None:
+        """Counts the rows that carry the identifier of a row before them.
+
+        A question may be asked in many battles, so `question_id` decides nothing. `id` is the vote's own: rows that agree
+        in it and in all else are one vote, written twice.
+        """
+        if key is None or key not in self.table:
+            return
+        rows = pd.DataFrame({"key": _plain(self.table, key), **frame})
+        rows = rows.loc[np.flatnonzero(self.kept & (rows["key"] != "").to_numpy())]
+        if key == "id":
+            again = rows.duplicated().to_numpy()
+            copies = np.zeros(self.table.rows, bool)
+            copies[rows.index.to_numpy()[again]] = True
+            self.leave_out("copies", copies)
+            rows = rows.loc[~again]
+        repeated = int(rows.duplicated("key").sum())
+        if repeated:
+            self.notes.append(_repeated(key, repeated))
+
+    def say_names(self) -> None:
+        """Adds what must be said of the models' names."""
+        if self.names.joined:
+            self.notes.append(_joined([names[0] for names in self.names.joined]))
+        if self.names.floating:
+            self.notes.append(_floating(self.names.floating))
+
+
+def _field(table: Table, *voters: str) -> _Reading:
+    reading = _Reading(table, "model_a", "model_b")
+    reading.only_blind()
+    reading.words("winner", _WORDS)
+    reading.voter = next((name for name in ("voter", *voters) if name in table), None)
+    return reading
+
+
+def _one_hot(table: Table) -> _Reading:
+    reading = _Reading(table, "model_a", "model_b")
+    marks = np.stack([cells.truths(table[name], name) for name in ONE_HOT])
+    wrong = marks.sum(axis=0) != 1
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ComparisonError(f"{int(marks[:, row].sum())} of {', '.join(ONE_HOT)} are 1; exactly one must be", row=row)
+    reading.winner = np.array(["model_a", "model_b", "tie"], dtype=object)[marks.argmax(axis=0)]
+    reading.voter = next((name for name in ("voter", "judge") if name in table), None)
+    return reading
+
+
+def _evalica(table: Table) -> _Reading:
+    reading = _Reading(table, "left", "right")
+    reading.words("winner", {**_SIDES, "draw": "tie", "ignore": ""})
+    reading.leave_out("no_choice", reading.winner == "")
+    reading.voter = next((name for name in ("voter", "judge") if name in table), None)
+    return reading
+
+
+def _comparia(table: Table) -> _Reading:
+    reading = _Reading(table, "model_a_name", "model_b_name", ("chosen_model_name",))
+    a, b, chosen = (reading.names.columns[n] for n in ("model_a_name", "model_b_name", "chosen_model_name"))
+    equal = np.zeros(table.rows, bool)
+    if "both_equal" in table:
+        equal = cells.truths(table["both_equal"], "both_equal", empty=False)
+    reading.leave_out("no_choice", (chosen == "") & ~equal)
+    stray = ~(equal | (chosen == a) | (chosen == b)) & reading.kept
     if stray.any():
         row = int(stray.argmax())
         raise ComparisonError(
-            f"chosen_model_name is {chosen.iloc[row]!r}, which is neither side, and both_equal is not true", row=row
+            f"chosen_model_name is {quoted(chosen[row])}, which is neither side, and both_equal is not true", row=row
         )
-    frame = pd.DataFrame({"model_a": table["model_a_name"], "model_b": table["model_b_name"]})
-    frame["winner"] = np.select([equal, a_won], ["tie", "model_a"], "model_b")
-    voter = next((name for name in ("visitor_id", "visitor_uuid", "session_hash") if name in table.columns), None)
-    if voter is not None:
-        # A visitor without an identifier is unknown, not the same person as every other one.
-        alone = pd.Series([f"row-{n}" for n in range(len(table))], index=table.index)
-        frame["voter"] = table[voter].astype("string").fillna(alone)
-    return frame
+    reading.winner = np.select([equal, chosen == a], ["tie", "model_a"], "model_b").astype(object)
+    _only_last(reading)
+    both = int((equal & (chosen != "") & reading.kept).sum())
+    if both:
+        reading.notes.append(_both_and_one(both))
+    reading.voter = next((name for name in VISITORS if name in table), None)
+    reading.lone_voters = True
+    return reading
 
 
-def _lmarena_style(metadata: list[dict[str, Any]]) -> dict[str, list[float]]:
-    """Lengths in tokens and counts of marks, from the release's own conversation metadata."""
+def _only_last(reading: _Reading) -> None:
+    """Leaves out all votes on one conversation but the last: the visitor's final word, as one conversation is one opinion."""
+    key, moment = "conversation_pair_id", "timestamp"
+    if key not in reading.table:
+        return
+    rows = pd.DataFrame({"key": _plain(reading.table, key)})
+    rows["time"] = _plain(reading.table, moment) if moment in reading.table else ""
+    rows = rows.loc[np.flatnonzero(reading.kept & (rows["key"] != "").to_numpy())].sort_values("time", kind="stable")
+    earlier = np.zeros(reading.table.rows, bool)
+    earlier[rows.index.to_numpy()[rows.duplicated("key", keep="last").to_numpy()]] = True
+    reading.leave_out("voted_again", earlier)
 
-    def total(counts: Any) -> float:
-        return float(sum(value or 0 for value in counts.values())) if isinstance(counts, dict) else float(counts or 0)
 
-    sources = {"length": "sum_assistant_{}_tokens", "headers": "header_count_{}", "bold": "bold_count_{}"}
-    sources["lists"] = "list_count_{}"
-    return {
-        f"{name}_{side}": [total(row.get(source.format(side))) for row in metadata]
-        for name, source in sources.items()
-        for side in "ab"
-    }
+def _plain(table: Table, name: str) -> NDArray[np.object_]:
+    """A column as text, "" where it is empty."""
+    return np.array([*cells.texts(table[name], name), ""], dtype=object)[table[name].codes]
+
+
+def _joined(names: list[str]) -> Note:
+    return Note(
+        "names_joined",
+        len(names),
+        f"눈으로는 같아 보이지만 다르게 적힌 이름을 하나로 합쳤습니다({len(names):,}개): {listed(names, 'ko')}.",
+        f"Names spelled in several ways that look the same, each joined into one ({len(names):,}): {listed(names)}.",
+    )
+
+
+def _voters_joined(count: int) -> Note:
+    return Note(
+        "voters_joined",
+        count,
+        f"눈으로는 같아 보이지만 다르게 적힌 투표자를 한 사람으로 합쳤습니다({count:,}명).",
+        f"Voters spelled in several ways that look the same, each taken as one person: {count:,}.",
+    )
+
+
+def _floating(columns: tuple[str, ...]) -> Note:
+    return Note(
+        "names_are_floating_point",
+        len(columns),
+        f"{', '.join(columns)} 열은 이름을 부동소수점 수로 담고 있습니다. 1.1과 1.10은 파일 안에서 이미 구별되지 않고, 정수는 1.0으로 적힙니다.",
+        f"The names in {', '.join(columns)} are floating-point numbers: the file itself no longer tells 1.1 from 1.10, and a whole number is written 1.0.",
+    )
+
+
+def _repeated(key: str, count: int) -> Note:
+    return Note(
+        "repeated_ids",
+        count,
+        f"{key}가 앞선 행과 같은 행: {count:,}. 한 질문에 여러 표가 있을 수 있으므로 모두 셉니다.",
+        f"Rows with the {key} of a row before them: {count:,}. One question may have many votes, so each counts.",
+    )
+
+
+def _both_and_one(count: int) -> Note:
+    return Note(
+        "both_and_one",
+        count,
+        f"한 모델을 고르면서 both_equal도 참인 행: {count:,}. 무승부로 셉니다.",
+        f"Rows that choose a model and say that both are equal, counted as ties: {count:,}.",
+    )

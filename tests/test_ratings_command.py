@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from arena.cli import app
-from arena.cli.rate import read
+from arena.cli.battle_file import read
 from ratings.comparison import Comparisons
 from ratings.fit import rate
 from tests.ratings_votes import frame, optimum, votes
@@ -118,7 +118,7 @@ def test_rate_reads_the_public_releases(rows: list[dict], ending: str, voters: i
     assert document["method"]["n_eff_voters"] <= voters
     assert ("not blind" in printed) == (rows is FASTCHAT)
     if ending == "parquet":
-        assert not any(column.startswith("conversation") for column in read(source).columns)
+        assert not any(column.startswith("conversation") for column in read(source).table.columns)
 
 
 def test_variants_stand_beside_the_fit(tmp_path: Path):
