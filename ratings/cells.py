@@ -28,8 +28,8 @@ TRUTHS = {
 }
 """The words of a yes or no, in any case."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.ASCII | re.IGNORECASE)
-_EXACT = 2.0**53
-"""From here on a floating-point number no longer tells neighbouring whole numbers apart."""
+_LONGEST = 1000
+"""Characters of an identifier; more is an answer or a conversation."""
 _IGNORED = (
     *(0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFEFF, 0xFFA0),
     *(*range(0x180B, 0x1810), *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)),
@@ -137,6 +137,10 @@ def text(cell: Any) -> str:
         case str():
             if not cell.isascii() and any("\ud800" <= c <= "\udfff" for c in cell):
                 raise ComparisonError(f"{quoted(cell)} holds half a character: write the file as UTF-8 again")
+            if "\0" in cell:
+                raise ComparisonError(
+                    f"{quoted(cell)} holds the character NUL, which no text does: write the file again"
+                )
             return cell
         case None:
             return ""
@@ -144,8 +148,8 @@ def text(cell: Any) -> str:
             return "true" if cell else "false"
         case int():
             return str(cell)
-        case float():
-            return "" if cell != cell else repr(cell)
+        case float() | np.floating():
+            return "" if cell != cell else str(cell)
         case Decimal():
             return "" if cell.is_nan() else f"{cell:f}"
         case bytes():
@@ -164,6 +168,10 @@ def seen(spelling: str) -> str:
     if spelling.isascii():
         return spelling.strip()
     return unicodedata.normalize("NFC", spelling.translate(_SEEN)).strip()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float | np.floating) and bool(value == value)
 
 
 def texts(column: Column, name: str) -> list[str]:
@@ -192,7 +200,7 @@ def identifiers(columns: Mapping[str, Column]) -> Identifiers:
     raw: dict[str, set[str]] = {}
     keys: dict[str, list[str]] = {}
     for name, column in columns.items():
-        _refuse_rounded(column, name)
+        _refuse_unfit(column, name)
         used = np.bincount(column.codes, minlength=len(column.values)).tolist()
         keys[name] = []
         for spelling, count in zip(texts(column, name), used, strict=True):
@@ -208,15 +216,21 @@ def identifiers(columns: Mapping[str, Column]) -> Identifiers:
     for name, column in columns.items():
         names = np.array([chosen.get(key, "") for key in keys[name]] or [""], dtype=object)
         read[name] = names[column.codes]
-    floating = tuple(n for n, column in columns.items() if any(isinstance(v, float) and v == v for v in column.values))
+    floating = tuple(n for n, column in columns.items() if any(_is_number(v) for v in column.values))
     return Identifiers(read, tuple(sorted(joined)), floating)
 
 
-def _refuse_rounded(column: Column, name: str) -> None:
+def _refuse_unfit(column: Column, name: str) -> None:
+    """Raises for a cell that cannot be an identifier: a rounded number, or a whole text."""
     for code, value in enumerate(column.values):
-        if isinstance(value, float) and abs(value) >= _EXACT:
+        if isinstance(value, str) and len(value) > _LONGEST:
             raise ComparisonError(
-                f"{name} is the floating-point number {value!r}, which stands for many identifiers at once: "
+                f"{name} holds {len(value):,} characters: an identifier has at most {_LONGEST:,}", row=column.row(code)
+            )
+        # From here on a floating-point number no longer tells neighbouring whole numbers apart.
+        if isinstance(value, float | np.floating) and abs(value) >= 2.0 ** (np.finfo(type(value)).nmant + 1):
+            raise ComparisonError(
+                f"{name} is the floating-point number {value!s}, which stands for many identifiers at once: "
                 "write identifiers as text or whole numbers",
                 row=column.row(code),
             )

@@ -167,7 +167,7 @@ def _cuts(sides: tuple[tuple[str, ...], ...], count: int, doubtful: tuple[str, .
     (won_ko, lost_ko), (won, lost) = ([listed(side, language) for side in sides] for language in ("ko", "en"))
     more = count - 1
     also_ko = f" 이런 곳이 {more:,}곳 더 있습니다. 사전값만으로 놓인 모델: {listed(doubtful, 'ko')}." if more else ""
-    also = f" The same holds in {more:,} more places; held only by the prior are {listed(doubtful)}." if more else ""
+    also = f" So it stands in other places ({more:,}); held by the prior alone: {listed(doubtful)}." if more else ""
     return Notice(
         "separated",
         doubtful,

@@ -259,7 +259,12 @@ def _column(name: str, chunks: pa.ChunkedArray) -> Column:
     whole = encoded.unify_dictionaries().combine_chunks()
     if isinstance(whole, pa.ChunkedArray):
         whole = pa.concat_arrays(whole.chunks) if whole.num_chunks else pa.array([], cells.type).dictionary_encode()
-    return Column(whole.indices.to_numpy(zero_copy_only=False), whole.dictionary.to_pylist())
+    values = whole.dictionary.to_pylist()
+    if pa.types.is_floating(cells.type) and cells.type != pa.float64():
+        # A narrow number keeps its width: 1.1 would be 1.100000023841858 as a wide one.
+        width = cells.type.to_pandas_dtype()
+        values = [None if value is None else width(value) for value in values]
+    return Column(whole.indices.to_numpy(zero_copy_only=False), values)
 
 
 def _plain(chunks: pa.ChunkedArray) -> pa.ChunkedArray:

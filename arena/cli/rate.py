@@ -23,7 +23,7 @@ from ratings.robustness import robustness
 from ratings.sensitivity import sensitivity
 
 SCHEMA = "kai.ratings/2"
-MOST_ENTRANTS = 3000
+MOST_ENTRANTS = 2000
 """More names than any release has: a column of something else was taken for the models."""
 FULL_COVARIANCE = 100
 """Up to so many entrants the covariance is written; beyond, it would be most of the file."""

@@ -36,7 +36,9 @@ def show(ratings: Ratings, said: Iterable[str], variants: dict[str, Any] | None)
     if any(row.provisional for row in ratings.rows):
         console.print("* provisional", highlight=False)
     for sentence in [*said, *(_otherwise(variants) if variants else ())]:
-        console.print(f"- {sentence}", highlight=False, markup=False, emoji=False, soft_wrap=not console.is_terminal)
+        console.print(
+            f"- {printable(sentence)}", highlight=False, markup=False, emoji=False, soft_wrap=not console.is_terminal
+        )
 
 
 def _console() -> Console:

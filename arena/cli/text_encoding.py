@@ -73,9 +73,9 @@ def _without_mark(content: bytes) -> str | None:
         return None
     half = len(start) // 2
     even, odd = start[0::2].count(0), start[1::2].count(0)
-    if odd > 0.7 * half and even == 0:
-        return "utf-16-le"
-    return "utf-16-be" if even > 0.7 * half and odd == 0 else None
+    if max(even, odd) < half / 2:
+        return None
+    return "utf-16-le" if odd > even else "utf-16-be"
 
 
 def _broken_utf8(content: bytes) -> bool:
