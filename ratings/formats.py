@@ -300,11 +300,19 @@ def _only_last(reading: _Reading) -> None:
     if key not in reading.table:
         return
     rows = pd.DataFrame({"key": _plain(reading.table, key)})
-    rows["time"] = _plain(reading.table, moment) if moment in reading.table else ""
+    rows["time"] = _moments(reading.table, moment) if moment in reading.table else 0
     rows = rows.loc[np.flatnonzero(reading.kept & (rows["key"] != "").to_numpy())].sort_values("time", kind="stable")
     earlier = np.zeros(reading.table.rows, bool)
     earlier[rows.index.to_numpy()[rows.duplicated("key", keep="last").to_numpy()]] = True
     reading.leave_out("voted_again", earlier)
+
+
+def _moments(table: Table, name: str) -> NDArray:
+    """A column of times that can be put in order: numbers as numbers, dates as ISO 8601 writes them."""
+    try:
+        return cells.numbers(table[name], name)
+    except ComparisonError:
+        return _plain(table, name)
 
 
 def _plain(table: Table, name: str) -> NDArray[np.object_]:

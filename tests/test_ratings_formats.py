@@ -140,11 +140,12 @@ def test_comparia_rows_without_a_choice_are_left_out():
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [1, 0, 2], [2, 1, 0]])
-def test_comparia_counts_the_last_vote_on_a_conversation(order: list[int]):
+@pytest.mark.parametrize("times", [("2025-01-01", "2025-01-02"), (9, 10), ("", "2025")])
+def test_comparia_counts_the_last_vote_on_a_conversation(order: list[int], times: tuple[Any, Any]):
     """Of several votes on one conversation the latest counts, wherever it stands; without times it is the last in the file."""
     votes = [
-        {**COMPARIA[0], "chosen_model_name": name, "conversation_pair_id": pair, "timestamp": f"2025-01-0{day}"}
-        for name, pair, day in [("x", "c1", 1), ("y", "c1", 2), ("x", "c2", 1)]
+        {**COMPARIA[0], "chosen_model_name": name, "conversation_pair_id": pair, "timestamp": time}
+        for name, pair, time in [("x", "c1", times[0]), ("y", "c1", times[1]), ("x", "c2", times[0])]
     ]
     table = pd.DataFrame([votes[n] for n in order])
     battles = formats.translate(table)

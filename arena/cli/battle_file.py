@@ -181,7 +181,7 @@ def _parsed(lines: Iterable[str]) -> Iterator[Any]:
         if not line.strip():
             continue
         try:
-            yield _decoder.decode(line.strip())
+            yield _decoder.decode(line.strip().removeprefix("\ufeff"))
         except json.JSONDecodeError as error:
             raise ComparisonError(f"the line is no JSON: {error.msg} at character {error.pos}", row=number) from None
         except RecursionError:
