@@ -12,23 +12,20 @@ Left out, counted and said: battles whose models were shown (`anony` false), row
 votes on a compar:IA conversation but the last, and rows that repeat an LMArena vote with its `id`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ratings import cells, conversation_style
+from ratings import cells
+from ratings.battles import Battles, Format, Reading, plain
 from ratings.cells import Table
-from ratings.comparison import OUTCOMES, Comparisons
+from ratings.comparison import OUTCOMES
 from ratings.conversation_style import STYLE_COLUMNS
 from ratings.errors import ComparisonError
 from ratings.listing import listed, quoted
 from ratings.notices import Note
-
-Format = Literal["field", "lmarena-2025", "comparia", "lmarena-55k", "evalica"]
 
 VISITORS = ("visitor_id", "visitor_uuid", "session_hash")
 ONE_HOT = ("winner_model_a", "winner_model_b", "winner_tie")
@@ -41,45 +38,9 @@ READ = {
 """Every column that some release is read from; a reader may leave all others, conversations above all, unread."""
 _WORDS = {o.value: o.value for o in OUTCOMES} | dict.fromkeys(("tie (bothbad)", "bothbad"), "both_bad")
 _SIDES = {"left": "model_a", "right": "model_b", "tie": "tie"}
-_VOTE_ID: Mapping[Format, str] = {"field": "question_id", "lmarena-2025": "id", "lmarena-55k": "id"}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Battles:
-    """A release in the field's columns, and what was left out of it."""
-
-    format: Format
-    frame: pd.DataFrame
-    """The rows that count, each under its number in the file; model_a, model_b, winner, and voter, weight, style where given."""
-    rows: int
-    """Rows of the file."""
-    not_blind: int = 0
-    """Rows left out because the models' names were shown."""
-    no_choice: int = 0
-    """Rows left out because nobody chose."""
-    voted_again: int = 0
-    """Votes left out because the same conversation was voted on again later."""
-    copies: int = 0
-    """Rows left out because they repeat another row's vote with its `id`."""
-    joined: tuple[tuple[str, ...], ...] = ()
-    """Spellings of one model that look the same, the one that is used first."""
-    notes: tuple[Note, ...] = ()
-
-    def comparisons(self) -> Comparisons:
-        """The rows as comparisons.
-
-        Raises:
-            ComparisonError: names a row of the file that cannot be a comparison.
-        """
-        try:
-            return Comparisons.from_frame(self.frame)
-        except ComparisonError as error:
-            if error.row is None:
-                raise
-            raise ComparisonError(error.reason, row=int(self.frame.index[error.row])) from None
-
-
-def recognise(columns: "pd.Index | list[str]") -> Format:
+def recognise(columns: Sequence[str]) -> Format:
     """Says which release a table is, by its columns.
 
     Raises:
@@ -113,9 +74,12 @@ def translate(table: Table | pd.DataFrame, *, style: bool = True) -> Battles:
         ComparisonError: the release is unknown, or a row cannot be read; names the row and the column.
     """
     if isinstance(table, pd.DataFrame):
+        twice = table.columns[table.columns.duplicated()]
+        if len(twice):
+            raise ComparisonError(f"column {quoted(twice[0])} stands twice: keep one of them")
         table = Table.of({str(name): column.tolist() for name, column in table.items()})
-    release = recognise(list(table.names))
-    readers: dict[Format, Callable[[], _Reading]] = {
+    release = recognise(table.names)
+    readers: dict[Format, Callable[[], Reading]] = {
         "comparia": lambda: _comparia(table),
         "lmarena-55k": lambda: _one_hot(table),
         "evalica": lambda: _evalica(table),
@@ -126,133 +90,16 @@ def translate(table: Table | pd.DataFrame, *, style: bool = True) -> Battles:
     return reading.battles(release, style)
 
 
-class _Reading:
-    """A table on its way: which of its rows count, and why the others do not."""
-
-    def __init__(self, table: Table, model_a: str, model_b: str, also: tuple[str, ...] = ()) -> None:
-        self.table = table
-        self.sides = (model_a, model_b)
-        self.kept = np.ones(table.rows, bool)
-        self.names = cells.identifiers({name: table[name] for name in (*self.sides, *also)})
-        self.voter: str | None = None
-        self.lone_voters = False
-        self.winner: NDArray[np.object_] = np.full(table.rows, "", dtype=object)
-        self.left_out: dict[str, int] = {}
-        self.notes: list[Note] = []
-
-    def leave_out(self, why: str, rows: NDArray[np.bool_]) -> None:
-        """Leaves out the rows in this mask that still counted."""
-        out = rows & self.kept
-        self.left_out[why] = int(out.sum())
-        self.kept &= ~out
-
-    def only_blind(self) -> None:
-        """Leaves out the battles that showed the models' names."""
-        if "anony" in self.table:
-            self.leave_out("not_blind", ~cells.truths(self.table["anony"], "anony"))
-
-    def words(self, column: str, known: Mapping[str, str]) -> None:
-        """Takes the winner from a column of words; "" where the cell is empty."""
-        found = []
-        for code, word in enumerate(cells.texts(self.table[column], column)):
-            outcome = known.get(cells.seen(word).lower()) if word else ""
-            if outcome is None:
-                wrong = np.flatnonzero((self.table[column].codes == code) & self.kept)
-                if len(wrong):
-                    raise ComparisonError(
-                        f"{column} is {quoted(word)}; it must be one of {', '.join(dict.fromkeys(known))}",
-                        row=int(wrong[0]),
-                    )
-            found.append(outcome or "")
-        self.winner = np.array(found or [""], dtype=object)[self.table[column].codes]
-
-    def battles(self, release: Format, style: bool) -> Battles:
-        """The rows that count, in the field's columns."""
-        frame = {"model_a": self.names.columns[self.sides[0]], "model_b": self.names.columns[self.sides[1]]}
-        frame["winner"] = self.winner
-        for source, column in zip((*self.sides, "winner"), frame.values(), strict=True):
-            self.refuse_empty(source, column)
-        voters = self.voters()
-        if voters is not None:
-            frame["voter"] = voters
-        self.repeats(_VOTE_ID.get(release), frame)
-        read: dict[str, NDArray] = dict(frame)
-        if "weight" in self.table:
-            read["weight"] = cells.numbers(self.table["weight"], "weight")
-        if style:
-            counts, note = conversation_style.read(self.table)
-            read |= counts
-            self.notes += [note] if note else []
-        kept = np.flatnonzero(self.kept)
-        self.say_names()
-        return Battles(
-            release,
-            pd.DataFrame({name: column[kept] for name, column in read.items()}, index=kept),
-            rows=self.table.rows,
-            joined=self.names.joined,
-            notes=tuple(self.notes),
-            **self.left_out,
-        )
-
-    def refuse_empty(self, name: str, column: NDArray[np.object_]) -> None:
-        """Raises for the first row that counts and has an empty cell here."""
-        empty = (column == "") & self.kept
-        if empty.any():
-            raise ComparisonError(f"{name} is empty", row=int(empty.argmax()))
-
-    def voters(self) -> NDArray[np.object_] | None:
-        """Each row's voter; None where the file names none."""
-        if self.voter is None:
-            return None
-        read = cells.identifiers({self.voter: self.table[self.voter]})
-        if read.joined:
-            self.notes.append(_voters_joined(len(read.joined)))
-        voters = read.columns[self.voter].copy()
-        if not self.lone_voters:
-            self.refuse_empty(self.voter, voters)
-        # Somebody without an identifier is unknown, not the same person as every other one; no identifier begins with a space.
-        for row in np.flatnonzero(voters == ""):
-            voters[row] = f" row {row}"
-        return voters
-
-    def repeats(self, key: str | None, frame: Mapping[str, NDArray[np.object_]]) -> None:
-        """Counts the rows that carry the identifier of a row before them.
-
-        A question may be asked in many battles, so `question_id` decides nothing. `id` is the vote's own: rows that agree
-        in it and in all else are one vote, written twice.
-        """
-        if key is None or key not in self.table:
-            return
-        rows = pd.DataFrame({"key": _plain(self.table, key), **frame})
-        rows = rows.loc[np.flatnonzero(self.kept & (rows["key"] != "").to_numpy())]
-        if key == "id":
-            again = rows.duplicated().to_numpy()
-            copies = np.zeros(self.table.rows, bool)
-            copies[rows.index.to_numpy()[again]] = True
-            self.leave_out("copies", copies)
-            rows = rows.loc[~again]
-        repeated = int(rows.duplicated("key").sum())
-        if repeated:
-            self.notes.append(_repeated(key, repeated))
-
-    def say_names(self) -> None:
-        """Adds what must be said of the models' names."""
-        if self.names.joined:
-            self.notes.append(_joined([names[0] for names in self.names.joined]))
-        if self.names.floating:
-            self.notes.append(_floating(self.names.floating))
-
-
-def _field(table: Table, *voters: str) -> _Reading:
-    reading = _Reading(table, "model_a", "model_b")
+def _field(table: Table, *voters: str) -> Reading:
+    reading = Reading(table, "model_a", "model_b")
     reading.only_blind()
     reading.words("winner", _WORDS)
     reading.voter = next((name for name in ("voter", *voters) if name in table), None)
     return reading
 
 
-def _one_hot(table: Table) -> _Reading:
-    reading = _Reading(table, "model_a", "model_b")
+def _one_hot(table: Table) -> Reading:
+    reading = Reading(table, "model_a", "model_b")
     marks = np.stack([cells.truths(table[name], name) for name in ONE_HOT])
     wrong = marks.sum(axis=0) != 1
     if wrong.any():
@@ -263,16 +110,16 @@ def _one_hot(table: Table) -> _Reading:
     return reading
 
 
-def _evalica(table: Table) -> _Reading:
-    reading = _Reading(table, "left", "right")
+def _evalica(table: Table) -> Reading:
+    reading = Reading(table, "left", "right")
     reading.words("winner", {**_SIDES, "draw": "tie", "ignore": ""})
     reading.leave_out("no_choice", reading.winner == "")
     reading.voter = next((name for name in ("voter", "judge") if name in table), None)
     return reading
 
 
-def _comparia(table: Table) -> _Reading:
-    reading = _Reading(table, "model_a_name", "model_b_name", ("chosen_model_name",))
+def _comparia(table: Table) -> Reading:
+    reading = Reading(table, "model_a_name", "model_b_name", ("chosen_model_name",))
     a, b, chosen = (reading.names.columns[n] for n in ("model_a_name", "model_b_name", "chosen_model_name"))
     equal = np.zeros(table.rows, bool)
     if "both_equal" in table:
@@ -294,12 +141,12 @@ def _comparia(table: Table) -> _Reading:
     return reading
 
 
-def _only_last(reading: _Reading) -> None:
+def _only_last(reading: Reading) -> None:
     """Leaves out all votes on one conversation but the last: the visitor's final word, as one conversation is one opinion."""
     key, moment = "conversation_pair_id", "timestamp"
     if key not in reading.table:
         return
-    rows = pd.DataFrame({"key": _plain(reading.table, key)})
+    rows = pd.DataFrame({"key": plain(reading.table, key)})
     rows["time"] = _moments(reading.table, moment) if moment in reading.table else 0
     rows = rows.loc[np.flatnonzero(reading.kept & (rows["key"] != "").to_numpy())].sort_values("time", kind="stable")
     earlier = np.zeros(reading.table.rows, bool)
@@ -312,48 +159,7 @@ def _moments(table: Table, name: str) -> NDArray:
     try:
         return cells.numbers(table[name], name)
     except ComparisonError:
-        return _plain(table, name)
-
-
-def _plain(table: Table, name: str) -> NDArray[np.object_]:
-    """A column as text, "" where it is empty."""
-    return np.array([*cells.texts(table[name], name), ""], dtype=object)[table[name].codes]
-
-
-def _joined(names: list[str]) -> Note:
-    return Note(
-        "names_joined",
-        len(names),
-        f"눈으로는 같아 보이지만 다르게 적힌 이름을 하나로 합쳤습니다({len(names):,}개): {listed(names, 'ko')}.",
-        f"Names spelled in several ways that look the same, each joined into one ({len(names):,}): {listed(names)}.",
-    )
-
-
-def _voters_joined(count: int) -> Note:
-    return Note(
-        "voters_joined",
-        count,
-        f"눈으로는 같아 보이지만 다르게 적힌 투표자를 한 사람으로 합쳤습니다({count:,}명).",
-        f"Voters spelled in several ways that look the same, each taken as one person: {count:,}.",
-    )
-
-
-def _floating(columns: tuple[str, ...]) -> Note:
-    return Note(
-        "names_are_floating_point",
-        len(columns),
-        f"{', '.join(columns)} 열은 이름을 부동소수점 수로 담고 있습니다. 1.1과 1.10은 파일 안에서 이미 구별되지 않고, 정수는 1.0으로 적힙니다.",
-        f"The names in {', '.join(columns)} are floating-point numbers: the file itself no longer tells 1.1 from 1.10, and a whole number is written 1.0.",
-    )
-
-
-def _repeated(key: str, count: int) -> Note:
-    return Note(
-        "repeated_ids",
-        count,
-        f"{key}가 앞선 행과 같은 행: {count:,}. 한 질문에 여러 표가 있을 수 있으므로 모두 셉니다.",
-        f"Rows with the {key} of a row before them: {count:,}. One question may have many votes, so each counts.",
-    )
+        return plain(table, name)
 
 
 def _both_and_one(count: int) -> Note:
