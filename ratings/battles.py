@@ -16,6 +16,8 @@ from ratings.listing import listed, quoted
 from ratings.notices import Note
 
 Format = Literal["field", "lmarena-2025", "comparia", "lmarena-55k", "evalica"]
+_WEIGHTS = (1e-9, 1e9)
+"""The smallest and the largest weight of a vote."""
 _VOTE_ID: Mapping[Format, str] = {"field": "question_id", "lmarena-2025": "id", "lmarena-55k": "id"}
 
 
@@ -106,7 +108,7 @@ class Reading:
         self.repeats(_VOTE_ID.get(release), frame)
         read: dict[str, NDArray] = dict(frame)
         if "weight" in self.table:
-            read["weight"] = cells.numbers(self.table["weight"], "weight")
+            read["weight"] = self.weights()
         if style:
             counts, note = conversation_style.read(self.table)
             read |= counts
@@ -121,6 +123,16 @@ class Reading:
             notes=tuple(self.notes),
             **self.left_out,
         )
+
+    def weights(self) -> NDArray[np.float64]:
+        """Each row's weight; what cannot be added up with others in floating point is refused."""
+        weight = cells.numbers(self.table["weight"], "weight")
+        least, most = _WEIGHTS
+        unfit = self.kept & np.isfinite(weight) & (weight > 0) & ((weight < least) | (weight > most))
+        if unfit.any():
+            row = int(unfit.argmax())
+            raise ComparisonError(f"weight is {weight[row]}; a weight is 0, or from {least:g} to {most:g}", row=row)
+        return weight
 
     def refuse_empty(self, name: str, column: NDArray[np.object_]) -> None:
         """Raises for the first row that counts and has an empty cell here."""

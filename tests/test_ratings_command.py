@@ -79,6 +79,8 @@ def test_rate_writes_the_same_from_any_file(ending: str, tmp_path: Path):
         ("model_b", 2, "x", "row 2: 'x' is compared with itself"),
         ("model_a", 0, None, "row 0: model_a is empty"),
         ("weight", 2, -1.0, "row 2: weight is -1.0"),
+        ("weight", 2, 1e-320, "row 2: weight is 1e-320; a weight is 0, or from 1e-09 to 1e+09"),
+        ("weight", 1, 1e308, "row 1: weight is 1e+308"),
         ("voter", 1, None, "row 1: voter is empty"),
     ],
 )
