@@ -75,6 +75,7 @@ def test_delimiters_are_recognised_and_said(ending: str, delimiter: str, tmp_pat
         ("json", LINES),
         ("jsonl", "\n" + LINES.replace("\n", "\r\n\r\n")),
         ("csv", "\n" + CSV.replace("model_a,", " model_a ,", 1)),
+        ("csv", TABLE.to_csv(index=False, quoting=1).replace('","', '", "')),
     ],
 )
 def test_shapes_of_a_table_are_read(ending: str, content: str, tmp_path: Path, expected: pd.DataFrame):
@@ -145,7 +146,10 @@ GOOD = b"model_a,model_b,winner\nx,y,tie\n"
     [
         ("csv", b"", "the file is empty"),
         ("csv", b"\xef\xbb\xbf\n\n", "the file is empty"),
-        ("csv", GOOD + b'"x,y,tie\n', "unexpected end of data"),
+        ("csv", b"sep=;\n", "these columns are no battles.* Found: none"),
+        ("csv", GOOD + b'"x,y,tie\n', "row 1: the quotes do not match"),
+        ("csv", GOOD + b'"x"y,z,tie\n', "row 1: the quotes do not match"),
+        ("csv", b'"model_a,x', "these columns are no battles|the quotes do not match"),
         ("csv", GOOD + b"x,y\n", "row 1: it has 2 cells and the header 3"),
         ("csv", GOOD + b"x,y,tie,,\n", "row 1: it has 5 cells"),
         ("csv", GOOD + b"x,\0,tie\n", "NUL"),

@@ -82,24 +82,43 @@ def _separated(text: str, usual: str) -> tuple[Table, str]:
     headers = {d: _header(text, d) for d in sorted(_DELIMITERS, key=lambda d: d != usual)}
     delimiter = next((d for d, header in headers.items() if _known(header)), None)
     delimiter = delimiter or max(headers, key=lambda d: len(headers[d]))
-    rows = (row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if row)
-    header = [seen(name) for name in next(rows)]
-    gathering = _Gathering(header)
-    for number, row in enumerate(rows):
-        if len(row) != len(header):
-            raise ComparisonError(
-                f"it has {len(row)} cells and the header {len(header)}: quote cells that hold a delimiter", row=number
-            )
+    rows = _rows(text, delimiter)
+    gathering = _Gathering([seen(name) for name in next(rows, [])])
+    for row in rows:
         gathering.add(row)
     return gathering.table(), delimiter
 
 
+def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
+    """The rows that are not blank, the header first; all as long as it.
+
+    Raises:
+        ComparisonError: names the row in which the quotes or the number of cells are wrong.
+    """
+    # White space around a cell means nothing, so a quote after it is a quote.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
+    cells, number = 0, -1
+    try:
+        for row in reader:
+            if not row:
+                continue
+            cells = cells or len(row)
+            if len(row) != cells:
+                raise ComparisonError(
+                    f"it has {len(row)} cells and the header {cells}: quote cells that hold a delimiter", row=number
+                )
+            yield row
+            number += 1
+    except csv.Error as error:
+        place = f"the quotes do not match ({error}): quote a cell as a whole and double the quotes in it"
+        raise ComparisonError(place, row=number if number >= 0 else None) from None
+
+
 def _header(text: str, delimiter: str) -> list[str]:
     try:
-        row = next((r for r in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if r), [])
-    except csv.Error:
+        return [seen(name) for name in next(_rows(text, delimiter), [])]
+    except ComparisonError:
         return []
-    return [seen(name) for name in row]
 
 
 def _known(header: list[str]) -> bool:
