@@ -94,12 +94,11 @@ def _justify(name: str) -> Literal["left", "right"]:
 def _stacked(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[Table | Text | str]:
     """Each name on a line of its own, what belongs to it on the next."""
     told: list[Table | Text | str] = []
+    widest = max(cell_len(line[0]) for line in lines)
     for rank, model, rating, ci, points, points_ci, votes in lines:
-        told.append(Text(f"{rank:>5}  {model}"))
-        points_told = "" if points == "–" else f", {points} ({points_ci}) {header[4]}"
-        told.append(
-            Text(f"       {rating} ({ci}){points_told}, {votes} votes" if rating != "–" else "       not ranked")
-        )
+        told.append(Text(f"{rank:>{widest}}  {model}"))
+        figures = f"{rating} ({ci}), {points} ({points_ci}) {header[4]}, {votes} votes"
+        told.append(Text(" " * (widest + 2) + ("not ranked" if rating == "–" else figures)))
     return told
 
 
