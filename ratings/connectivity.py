@@ -45,11 +45,15 @@ def separations(wins: NDArray[np.float64], group: tuple[int, ...]) -> list[Separ
     beats[labels[won], labels[lost]] = True
     np.fill_diagonal(beats, False)
     order: list[int] = []
-    left = set(range(count))
-    while left:  # parts that no remaining part beats come first; the condensation has no cycle, so one always exists
-        free = sorted(part for part in left if not any(beats[other, part] for other in left))
-        order += free
-        left -= set(free)
+    beaten_by = beats.sum(axis=0)
+    left = np.ones(count, bool)
+    while (
+        left.any()
+    ):  # parts that no remaining part beats come first; the condensation has no cycle, so one always exists
+        free = np.flatnonzero(left & (beaten_by == 0))
+        order += free.tolist()
+        left[free] = False
+        beaten_by -= beats[free].sum(axis=0)
     cuts = []
     for cut in range(1, count):
         above = np.isin(labels, order[:cut])

@@ -10,6 +10,8 @@ RatingsError
 
 from collections.abc import Sequence
 
+from ratings.listing import listed
+
 
 class RatingsError(ValueError):
     """Anything this package raises on purpose."""
@@ -20,6 +22,7 @@ class ComparisonError(RatingsError):
 
     def __init__(self, message: str, *, row: int | None = None) -> None:
         super().__init__(message if row is None else f"row {row}: {message}")
+        self.reason = message
         self.row = row
 
 
@@ -35,7 +38,7 @@ class SeparatedError(RatingsError):
 
     def __init__(self, winners: Sequence[str], losers: Sequence[str]) -> None:
         super().__init__(
-            f"{', '.join(winners)} never lost to {', '.join(losers)}, so with prior = 0 no finite rating exists: "
+            f"{listed(winners)} never lost to {listed(losers)}, so with prior = 0 no finite rating exists: "
             "give a prior above 0 (0.5 is the stage's default) or collect more votes between them"
         )
         self.winners = tuple(winners)

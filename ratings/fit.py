@@ -85,6 +85,7 @@ def rate(
     covariance = np.full((k, k), np.nan)
     apart = np.full((k, k), None, dtype=object)
     rows = [_unrated(tally, i) for i in range(k)]
+    games = wins.sum(axis=0) + wins.sum(axis=1)
     fitted = _fit_groups(tally, wins, met, prior)
     for number, group in enumerate(fitted):
         block = np.ix_(group.place, group.place)
@@ -93,7 +94,9 @@ def rate(
         at_once = intervals.simultaneous(group.theta, group.covariance, sample)
         apart[block] = at_once.separated
         theta, covariance[block] = _anchored(group, models, anchor)
-        part = _rows(tally, group, number, theta, np.diag(covariance[block]), at_once, sample, transform, component_max)
+        part = _rows(
+            tally, games, group, number, theta, np.diag(covariance[block]), at_once, sample, transform, component_max
+        )
         for i, row in zip(group.place, part, strict=True):
             rows[i] = row
         said += _shortcomings(group, part, models)
@@ -149,6 +152,7 @@ def _anchored(
 
 def _rows(
     tally: Tally,
+    games: NDArray[np.float64],
     group: _Group,
     number: int,
     theta: NDArray[np.float64],
@@ -164,7 +168,6 @@ def _rows(
     shares = score.shares(transform, names, group.theta, group.covariance, q, sample)
     points = shares.points(component_max, transform.decimals)
     errors = np.sqrt(np.maximum(variance, 0))
-    games = tally.wins.sum(axis=0) + tally.wins.sum(axis=1)
     doubtful = group.doubtful
     rows = []
     for n, i in enumerate(group.place):
@@ -254,4 +257,6 @@ def _both_bad(tally: Tally, i: int) -> int | float:
 
 def _whole(value: float) -> int | float:
     """A count as an int; a sum of weights stays a float."""
+    if isinstance(value, int):
+        return value
     return int(value) if float(value).is_integer() else float(value)

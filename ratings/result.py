@@ -56,6 +56,11 @@ class Pair:
     separated: bool | None
     """Whether their ratings are apart beyond chance, all pairs claimed at once; None across groups."""
 
+    @property
+    def met(self) -> bool:
+        """Whether any vote, `both_bad` included, was cast between them."""
+        return bool(self.wins_a or self.wins_b or self.ties or self.both_bad)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ratings:
@@ -99,15 +104,22 @@ class Ratings:
         """The rows as a leaderboard lists them: by group, then rank; the unranked last."""
         return sorted(self.rows, key=lambda r: (r.group is None, r.group or 0, r.rank or 0, self.models.index(r.model)))
 
-    def to_dict(self, entrant_key: Literal["team_id", "model"] = "model") -> dict[str, Any]:
+    def to_dict(
+        self, entrant_key: Literal["team_id", "model"] = "model", *, met_only: bool = False, covariance: bool = True
+    ) -> dict[str, Any]:
         """The JSON of DESIGN §7: `scores[]`, `covariance`, `pairwise[]`, `warnings[]` and how they were made.
+
+        With `met_only` pairs without a vote are left out, and without `covariance` it is null: what is written then
+        grows with the entrants and the pairs that met, not with the square of the entrants.
 
         Floats are rounded (logits to 9 decimals, ratings to 4, probabilities to 6), far below any interval, so that
         another processor's last bits do not show.
         """
         return {
             "scores": [_score(row, entrant_key) for row in self.rows],
-            "covariance": [[_number(value, 12) for value in row] for row in self.covariance.tolist()],
+            "covariance": [[_number(value, 12) for value in row] for row in self.covariance.tolist()]
+            if covariance
+            else None,
             "pairwise": [
                 {
                     "a": p.a,
@@ -120,6 +132,7 @@ class Ratings:
                     "separated": p.separated,
                 }
                 for p in self.pairwise
+                if not met_only or p.met
             ],
             "warnings": [notice.to_dict() for notice in self.notices],
             "method": {

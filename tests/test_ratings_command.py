@@ -11,16 +11,18 @@ import pytest
 from typer.testing import CliRunner
 
 from arena.cli import app
-from arena.cli.rate import read
+from arena.cli.battle_file import read
 from ratings.comparison import Comparisons
 from ratings.fit import rate
 from tests.ratings_votes import frame, optimum, votes
 from tests.test_ratings_formats import COMPARIA, FASTCHAT, LMARENA
 
 
-def run(*arguments: str | Path) -> tuple[int, str, str]:
-    """The command in this process: exit code, what it printed, and what it refused with."""
-    done = CliRunner().invoke(app, ["rate", *map(str, arguments)], env={"COLUMNS": "120"})
+def run(*arguments: str | Path, columns: int | None = 120) -> tuple[int, str, str]:
+    """The command in this process: exit code, what it printed, and what it refused with; without columns, into a pipe."""
+    width = None if columns is None else str(columns)
+    done = CliRunner().invoke(app, ["rate", *map(str, arguments)], env={"COLUMNS": width})
+    assert done.exception is None or isinstance(done.exception, SystemExit)
     return done.exit_code, done.stdout, done.stderr
 
 
@@ -77,6 +79,8 @@ def test_rate_writes_the_same_from_any_file(ending: str, tmp_path: Path):
         ("model_b", 2, "x", "row 2: 'x' is compared with itself"),
         ("model_a", 0, None, "row 0: model_a is empty"),
         ("weight", 2, -1.0, "row 2: weight is -1.0"),
+        ("weight", 2, 1e-320, "row 2: weight is 1e-320; a weight is 0, or from 1e-09 to 1e+09"),
+        ("weight", 1, 1e308, "row 1: weight is 1e+308"),
         ("voter", 1, None, "row 1: voter is empty"),
     ],
 )
@@ -118,7 +122,7 @@ def test_rate_reads_the_public_releases(rows: list[dict], ending: str, voters: i
     assert document["method"]["n_eff_voters"] <= voters
     assert ("not blind" in printed) == (rows is FASTCHAT)
     if ending == "parquet":
-        assert not any(column.startswith("conversation") for column in read(source).columns)
+        assert not any(column.startswith("conversation") for column in read(source).table.columns)
 
 
 def test_variants_stand_beside_the_fit(tmp_path: Path):
@@ -142,3 +146,157 @@ def test_variants_stand_beside_the_fit(tmp_path: Path):
     assert {"both_bad_tie", "both_bad_share", "davidson", "robustness", "votes_needed"} <= found.keys()
     assert "would swap without" in printed
     assert "style held equal" in printed
+
+
+LONG = [f"organisation-{n}/a-model-with-a-name-of-fifty-letters-{n:07d}" for n in range(8)]
+
+
+def battles(names: list[str], each: int, seed: int = 0) -> pd.DataFrame:
+    """Battles between neighbours in a ring, so that all have met; the outcomes are tossed."""
+    rng, k = np.random.default_rng(seed), len(names)
+    a = np.repeat(np.arange(k), each)
+    return pd.DataFrame(
+        {
+            "model_a": [names[i] for i in a],
+            "model_b": [names[(i + 1) % k] for i in a],
+            "winner": rng.choice(["model_a", "model_b"], len(a)),
+            "judge": [f"u{n}" for n in rng.integers(0, 200, len(a))],
+        }
+    )
+
+
+@pytest.mark.parametrize("columns", [None, 200, 100, 80, 40])
+def test_a_name_is_never_cut(columns: int | None, tmp_path: Path):
+    """Every name stands whole on one line at any width, and in a pipe nothing is left out; every rating has its interval."""
+    source = write(battles(LONG, 40), tmp_path / "battles.csv")
+    code, printed, _ = run(source, "--out", tmp_path / "o.json", columns=columns)
+    assert code == 0
+    assert all(any(name in line for line in printed.splitlines()) for name in LONG)
+    rows = orjson.loads((tmp_path / "o.json").read_bytes())["scores"]
+    for row in rows:
+        low, high = row["rating_ci95"]
+        assert f"{row['rating']:.1f}" in printed
+        assert f"{low:.1f}–{high:.1f}" in printed
+    if columns in (None, 200):
+        assert "points of 25" in printed
+    table = [line for line in printed.splitlines() if line and line[0] != "-"]
+    assert columns is None or columns == 40 or max(map(len, table)) <= columns
+
+
+def test_five_names_of_usual_length_fit_into_eighty_columns(tmp_path: Path):
+    """At 80 columns short names stand beside rating, points and both intervals."""
+    source = write(battles(["alpha", "beta", "gamma", "delta", "epsilon"], 60), tmp_path / "battles.csv")
+    _, printed, _ = run(source, "--out", tmp_path / "o.json", columns=80)
+    assert "points of 25" in printed
+    assert max(map(len, printed.splitlines()[:9])) <= 80
+
+
+def test_nothing_in_a_name_reaches_the_terminal_as_a_command(tmp_path: Path):
+    """Escape sequences are shown as escapes, and brackets and emoji codes as they stand."""
+    names = ["\x1b[31mred", "[bold]y[/bold]", ":smile:", "two\nlines"]
+    code, printed, _ = run(write(battles(names, 9), tmp_path / "b.json"), "--out", tmp_path / "o.json", columns=None)
+    assert code == 0
+    assert "\x1b" not in printed
+    assert all(shown in printed for shown in (r"\x1b[31mred", "[bold]y[/bold]", ":smile:", r"two\nlines"))
+    assert {row["model"] for row in orjson.loads((tmp_path / "o.json").read_bytes())["scores"]} == set(names)
+
+
+def hundreds(k: int) -> pd.DataFrame:
+    """Battles of `k` entrants: half of them in one ring, the rest in fives that never met another five, a tenth without a vote."""
+    names = [f"lab-{n % 37}/model-{n:04d}" for n in range(k)]
+    parts = [battles(names[: k // 2], 20)]
+    parts += [battles(names[start : start + 5], 4, seed=start) for start in range(k // 2, k - k // 10, 5)]
+    bad = battles(names[-(k // 10) :], 1).assign(winner="both_bad")
+    return pd.concat([*parts, bad])
+
+
+def test_hundreds_of_entrants_give_one_page_and_a_small_file(tmp_path: Path):
+    """With 300 entrants each kind of notice is one line that names a handful, and twice the entrants are twice the file."""
+    sizes = []
+    for k in (300, 600):
+        source, out = write(hundreds(k), tmp_path / f"b{k}.parquet"), tmp_path / f"o{k}.json"
+        code, printed, _ = run(source, "--out", out, columns=None)
+        assert code == 0
+        told = [line for line in printed.splitlines() if line.startswith("- ")]
+        document = orjson.loads(out.read_bytes())
+        assert len(told) == len(document["warnings"]) == len({w["code"] for w in document["warnings"]})
+        assert {w["code"] for w in document["warnings"]} >= {"no_votes", "never_compared", "few_votes", "few_voters"}
+        assert max(map(len, told)) < 700
+        assert max(len(w[language]) for w in document["warnings"] for language in ("ko", "en")) < 700
+        assert all(line.count("lab-") <= 12 for line in told)
+        assert len(printed.splitlines()) < k + 20
+        assert len(document["scores"]) == k
+        assert document["covariance"] is None
+        sizes.append(out.stat().st_size)
+    assert sizes[1] < 2.2 * sizes[0]
+
+
+def test_pairs_that_met_are_written_and_no_others(tmp_path: Path):
+    """`pairwise` holds the pairs with a vote, both_bad included, and the covariance is whole while it is small."""
+    table = battles(["a", "b", "c", "d"], 10).query("model_a != 'd'")
+    bad = pd.DataFrame({"model_a": ["a"], "model_b": ["d"], "winner": ["both_bad"], "judge": ["u1"]})
+    run(write(pd.concat([table, bad]), tmp_path / "b.csv"), "--out", tmp_path / "o.json")
+    document = orjson.loads((tmp_path / "o.json").read_bytes())
+    assert document["schema"] == "kai.ratings/2"
+    assert [(p["a"], p["b"]) for p in document["pairwise"]] == [("a", "b"), ("a", "d"), ("b", "c"), ("c", "d")]
+    assert np.array(document["covariance"]).shape == (4, 4)
+
+
+def test_too_many_names_are_refused(tmp_path: Path):
+    """A column of something else than models, and --variants for more entrants than it can refit, are refused with the next step."""
+    answers = pd.DataFrame({"model_a": [f"a{n}" for n in range(1500)], "model_b": [f"b{n}" for n in range(1500)]})
+    source = write(answers.assign(winner="tie"), tmp_path / "b.csv")
+    assert "names 3,000 models" in run(source)[2]
+    assert (
+        "rate it without --variants"
+        in run(write(battles([f"m{n}" for n in range(60)], 1), tmp_path / "c.csv"), "--variants")[2]
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "words", "field", "count"),
+    [
+        ([*FASTCHAT, FASTCHAT[0]], "Rows with the question_id of a row before them: 1", "not_blind", 1),
+        (
+            [*COMPARIA, {**COMPARIA[0], "chosen_model_name": None}],
+            "Rows without a choice, left out: 1.",
+            "no_choice",
+            1,
+        ),
+        (
+            [{**row, "conversation_pair_id": "c"} for row in COMPARIA],
+            "Votes followed by another on the same conversation, left out: 2.",
+            "voted_again",
+            2,
+        ),
+        ([*LMARENA, LMARENA[0]], "Rows that repeat another row's vote with its id, left out: 1.", "copies", 1),
+        (
+            [{**FASTCHAT[0], "model_a": "x\u200b"}, *FASTCHAT],
+            "spelled in several ways that look the same",
+            "not_blind",
+            1,
+        ),
+    ],
+)
+def test_what_was_left_out_or_joined_is_said(rows: list[dict], words: str, field: str, count: int, tmp_path: Path):
+    """What a file's reading decided stands on the screen and, with its count and in two languages, in the JSON."""
+    code, printed, _ = run(write(pd.DataFrame(rows), tmp_path / "b.json"), "--out", tmp_path / "o.json")
+    assert code == 0
+    assert words in printed
+    source = orjson.loads((tmp_path / "o.json").read_bytes())["source"]
+    assert source[field] == count
+    assert source["rows"] == len(rows)
+    assert any(words in note["en"] and note["ko"] for note in source["notes"])
+
+
+def test_style_columns_that_are_no_numbers_are_refused(tmp_path: Path):
+    """With --variants a count that is no number, or below 0, is refused with its row in the file; without it is not read."""
+    counts = {f"{name}_{side}": ["1", "1", "1"] for name in ("length", "headers", "bold", "lists") for side in "ab"}
+    table = pd.DataFrame(
+        {"model_a": ["x"] * 3, "model_b": ["y"] * 3, "winner": ["tie"] * 3, "anony": ["f", "t", "t"]} | counts
+    )
+    for value, words in (("many", "row 2: bold_a is 'many'"), ("-1", "row 2: bold is no count")):
+        table.loc[2, "bold_a"] = value
+        source = write(table, tmp_path / "b.csv")
+        assert words in run(source, "--variants", "--out", tmp_path / "o.json")[2]
+        assert run(source, "--out", tmp_path / "o.json")[0] == 0

@@ -8,23 +8,27 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import orjson
-import pandas as pd
-import pyarrow.parquet as pq
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
+from arena.cli.battle_file import BattleFile, read
 from arena.cli.common import refusals
-from ratings import formats, planning, style
+from arena.cli.rate_page import show
+from ratings import formats, notices, planning, style
 from ratings.comparison import Comparisons
 from ratings.errors import ComparisonError, RatingsError
 from ratings.fit import rate as rate_comparisons
-from ratings.result import EntrantRating, Interval, Ratings
+from ratings.notices import Note
+from ratings.result import Ratings
 from ratings.robustness import robustness
 from ratings.sensitivity import sensitivity
 
-SCHEMA = "kai.ratings/1"
+SCHEMA = "kai.ratings/2"
+MOST_ENTRANTS = 2000
+"""More names than any release has: a column of something else was taken for the models."""
+FULL_COVARIANCE = 100
+"""Up to so many entrants the covariance is written; beyond, it would be most of the file."""
+MOST_VARIANTS = 50
+"""Up to so many entrants the other readings are made; they refit the votes for every pair of neighbours."""
 
 
 class BothBad(StrEnum):
@@ -34,34 +38,16 @@ class BothBad(StrEnum):
     TIE = "tie"
 
 
-def read(path: Path) -> pd.DataFrame:
-    """A Parquet, CSV, JSON Lines or JSON file as a table, whatever its columns.
-
-    Raises:
-        ComparisonError: the ending is none of these, or the content is not what the ending says.
-    """
-    try:
-        match path.suffix.lower():
-            case ".parquet":
-                # The texts are most of a release and no part of a rating.
-                return pd.read_parquet(path, columns=[c for c in pq.read_schema(path).names if not formats.is_text(c)])
-            case ".csv":
-                return pd.read_csv(path, encoding="utf-8-sig")
-            case ".jsonl" | ".ndjson":
-                return pd.DataFrame([orjson.loads(line) for line in path.read_bytes().splitlines() if line.strip()])
-            case ".json":
-                return pd.DataFrame(orjson.loads(path.read_bytes()))
-    except (ValueError, TypeError, OSError) as error:
-        raise ComparisonError(f"{path.name} cannot be read as {path.suffix[1:]}: {error}") from None
-    raise ComparisonError(f"{path.name}: give a file that ends in .parquet, .csv, .jsonl or .json")
-
-
 def command(
     battles: Annotated[
         Path,
-        typer.Argument(help="Parquet, CSV, JSON Lines or JSON with the field's columns", exists=True, dir_okay=False),
+        typer.Argument(
+            help="a release of battles as Parquet, CSV, TSV, JSON Lines or JSON (docs/ratings.md lists what is read)",
+            exists=True,
+            dir_okay=False,
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="the JSON file to write")] = Path("ratings.json"),
+    out: Annotated[Path, typer.Option(help="the JSON file to write", dir_okay=False)] = Path("ratings.json"),
     prior: Annotated[
         float,
         typer.Option(min=0, help="phantom half-wins and half-losses of every entrant; 0 is plain maximum likelihood"),
@@ -86,33 +72,33 @@ def rate(path: Path, out: Path, prior: float, both_bad: Literal["exclude", "tie"
     Raises:
         RatingsError: the file is no table of battles, or cannot be rated; the message names the row and the next step.
     """
-    battles = formats.translate(read(path))
-    comparisons = Comparisons.from_frame(battles.frame)
+    file = read(path)
+    battles = formats.translate(file.table, style=variants)
+    comparisons = battles.comparisons()
+    _refuse_many(comparisons, variants)
     ratings = rate_comparisons(comparisons, prior=prior, both_bad=both_bad)
-    document = {"schema": SCHEMA, "source": _source(path, battles), **ratings.to_dict("model")}
+    said = notices.by_kind(ratings.notices)
+    notes = [*file.notes, *_left_out(battles), *battles.notes]
+    document = {"schema": SCHEMA, "source": _source(path, file, battles, notes), **_result(ratings, said)}
     if variants:
-        document["variants"] = otherwise(battles.frame, comparisons, ratings)
+        document["variants"] = otherwise(battles, comparisons, ratings)
     temporary = out.with_name(out.name + ".tmp")
     temporary.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     temporary.replace(out)
-    console = Console()
-    show(ratings, battles, console)
-    if variants:
-        show_otherwise(document["variants"], console)
+    show(ratings, [*(n.en for n in said), *(n.en for n in notes)], document.get("variants"))
 
 
-def otherwise(frame: pd.DataFrame, comparisons: Comparisons, ratings: Ratings) -> dict[str, Any]:
+def otherwise(battles: formats.Battles, comparisons: Comparisons, ratings: Ratings) -> dict[str, Any]:
     """The same votes under other choices; None where a choice does not apply to them."""
-    prior, both_bad = ratings.prior, ratings.both_bad
-    styled = set(formats.STYLE_COLUMNS) <= set(frame.columns)
+    prior, both_bad, frame = ratings.prior, ratings.both_bad, battles.frame
     chosen: Any = dict.fromkeys(("style_controlled", "position_bias", "robustness", "votes_needed"))
     made: dict[str, Callable[[], Any]] = {
         "position_bias": lambda: style.position_bias(comparisons, prior=prior, both_bad=both_bad).to_dict(),
         "robustness": lambda: [f.to_dict() for f in robustness(comparisons, prior=prior, both_bad=both_bad)],
         "votes_needed": lambda: planning.votes_to_separate_all(ratings).to_dict(),
     }
-    if styled:
-        x = style.differences({name: frame[name].to_numpy() for name in formats.STYLE_COLUMNS})
+    if set(formats.STYLE_COLUMNS) <= set(frame.columns):
+        x = _differences(battles)
         made["style_controlled"] = lambda: style.controlled(comparisons, x, prior=prior, both_bad=both_bad).to_dict(
             ratings
         )
@@ -122,95 +108,89 @@ def otherwise(frame: pd.DataFrame, comparisons: Comparisons, ratings: Ratings) -
     return sensitivity(comparisons, prior=prior, both_bad=both_bad).to_dict() | chosen
 
 
-def show(ratings: Ratings, battles: formats.Battles, console: Console) -> None:
-    """Prints the leaderboard, what limits it, and how it was made."""
-    groups = {row.group for row in ratings.rows if row.group is not None}
-    console.print(
-        f"{ratings.n_used:,} of {ratings.n_votes:,} votes, {ratings.n_eff_voters:,.1f} effective voters",
-        highlight=False,
-    )
-    table = Table(box=box.SIMPLE)
-    for name in ("rank", "model", "rating", "95 %", f"points of {ratings.component_max:g}", "95 %", "votes"):
-        table.add_column(name, justify="left" if name == "model" else "right", no_wrap=name == "95 %")
-    for row in ratings.by_rank():
-        table.add_row(
-            _rank(row, len(groups) > 1),
-            row.model + (" *" if row.provisional else ""),
-            _number(row.rating, 1),
-            _interval(row.rating_ci95, 1),
-            _number(row.points, 2),
-            _interval(row.points_ci95, 2),
-            f"{row.n_votes:,}",
+def _differences(battles: formats.Battles) -> Any:
+    """The covariates of style control; a refusal names the row of the file."""
+    try:
+        return style.differences({name: battles.frame[name].to_numpy() for name in formats.STYLE_COLUMNS})
+    except ComparisonError as error:
+        row = None if error.row is None else int(battles.frame.index[error.row])
+        raise ComparisonError(error.reason, row=row) from None
+
+
+def _refuse_many(comparisons: Comparisons, variants: bool) -> None:
+    found = len(comparisons.models)
+    if found > MOST_ENTRANTS:
+        raise ComparisonError(
+            f"the file names {found:,} models, more than {MOST_ENTRANTS:,}: check that the columns hold models, or rate a part of it"
         )
-    console.print(table)
-    if any(row.provisional for row in ratings.rows):
-        console.print("* provisional", highlight=False)
-    for notice in ratings.notices:
-        console.print(f"- {notice.en}", highlight=False, markup=False)
-    if battles.not_blind:
-        console.print(f"- {battles.not_blind:,} battles were not blind and are left out.", highlight=False)
-    if "voter" not in battles.frame.columns and "judge" not in battles.frame.columns:
-        console.print(
-            "- The file names no voters: every vote is taken as its own voter, so intervals may be too narrow."
+    if variants and found > MOST_VARIANTS:
+        raise ComparisonError(
+            f"--variants refits the votes for every pair of neighbours, for at most {MOST_VARIANTS} models; "
+            f"the file names {found:,}: rate it without --variants, or a part of it"
         )
 
 
-def show_otherwise(variants: dict[str, Any], console: Console) -> None:
-    """Prints in a line each what the other choices say."""
-    other = "tie" if variants["both_bad"] == "exclude" else "exclude"
-    told = [
-        f"both_bad as {other}: "
-        + ", ".join(f"{row['model']} {row['rating']:.1f}" for row in variants[f"both_bad_{other}"] if row["rating"])
-    ]
-    ties, style_fit = variants["davidson"], variants["style_controlled"]
-    bias, needed = variants["position_bias"], variants["votes_needed"]
-    if ties:
-        told.append(
-            "tie model: the same order" if not ties["swapped"] else f"tie model: another order for {ties['swapped']}"
-        )
-    if style_fit:
-        told.append(
-            "style held equal: " + ", ".join(f"{row['model']} {row['rating']:.1f}" for row in style_fit["scores"])
-        )
-    if bias:
-        low, high = bias["ci95"]
-        told.append(f"of two equal answers the left one wins {bias['share']:.1%} ({low:.1%} – {high:.1%})")
-    for pair in variants["robustness"] or ():
-        if pair["votes"] is not None:
-            told.append(
-                f"{pair['upper']} and {pair['lower']} would swap without {pair['votes']:,} votes or {pair['voters']:,} voters"
-                if pair["voters"] is not None
-                else f"{pair['upper']} and {pair['lower']} would swap without {pair['votes']:,} votes"
-            )
-    if needed and needed["uniform"]:
-        told.append(f"all neighbours told apart: about {needed['uniform']:,} more votes, every pair drawn alike")
-    for line in told:
-        console.print(f"- {line}", highlight=False, markup=False)
+def _result(ratings: Ratings, said: list[notices.Notice]) -> dict[str, Any]:
+    """The ratings as they are written: pairs that met, one warning of each kind, the covariance while it is small."""
+    written = ratings.to_dict("model", met_only=True, covariance=len(ratings.rows) <= FULL_COVARIANCE)
+    return written | {"warnings": [notice.to_dict() for notice in said]}
 
 
-def _source(path: Path, battles: formats.Battles) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+def _source(path: Path, file: BattleFile, battles: formats.Battles, notes: list[Note]) -> dict[str, Any]:
+    with path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
     return {
-        "name": path.name,
+        "name": path.name.encode("utf-8", "replace").decode(),
         "sha256": digest,
         "format": battles.format,
-        "rows": len(battles.frame) + battles.not_blind,
+        "encoding": file.encoding,
+        "delimiter": file.delimiter,
+        "rows": battles.rows,
         "not_blind": battles.not_blind,
+        "no_choice": battles.no_choice,
+        "voted_again": battles.voted_again,
+        "copies": battles.copies,
+        "joined": [{"model": names[0], "also": list(names[1:])} for names in battles.joined],
+        "notes": [note.to_dict() for note in notes],
     }
 
 
-def _rank(row: EntrantRating, grouped: bool) -> str:
-    """The rank, or the ranks that the votes cannot tell apart."""
-    if row.rank_ci95 is None:
-        return "–"
-    low, high = row.rank_ci95
-    return (f"{chr(65 + (row.group or 0))} " if grouped else "") + (f"{low}" if low == high else f"{low}–{high}")
-
-
-def _number(value: float | None, decimals: int) -> str:
-    return "–" if value is None else f"{value:.{decimals}f}"
-
-
-def _interval(ends: Interval | None, decimals: int) -> str:
-    return "–" if ends is None else f"{ends[0]:.{decimals}f} – {ends[1]:.{decimals}f}"
+def _left_out(battles: formats.Battles) -> list[Note]:
+    """What the reader of the numbers must know of the rows that do not count."""
+    told = [
+        Note(
+            "not_blind",
+            battles.not_blind,
+            f"모델 이름이 보여 블라인드가 아니므로 뺀 대결: {battles.not_blind:,}.",
+            f"Battles that were not blind, left out: {battles.not_blind:,}.",
+        ),
+        Note(
+            "no_choice",
+            battles.no_choice,
+            f"아무것도 고르지 않아 뺀 행: {battles.no_choice:,}.",
+            f"Rows without a choice, left out: {battles.no_choice:,}.",
+        ),
+        Note(
+            "voted_again",
+            battles.voted_again,
+            f"같은 대화에 나중에 다시 투표해 뺀 표: {battles.voted_again:,}. 마지막 표만 셉니다.",
+            f"Votes followed by another on the same conversation, left out: {battles.voted_again:,}. Only the last one counts.",
+        ),
+        Note(
+            "copies",
+            battles.copies,
+            f"다른 행의 표를 id까지 그대로 되풀이해 뺀 행: {battles.copies:,}.",
+            f"Rows that repeat another row's vote with its id, left out: {battles.copies:,}.",
+        ),
+    ]
+    told = [note for note in told if note.count]
+    if "voter" not in battles.frame.columns:
+        told.append(
+            Note(
+                "no_voters",
+                1,
+                "파일에 투표자가 없어 표마다 다른 사람으로 보았습니다. 구간이 너무 좁을 수 있습니다.",
+                "The file names no voters: every vote is taken as its own voter, so intervals may be too narrow.",
+            )
+        )
+    return told

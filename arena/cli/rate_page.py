@@ -1,0 +1,160 @@
+"""What `python -m arena rate` prints: the leaderboard, what limits it, and what the votes could mean otherwise.
+
+A name is never cut: where the table is too wide, the points go, and then each name gets a line of its own.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Literal
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ratings.listing import HANDFUL, listed, printable
+from ratings.result import EntrantRating, Interval, Ratings
+
+_WIDE = 10_000
+"""A pipe has no width."""
+
+
+def show(ratings: Ratings, said: Iterable[str], variants: dict[str, Any] | None) -> None:
+    """Prints the leaderboard, a line for each kind of thing to know about it, and the other readings."""
+    with suppress(AttributeError, ValueError):
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may not know the letters
+    console = _console()
+    line = f"{ratings.n_used:,} of {ratings.n_votes:,} votes, {ratings.n_eff_voters:,.1f} effective voters"
+    console.print(line, highlight=False)
+    console.print()
+    for part in _leaderboard(ratings, console.width):
+        console.print(part, highlight=False, markup=False, soft_wrap=not isinstance(part, Table))
+    console.print()
+    if any(row.provisional for row in ratings.rows):
+        console.print("* provisional", highlight=False)
+    for sentence in [*said, *(_otherwise(variants) if variants else ())]:
+        console.print(
+            f"- {printable(sentence)}", highlight=False, markup=False, emoji=False, soft_wrap=not console.is_terminal
+        )
+
+
+def _console() -> Console:
+    """As wide as the terminal, or as COLUMNS says; without either nothing is folded."""
+    console = Console(emoji=False)
+    return console if console.is_terminal or os.environ.get("COLUMNS") else Console(emoji=False, width=_WIDE)
+
+
+def _leaderboard(ratings: Ratings, width: int) -> list[Table | Text | str]:
+    """The table; without the points, or with each name on its own line, where the width asks for it."""
+    grouped = len({row.group for row in ratings.rows if row.group is not None}) > 1
+    header = ["rank", "model", "rating", "95 %", f"points of {ratings.component_max:g}", "95 %", "votes"]
+    lines = [_cells(row, grouped) for row in ratings.by_rank()]
+    narrow = [0, 1, 2, 3, 6]
+    for shown in (list(range(len(header))), narrow):
+        if _width([[line[n] for n in shown] for line in [header, *lines]]) <= width:
+            left_out = ["(the points stand in the JSON file; a wider terminal shows them)"] if shown is narrow else []
+            return [_table([header[n] for n in shown], [[line[n] for n in shown] for line in lines]), *left_out]
+    return _stacked(header, lines)
+
+
+def _cells(row: EntrantRating, grouped: bool) -> list[str]:
+    return [
+        _rank(row, grouped),
+        printable(row.model) + (" *" if row.provisional else ""),
+        _number(row.rating, 1),
+        _interval(row.rating_ci95, 1),
+        _number(row.points, 2),
+        _interval(row.points_ci95, 2),
+        f"{row.n_votes:,}",
+    ]
+
+
+def _width(lines: Sequence[Sequence[str]]) -> int:
+    """Columns of a terminal that the table takes: each column its widest cell, three spaces between two of them."""
+    return sum(max(map(cell_len, column)) + 3 for column in zip(*lines, strict=True)) - 3
+
+
+def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for n, name in enumerate(header):
+        widest = max(cell_len(name), *(cell_len(line[n]) for line in lines))
+        table.add_column(name, min_width=widest, justify=_justify(name))
+    for line in lines:
+        table.add_row(*(Text(cell) for cell in line))
+    return table
+
+
+def _justify(name: str) -> Literal["left", "right"]:
+    return "left" if name == "model" else "right"
+
+
+def _stacked(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[Table | Text | str]:
+    """Each name on a line of its own, what belongs to it on the next."""
+    told: list[Table | Text | str] = []
+    widest = max(cell_len(line[0]) for line in lines)
+    for rank, model, rating, ci, points, points_ci, votes in lines:
+        told.append(Text(f"{rank:>{widest}}  {model}"))
+        figures = f"{rating} ({ci}), {points} ({points_ci}) {header[4]}, {votes} votes"
+        told.append(Text(" " * (widest + 2) + ("not ranked" if rating == "–" else figures)))
+    return told
+
+
+def _otherwise(variants: dict[str, Any]) -> list[str]:
+    """What the other choices say, each in a line."""
+    other = "tie" if variants["both_bad"] == "exclude" else "exclude"
+    told = [f"both_bad as {other}: {_ratings(variants[f'both_bad_{other}'])}"]
+    ties, style_fit = variants["davidson"], variants["style_controlled"]
+    bias, needed = variants["position_bias"], variants["votes_needed"]
+    if ties:
+        pairs = listed([f"{high} above {low}" for high, low in ties["swapped"]])
+        told.append(f"tie model: another order, not {pairs}" if pairs else "tie model: the same order")
+    if style_fit:
+        told.append(f"style held equal: {_ratings(style_fit['scores'])}")
+    if bias:
+        low, high = bias["ci95"]
+        told.append(f"of two equal answers the left one wins {bias['share']:.1%} ({low:.1%} – {high:.1%})")
+    told += _fragile([pair for pair in variants["robustness"] or () if pair["votes"] is not None])
+    if needed and needed["uniform"]:
+        told.append(f"all neighbours told apart: about {needed['uniform']:,} more votes, every pair drawn alike")
+    return told
+
+
+def _ratings(rows: Iterable[dict[str, Any]]) -> str:
+    rated = sorted((row for row in rows if row["rating"] is not None), key=lambda row: -row["rating"])
+    return listed([f"{row['model']} {row['rating']:.1f}" for row in rated])
+
+
+def _fragile(pairs: list[dict[str, Any]]) -> list[str]:
+    """The pairs that fewest votes hold apart, and how many there are besides."""
+    told = []
+    for pair in sorted(pairs, key=lambda pair: pair["votes"])[:HANDFUL]:
+        voters = "" if pair["voters"] is None else f" or {pair['voters']:,} voters"
+        names = f"{printable(pair['upper'])} and {printable(pair['lower'])}"
+        told.append(f"{names} would swap without {pair['votes']:,} votes{voters}")
+    rest = len(pairs) - len(told)
+    return [*told, f"{rest:,} more pairs of neighbours would swap without more votes than these"] if rest else told
+
+
+def _rank(row: EntrantRating, grouped: bool) -> str:
+    """The rank, or the ranks that the votes cannot tell apart."""
+    if row.rank_ci95 is None:
+        return "–"
+    low, high = row.rank_ci95
+    return (f"{_letters(row.group or 0)} " if grouped else "") + (f"{low}" if low == high else f"{low}–{high}")
+
+
+def _letters(group: int) -> str:
+    """A … Z, AA, AB, …"""
+    before, last = divmod(group, 26)
+    return (_letters(before - 1) if before else "") + chr(65 + last)
+
+
+def _number(value: float | None, decimals: int) -> str:
+    return "–" if value is None else f"{value:.{decimals}f}"
+
+
+def _interval(ends: Interval | None, decimals: int) -> str:
+    return "–" if ends is None else f"{ends[0]:.{decimals}f}–{ends[1]:.{decimals}f}"
