@@ -19,11 +19,12 @@ import orjson
 
 from arena.record.keys import Keys
 from arena.record.store import Store
-from arena.results import export, integrity, removal
-from arena.results.document import JSON
-from arena.results.leaderboard import Leaderboard
-from arena.results.lifecycle import sealed_stage
-from arena.results.proposals import propose, rated_without
+from arena.results.export import bundle as exports
+from arena.results.export.document import JSON
+from arena.results.integrity.proposals import propose, rated_without
+from arena.results.live.leaderboard import Leaderboard
+from arena.results.votes import exclusions, removals
+from arena.results.votes.sealed import sealed_stage
 from arena.settings import ROOT
 from arena.simulate import Taste
 from tests.stages import CLI, NOW, Room
@@ -47,10 +48,10 @@ class Golden:
 
     def outputs(self) -> dict[str, Any]:
         """Everything that the record decides: documents as JSON, files as bytes."""
-        bundle = export.make(self.store, self.keys, self.stage_id, LATER)
+        bundle = exports.make(self.store, self.keys, self.stage_id, LATER)
         document = {key: value for key, value in bundle.document.items() if key not in VOLATILE}
         stage = sealed_stage(self.store, self.stage_id)
-        excluded = {b: r.value for b, r in integrity.active_exclusions(self.store, self.stage_id).items()}
+        excluded = {b: r.value for b, r in exclusions.active_exclusions(self.store, self.stage_id).items()}
         without = rated_without(self.store, stage, excluded)
         live = Leaderboard(self.store, stage, clock=lambda: LATER).snapshot()
         return {
@@ -92,12 +93,14 @@ def _busy(folder: Path) -> Room:
         room.store.strata.answer(voter, answers, NOW)
     battles = room.battles()
     acts = {"organizer": CLI, "now": NOW}
-    integrity.exclude(room.store, "busy", battles[:9], reason=integrity.ExclusionReason.SPEED, rule="too fast", **acts)
-    integrity.exclude(
-        room.store, "busy", battles[20:24], reason=integrity.ExclusionReason.SIDE, rule="one side", **acts
+    exclusions.exclude(
+        room.store, "busy", battles[:9], reason=exclusions.ExclusionReason.SPEED, rule="too fast", **acts
     )
-    integrity.restore(room.store, "busy", battles[3:5], rule="slow enough", **acts)
-    removal.remove_entrant(room.store, room.stage, "maru", reason="withdrawn", **acts)
+    exclusions.exclude(
+        room.store, "busy", battles[20:24], reason=exclusions.ExclusionReason.SIDE, rule="one side", **acts
+    )
+    exclusions.restore(room.store, "busy", battles[3:5], rule="slow enough", **acts)
+    removals.remove_entrant(room.store, room.stage, "maru", reason="withdrawn", **acts)
     return room
 
 

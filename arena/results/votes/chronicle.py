@@ -16,7 +16,7 @@ from arena.domain.stage import Stage
 from arena.domain.vote import Winner
 from arena.record.store import Store
 from arena.record.traces import Traces
-from arena.results.counting import Rule
+from arena.results.votes.inclusion import Rule
 from ratings.comparison import OUTCOMES, Comparisons
 from ratings.style import MARKS, marks
 

@@ -14,13 +14,13 @@ import rfc8785
 from arena import __version__
 from arena.domain.stage import Component, Stage, StageStatus, file_sha256
 from arena.record.keys import Keys
-from arena.results import submissions
-from arena.results.chances import DRAWS, Chances, chances, judged_points, user_points
-from arena.results.counting import rating_seed
-from arena.results.decision import SCHEMA, Total
-from arena.results.document import kst, signed_bytes
-from arena.results.submissions import Score, Verdict
-from arena.results.totals import AggregateError, Decision, Gate, cut, decide
+from arena.results.export.document import kst, signed_bytes
+from arena.results.programme import components as submitted
+from arena.results.programme.components import Score, Verdict
+from arena.results.programme.monte_carlo import DRAWS, Chances, chances, judged_points, user_points
+from arena.results.programme.schema import SCHEMA, Total
+from arena.results.programme.selection import AggregateError, Decision, Gate, cut, decide
+from arena.results.votes.inclusion import rating_seed
 
 USER = "user"
 
@@ -69,15 +69,15 @@ def aggregate(
     teams = {e.id: e.served().get("sha256") for e in stage.entrants if e.id not in removed}
     users = _user_scores(export, list(teams))
     handed = {
-        component.id: submissions.scores(components[component.id].data, components[component.id].name, component, teams)
+        component.id: submitted.scores(components[component.id].data, components[component.id].name, component, teams)
         for component in others
     }
-    verdicts = submissions.gates(eligibility.data, eligibility.name, teams)
+    verdicts = submitted.gates(eligibility.data, eligibility.name, teams)
     scores: dict[str, dict[str, Decimal | None]] = {
         team: {c.id: users[team] if c.id == USER else handed[c.id][team].score for c in stage.components}
         for team in teams
     }
-    gates = {team: submissions.gate(verdicts[team]) for team in teams}
+    gates = {team: submitted.gate(verdicts[team]) for team in teams}
     decision = decide(scores, gates, stage.planned_advance, stage.ties)
     seed = rating_seed(file_sha256(stage_file.data))
     sure = _chances(stage, export, handed, decision, seed)

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from arena.results.conduct import (
+from arena.results.integrity.voter_tests import (
     SMALLEST,
     Ballots,
     Codes,

@@ -15,8 +15,8 @@ from arena.domain.errors import ArenaError
 from arena.domain.vote import RECORD_SCHEMA, canonical_plain
 from arena.record.battles import DrawnBattle
 from arena.record.votes import VoteRow
-from arena.results.counting import Rule
-from arena.results.sidecar import STYLE, Sidecar
+from arena.results.votes.annotations import STYLE, Sidecar
+from arena.results.votes.inclusion import Rule
 
 VOTES = pa.schema(
     [

@@ -13,9 +13,9 @@ from arena.domain.stage import Bilingual, Stage
 from arena.domain.vote import Winner
 from arena.record.store import Store
 from arena.record.votes import VoteRow
-from arena.results.counting import Rule, rating_seed, rule_of
-from arena.results.integrity import active_exclusions
-from arena.results.removal import removals
+from arena.results.votes.exclusions import active_exclusions
+from arena.results.votes.inclusion import Rule, rating_seed, rule_of
+from arena.results.votes.removals import removals
 from ratings.errors import NothingToRateError
 from ratings.live import GroupedVotes, LiveRatings
 from ratings.result import Ratings

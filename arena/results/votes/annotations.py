@@ -14,7 +14,7 @@ import orjson
 
 from arena.domain.stage import Stage
 from arena.record.store import Store
-from arena.results.population import rake, strata_section
+from arena.results.votes.weighting import rake, strata_section
 from ratings.style import MARKS, marks
 
 STYLE = tuple(f"{mark}_{side}" for side in "ab" for mark in MARKS)

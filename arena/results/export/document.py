@@ -12,10 +12,10 @@ import pyarrow as pa
 import rfc8785
 
 from arena.domain.stage import Stage, file_sha256
-from arena.results import evidence
-from arena.results.population import MOST, effective
-from arena.results.schema import SCHEMA
-from arena.results.sheet import sheet
+from arena.results.export import tables
+from arena.results.export.schema import SCHEMA
+from arena.results.export.statistics import sheet
+from arena.results.votes.weighting import MOST, effective
 
 KST = timezone(timedelta(hours=9))
 JSON, VOTES, DRAWS, STAGE, SCORES = "export.json", "votes.parquet", "draws.parquet", "stage.toml", "scores.csv"
@@ -156,7 +156,7 @@ def assemble(
 
 def weighting(votes: pa.Table) -> dict[str, Any] | None:
     """What weighting costs, from the weights beside the votes; None where a vote has none."""
-    people: Any = evidence.frame(votes)[["judge", "weight"]].drop_duplicates()
+    people: Any = tables.frame(votes)[["judge", "weight"]].drop_duplicates()
     if not len(people) or people["weight"].isna().any():
         return None
     weights = sorted(people["weight"].tolist())

@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from arena.record.keys import Keys
-from arena.results.document import signed_bytes
+from arena.results.export.document import signed_bytes
 
 SCHEMA = "kai.user-score-summary/1"
 

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from arena.domain.errors import ArenaError
 from arena.domain.stage import Stage
 from arena.record.keys import verify_jws
-from arena.results import evidence, proofs
-from arena.results.document import (
+from arena.results.export import proofs, tables
+from arena.results.export.document import (
     CHECKPOINTS,
     DRAWS,
     FILES,
@@ -30,8 +30,8 @@ from arena.results.document import (
     scores_csv,
     signed_bytes,
 )
-from arena.results.proofs import VerificationError
-from arena.results.schema import UserScore
+from arena.results.export.proofs import VerificationError
+from arena.results.export.schema import UserScore
 
 LATEST = "latest"
 
@@ -177,8 +177,8 @@ def _checked(
     yield "hashes: votes, draws, checkpoints, stage file and scores are the files that were signed"
     try:
         stage = Stage.from_toml(files[STAGE], STAGE)
-        votes = evidence.read(files[VOTES], evidence.VOTES, VOTES)
-        draws = evidence.read(files[DRAWS], evidence.DRAWS, DRAWS)
+        votes = tables.read(files[VOTES], tables.VOTES, VOTES)
+        draws = tables.read(files[DRAWS], tables.DRAWS, DRAWS)
     except ArenaError as error:
         raise VerificationError("evidence", error.en) from None
     rows = votes.to_pylist()

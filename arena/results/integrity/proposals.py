@@ -12,11 +12,11 @@ from arena.domain.stage import Stage
 from arena.domain.vote import Winner
 from arena.record.store import Store
 from arena.record.traces import DrawnFor, Traces, VoteTrace
-from arena.results.campaigns import STEP_S, WINDOW_S, Group, campaigns
-from arena.results.conduct import TESTS, Ballots, Conduct, examine
-from arena.results.counting import rating_seed, rule_of
-from arena.results.integrity import ExclusionReason, active_exclusions
-from arena.results.lifecycle import removals
+from arena.results.integrity.coordination import STEP_S, WINDOW_S, Group, campaigns
+from arena.results.integrity.voter_tests import TESTS, Ballots, Conduct, examine
+from arena.results.votes.exclusions import ExclusionReason, active_exclusions
+from arena.results.votes.inclusion import rating_seed, rule_of
+from arena.results.votes.removals import removals
 from ratings.comparison import OUTCOMES, Comparisons
 from ratings.errors import NothingToRateError
 from ratings.fit import rate

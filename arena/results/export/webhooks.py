@@ -20,7 +20,7 @@ from arena.domain.errors import Unavailable
 from arena.record.keys import Keys
 from arena.record.outbox import Parcel
 from arena.record.store import Store
-from arena.results.document import JSON, kst
+from arena.results.export.document import JSON, kst
 
 SCHEMA = "kai.push/1"
 SIGNATURE = "KAI-Signature"

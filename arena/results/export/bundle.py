@@ -16,17 +16,15 @@ import pyarrow as pa
 import rfc8785
 
 from arena import __version__
-from arena.domain.errors import Conflict, NotFound
+from arena.domain.errors import Conflict
 from arena.domain.pairing import commitment
-from arena.domain.stage import Stage, StageStatus, file_sha256
+from arena.domain.stage import Stage, StageStatus
 from arena.record.keys import Keys
 from arena.record.ledger import Checkpoint, Ledger
 from arena.record.outages import minutes
-from arena.record.stages import StageRecord
 from arena.record.store import Store
-from arena.results import evidence
-from arena.results.counting import rule_of
-from arena.results.document import (
+from arena.results.export import tables
+from arena.results.export.document import (
     CHECKPOINTS,
     DRAWS,
     JSON,
@@ -41,10 +39,12 @@ from arena.results.document import (
     scores_csv,
     signed_bytes,
 )
-from arena.results.integrity import active_exclusions, history
-from arena.results.removal import removals
-from arena.results.sidecar import sidecar_of
-from arena.results.verify import verify_files
+from arena.results.export.verify import verify_files
+from arena.results.votes.annotations import sidecar_of
+from arena.results.votes.exclusions import active_exclusions, history
+from arena.results.votes.inclusion import rule_of
+from arena.results.votes.removals import removals
+from arena.results.votes.sealed import known
 
 MADE = "export.made"
 LATEST = "latest"
@@ -94,9 +94,9 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
     excluded = {battle: reason.value for battle, reason in active_exclusions(store, stage_id).items()}
     rule = rule_of(stage, excluded, frozenset(removed))
     beside = sidecar_of(store, stage)
-    votes = evidence.votes_table(store.votes.sealed(stage_id, checkpoint.size), rule, beside)
+    votes = tables.votes_table(store.votes.sealed(stage_id, checkpoint.size), rule, beside)
     voted = set(votes.column("question_id").to_pylist())
-    draws = evidence.draws_table(store.battles.drawn(stage_id), voted, record.frozen_at)
+    draws = tables.draws_table(store.battles.drawn(stage_id), voted, record.frozen_at)
     facts = Facts(
         export_id=str(uuid.uuid4()),
         supersedes=next((e.data["export_id"] for e in reversed(store.events.of_stage(stage_id, MADE))), None),
@@ -140,7 +140,7 @@ def signed(
 ) -> Bundle:
     """Assembles the document, signs it, and lays its files beside it."""
     listed = b"".join(rfc8785.dumps(head.to_json()) + b"\n" for head in heads)
-    files = {VOTES: evidence.parquet(votes), DRAWS: evidence.parquet(draws), CHECKPOINTS: listed, STAGE: stage_file}
+    files = {VOTES: tables.parquet(votes), DRAWS: tables.parquet(draws), CHECKPOINTS: listed, STAGE: stage_file}
     document = assemble(
         stage, stage_file, votes, draws, facts, {n: hashlib.sha256(d).hexdigest() for n, d in files.items()}
     )
@@ -203,30 +203,6 @@ def export(store: Store, keys: Keys, stage_id: str, out: Path, now: datetime, *,
     data = {"export_id": bundle.export_id, "sha256": hashlib.sha256(bundle.files[JSON]).hexdigest()}
     store.events.append(now, stage_id, "export", MADE, data)
     return folder
-
-
-def known(store: Store, stage_id: str) -> StageRecord:
-    """The stage's record.
-
-    Raises:
-        NotFound: this database does not have it.
-        Conflict: its file is no longer the one that was sealed.
-    """
-    record = store.stages.find(stage_id)
-    if record is None:
-        names = ", ".join(r.id for r in store.stages.all()) or "none"
-        raise NotFound(
-            "stage_not_found",
-            f"단계 {stage_id}이(가) 이 데이터베이스에 없습니다. 있는 단계: {names}",
-            f"There is no stage {stage_id} in this database. Known stages: {names}.",
-        )
-    if file_sha256(record.file.encode()) != record.file_sha256:
-        raise Conflict(
-            "stage_tampered",
-            f"단계 {stage_id}의 봉인된 파일이 데이터베이스에서 바뀌었습니다. 백업과 견주어 보세요.",
-            f"The sealed file of stage {stage_id} was changed in the database. Hold it against a backup.",
-        )
-    return record
 
 
 def git_commit(root: Path) -> str | None:

@@ -8,15 +8,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from arena.results import plots
-from arena.results.document import KST
+from arena.results.export.document import KST
+from arena.results.publish import charts
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 def total_page(document: Mapping[str, Any]) -> str:
     """The decision of a round (`kai.total/1`) on one page."""
-    return _page("total.html", d=document, plot=plots.stacked(document))
+    return _page("total.html", d=document, plot=charts.stacked(document))
 
 
 def report_page(told: Mapping[str, Any]) -> str:

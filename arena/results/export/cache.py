@@ -9,9 +9,10 @@ import orjson
 from arena.domain.errors import Conflict
 from arena.record.keys import Keys
 from arena.record.store import Store
-from arena.results.document import JSON, kst
-from arena.results.export import LATEST, export, known
-from arena.results.integrity import history
+from arena.results.export.bundle import LATEST, export
+from arena.results.export.document import JSON, kst
+from arena.results.votes.exclusions import history
+from arena.results.votes.sealed import known
 
 
 class Shelf:

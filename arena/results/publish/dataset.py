@@ -19,11 +19,13 @@ from arena.domain.errors import Conflict, Unusable
 from arena.domain.stage import TEXTS_CONSENT, VOTES_CONSENT, Stage
 from arena.record.keys import Keys
 from arena.record.store import Store
-from arena.results import evidence, export
-from arena.results.chronicle import language
-from arena.results.counting import rating_seed
-from arena.results.document import VOTES, kst, signed_bytes
-from arena.results.sidecar import STYLE
+from arena.results.export import bundle as exports
+from arena.results.export import tables
+from arena.results.export.document import VOTES, kst, signed_bytes
+from arena.results.votes.annotations import STYLE
+from arena.results.votes.chronicle import language
+from arena.results.votes.inclusion import rating_seed
+from arena.results.votes.sealed import known
 from ratings.comparison import Comparisons
 from ratings.errors import NothingToRateError
 from ratings.fit import rate
@@ -117,7 +119,7 @@ def release(store: Store, keys: Keys, stage_id: str, now: datetime) -> tuple[dic
         Conflict: it is not frozen (a release would show ratings while voting goes on), or was declared not to be disclosed.
         Unusable: its citizens were never asked.
     """
-    record = export.known(store, stage_id)
+    record = known(store, stage_id)
     stage = Stage.from_toml(record.file.encode(), f"the sealed file of stage {stage_id}")
     if record.frozen_at is None:
         raise Conflict(
@@ -131,8 +133,8 @@ def release(store: Store, keys: Keys, stage_id: str, now: datetime) -> tuple[dic
             f"단계 {stage_id}은(는) 점수를 모두 공개하지 않기로 정해져 있습니다({stage.disclosure}).",
             f"Stage {stage_id} was declared {stage.disclosure!r}: from its votes anybody could compute every score.",
         )
-    bundle = export.make(store, keys, stage_id, now)
-    votes = evidence.read(bundle.files[VOTES], evidence.VOTES, VOTES)
+    bundle = exports.make(store, keys, stage_id, now)
+    votes = tables.read(bundle.files[VOTES], tables.VOTES, VOTES)
     agreed = _agreeing(store, stage, VOTES_CONSENT)
     if agreed is None:
         raise Unusable(

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from arena.results.schema import Count, Integrity, Issuer, Moment, Pair, Part, Sha256, Share, TwoLanguages, says
+from arena.results.export.schema import Count, Integrity, Issuer, Moment, Pair, Part, Sha256, Share, TwoLanguages, says
 
 SCHEMA = "kai.total/1"
 ID = "https://k-ai-arena.example/schemas/kai.total-1.schema.json"

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from arena.domain.stage import Component
-from arena.results.totals import AggregateError, Gate
+from arena.results.programme.selection import AggregateError, Gate
 
 FACES = ("technical", "policy", "ethical")
 """The three faces of independence that the outside authority judges."""

@@ -11,12 +11,12 @@ import pyarrow as pa
 from arena.domain.pairing import rule_of
 from arena.domain.stage import Stage
 from arena.domain.vote import Winner
-from arena.results import evidence
-from arena.results.counting import CHECK, REMOVED, rating_seed
-from arena.results.exposure import exposure
-from arena.results.leaderboard import SideBias
-from arena.results.population import published
-from arena.results.sidecar import STYLE
+from arena.results.export import tables
+from arena.results.live.draw_audit import exposure
+from arena.results.live.leaderboard import SideBias
+from arena.results.votes.annotations import STYLE
+from arena.results.votes.inclusion import CHECK, REMOVED, rating_seed
+from arena.results.votes.weighting import published
 from ratings.comparison import BothBad, Comparisons
 from ratings.errors import NothingToRateError, RatingsError
 from ratings.fit import rate
@@ -29,7 +29,7 @@ from ratings.style import controlled, differences
 def sheet(stage: Stage, file_sha256: str, votes: pa.Table, draws: pa.Table, removed: frozenset[str]) -> dict[str, Any]:
     """Every number of the export, by the name of its section."""
     entrants = [entrant for entrant in stage.entrant_ids if entrant not in removed]
-    frame: Any = evidence.frame(votes)
+    frame: Any = tables.frame(votes)
     used = frame[frame["left_out"].isna()]
     met = frame[~frame["left_out"].isin([CHECK, REMOVED])]
     weighted = bool(votes.num_rows) and frame["weight"].notna().all()
@@ -131,7 +131,7 @@ def exposed(stage: Stage, draws: pa.Table) -> dict[str, Any]:
     outcomes: dict[tuple[str, str], Counter[str]] = {}
     for row in rows:
         outcomes.setdefault((row["model_a"], row["model_b"]), Counter())[row["outcome"]] += 1
-    table = exposure(map(evidence.draw_of, rows), rule_of(stage)).to_json()
+    table = exposure(map(tables.draw_of, rows), rule_of(stage)).to_json()
     for cell in table["pairs"]:
         became = outcomes.get((cell["a"], cell["b"]), Counter())
         cell |= {outcome: became[outcome] for outcome in ("voted", "void", "unvoted")}

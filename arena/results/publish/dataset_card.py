@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from arena.results.release import BATTLES, COLUMN_WORDS, LEFT_OUT, META
+from arena.results.publish.dataset import BATTLES, COLUMN_WORDS, LEFT_OUT, META
 
 CARD = """\
 ---

@@ -15,11 +15,11 @@ from arena.domain.stage import Stage, StageStatus
 from arena.domain.vote import Winner, leaf_hash
 from arena.record.ledger import verify_checkpoint
 from arena.record.merkle import roots_of
-from arena.results.counting import CHECK, MARKED, REMOVED, rule_of
-from arena.results.document import CHECKPOINTS, VOTES
-from arena.results.evidence import draw_of, sealed_record
-from arena.results.exposure import redraw
-from arena.results.integrity import ExclusionReason
+from arena.results.export.document import CHECKPOINTS, VOTES
+from arena.results.export.tables import draw_of, sealed_record
+from arena.results.live.draw_audit import redraw
+from arena.results.votes.exclusions import ExclusionReason
+from arena.results.votes.inclusion import CHECK, MARKED, REMOVED, rule_of
 
 Rows = Sequence[Mapping[str, Any]]
 

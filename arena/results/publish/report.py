@@ -12,11 +12,13 @@ from arena.record.activity import Activity
 from arena.record.keys import Keys
 from arena.record.outages import Spell, minutes
 from arena.record.store import Store
-from arena.results import access, export, plots
-from arena.results.lifecycle import sealed_stage
-from arena.results.pages import t
-from arena.results.plots import Mark
-from arena.results.release import MADE as RELEASED
+from arena.results.export import bundle as exports
+from arena.results.live import access_log
+from arena.results.publish import charts
+from arena.results.publish.charts import Mark
+from arena.results.publish.dataset import MADE as RELEASED
+from arena.results.publish.html import t
+from arena.results.votes.sealed import known, sealed_stage
 
 TEXTS_READ = "texts.read"
 MOST_SPELLS = 100
@@ -30,7 +32,7 @@ def report(store: Store, keys: Keys, stage_id: str, now: datetime) -> dict[str, 
         NotFound: no such stage.
         Conflict: it is not frozen: a report would show ratings while voting goes on.
     """
-    record = export.known(store, stage_id)
+    record = known(store, stage_id)
     if record.frozen_at is None:
         raise Conflict(
             "stage_status",
@@ -38,7 +40,7 @@ def report(store: Store, keys: Keys, stage_id: str, now: datetime) -> dict[str, 
             f"Stage {stage_id} is not frozen: while voting goes on a report would show live ratings.",
         )
     stage = sealed_stage(store, stage_id)
-    told = export.make(store, keys, stage_id, now).document
+    told = exports.make(store, keys, stage_id, now).document
     names = {entrant.id: entrant.team.model_dump() for entrant in (*stage.entrants, *stage.controls)}
     activity = Activity(store.database)
     failures = {
@@ -57,8 +59,8 @@ def report(store: Store, keys: Keys, stage_id: str, now: datetime) -> dict[str, 
         "more_spells": max(0, len(spells) - MOST_SPELLS),
         "voids": voids,
         "variants": _variants(told),
-        "viewers": access.viewers(store, stage_id),
-        "early_exports": sum(event.at < record.frozen_at for event in store.events.of_stage(stage_id, export.MADE)),
+        "viewers": access_log.viewers(store, stage_id),
+        "early_exports": sum(event.at < record.frozen_at for event in store.events.of_stage(stage_id, exports.MADE)),
         "texts_read": len(store.events.of_stage(stage_id, TEXTS_READ)),
         "releases": len(store.events.of_stage(stage_id, RELEASED)),
         "plot": _plots(told, names),
@@ -128,7 +130,7 @@ def _plots(told: Mapping[str, Any], names: Mapping[str, Mapping[str, str]]) -> d
         if not rows:
             return None
         other = {row["team_id"]: row for row in rows}
-        return plots.ranges(
+        return charts.ranges(
             [(names[team], [_mark(scores[team]), _mark(other.get(team, {}))]) for team in order],
             [{"ko": "결과", "en": "result"}, {"ko": ko, "en": en}],
         )
@@ -138,15 +140,15 @@ def _plots(told: Mapping[str, Any], names: Mapping[str, Mapping[str, str]]) -> d
     drawn = {(cell["a"], cell["b"]): cell for cell in told["exposure"]["pairs"]}
     style = told["sensitivity"].get("style_controlled")
     return {
-        "ratings": plots.ranges([(names[team], [_mark(scores[team])]) for team in order], [{"ko": "", "en": ""}]),
-        "pairs": plots.matrix(
+        "ratings": charts.ranges([(names[team], [_mark(scores[team])]) for team in order], [{"ko": "", "en": ""}]),
+        "pairs": charts.matrix(
             [names[team] for team in order],
             [[shares.get((row, column)) for column in order] for row in order],
             middle=0.5,
             reach=0.35,
             form="{:.0%}",
         ),
-        "exposure": plots.matrix(
+        "exposure": charts.matrix(
             [names[team] for team in order],
             [[_excess(drawn.get((row, column))) for column in order] for row in order],
             middle=0,

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arena.domain.stage import Stage
-from arena.results.chronicle import IDENTITY, LANGUAGES, Chronicle
-from arena.results.counting import Rule, rating_seed
-from arena.results.population import rake
+from arena.results.votes.chronicle import IDENTITY, LANGUAGES, Chronicle
+from arena.results.votes.inclusion import Rule, rating_seed
+from arena.results.votes.weighting import rake
 from ratings import style
 from ratings.errors import NothingToRateError, RatingsError
 from ratings.fit import CENTRE, PER_LOGIT, rate
