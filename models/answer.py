@@ -1,4 +1,4 @@
-"""What of a model's raw words becomes its answer: reasoning set apart, in plain form, cut at a stop string, bounded in characters."""
+"""What of a model's raw words becomes its answer: in plain form, reasoning set apart, cut at a stop string, bounded in characters."""
 
 from typing import NamedTuple
 
@@ -54,7 +54,7 @@ class Shaper:
 
     @property
     def sent(self) -> str | None:
-        """The answer in the form in which the model sent it, where that is not the plain one."""
+        """All that the model sent as its answer, where its form is not the plain one."""
         sent = "".join(self._sent)
         return None if plain(sent) == sent else sent
 
@@ -64,22 +64,21 @@ class Shaper:
         Raises:
             AnswerError: leaked.
         """
-        if self._split.flowing and not (
-            reasoning or self._stop or "<" in raw or "\n" in raw or len(raw) > self._raw_room
-        ):
-            self._split.flow(raw)  # nearly always: nothing here can be a tag, or end the answer
-            text = self._plain.feed(raw)
-            self._raw_room -= len(raw)
-            self._sent.append(raw)
-            if len(text) >= self._room:
-                return Piece(_whole(text, self._room), "", "length")
-            self._room -= len(text)
-            return Piece(text)
-        text, more = self._split.own_channel() if reasoning else ("", "")
-        said, thought = self._split.split(raw)
+        self._raw_room -= len(raw) + len(reasoning)
+        if self._raw_room < 0:
+            return self._cut(raw)
+        self._sent.append(raw)
+        words = self._plain.feed(raw)
+        if not reasoning and not self._stop and self._split.flows(words):
+            if len(words) >= self._room:
+                return Piece(_whole(words, self._room), "", "length")
+            self._room -= len(words)
+            return Piece(words)
+        text, more = self._split.own_channel() if reasoning.strip() else ("", "")
+        said, thought = self._split.split(words)
         if self._split.undecided and len(self._split.held) > self._reasoning_room:
             return self.end("length")
-        return self._bounded(text + said, reasoning + more + thought, last=False)
+        return self._bounded(text + said, self._plain_reasoning.feed(reasoning) + more + thought, last=False)
 
     def end(self, finish: Finish) -> Piece:
         """Gives what was held back, now that the model has ended; the piece's `finish` is "length" where the bounds came first.
@@ -87,21 +86,23 @@ class Shaper:
         Raises:
             AnswerError: leaked.
         """
-        piece = self._bounded(*self._split.end(finish), last=True)
+        said, thought = self._split.split(self._plain.end())
+        text, more = self._split.end(finish)
+        piece = self._bounded(said + text, self._plain_reasoning.end() + thought + more, last=True)
         return piece._replace(finish=piece.finish or finish)
 
-    def _bounded(self, raw: str, raw_reasoning: str, *, last: bool) -> Piece:
+    def _cut(self, raw: str) -> Piece:
+        """Ends an answer of which too much was sent, at the same character whatever its pieces."""
+        kept = raw[: max(0, len(raw) + self._raw_room)]
+        self._sent.append(kept)
+        said, thought = self._split.split(self._plain.feed(kept) + self._plain.end())
+        text, more = self._split.end("length")
+        return self._bounded(said + text, self._plain_reasoning.end() + thought + more, last=True)._replace(
+            finish="length"
+        )
+
+    def _bounded(self, text: str, reasoning: str, *, last: bool) -> Piece:
         finish: Finish | None = None
-        if len(raw) > self._raw_room:
-            raw, finish, last = raw[: self._raw_room], "length", True
-        elif len(raw_reasoning) > self._raw_room:
-            finish, last = "length", True
-        self._raw_room = max(0, self._raw_room - len(raw) - len(raw_reasoning))
-        self._sent.append(raw)
-        text = self._plain.feed(raw) + (self._plain.end() if last else "")
-        reasoning = raw_reasoning and self._plain_reasoning.feed(raw_reasoning)
-        if last:
-            reasoning += self._plain_reasoning.end()
         if self._stop:
             text, self._held = self._held + text, ""
             at = min((i for s in self._stop if (i := text.find(s)) >= 0), default=-1)

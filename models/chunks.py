@@ -7,13 +7,18 @@ from typing import Any
 import orjson
 
 from models.base import Usage
-from models.complaints import CAN_COMPLAIN, DETAIL, Complaint, complaint, is_complaint
+from models.complaints import CAN_COMPLAIN, DETAIL, Complaint, complaint, is_complaint, is_error
 from models.errors import AnswerError
 from models.quirks import OnQuirk
 from models.sse import ERROR, Event
 
+MOST_TOKENS = 1 << 31
 KEEP_ALIVE = frozenset({b"ping", b"keepalive", b"keep-alive", b"heartbeat"})
+PING_KEYS = frozenset({"type", "time", "timestamp", "ts", "id"})
 _TEXT_PARTS = frozenset({"text", "text_delta", "output_text", "refusal"})
+_SILENT_PARTS = frozenset({"redacted_thinking", "reference"})
+"""They hold no words of the model's."""
+_PART_KEYS = ("text", "thinking", "reasoning", "refusal", "content", "value")
 _REASONING_PARTS = frozenset(
     {"thinking", "thinking_delta", "reasoning", "reasoning.text", "reasoning_text", "reasoning_content"}
 )
@@ -49,32 +54,37 @@ class ChunkReader:
         """
         data, name = event
         if name or data[:1] != b"{":
-            if name == ERROR:
+            if name.lower() == ERROR:
                 raise ComplaintError(complaint(data))
             if not data.strip():
                 return None
-            if name in KEEP_ALIVE or data.strip() in KEEP_ALIVE:
+            if data.strip() in KEEP_ALIVE:
                 self._on_quirk("keep_alive_events")
                 return None
         chunk = self._parsed(data)
-        if (keys := tuple(chunk)) != self._usual or chunk.get("object") == "error":
+        if (keys := tuple(chunk)) != self._usual or chunk.get("object") in ("error", "Error"):
             if is_complaint(chunk):
                 raise ComplaintError(complaint(data))
             if not CAN_COMPLAIN.intersection(keys):  # the next chunk with the same keys need not be looked at
                 self._usual = keys
         choices, usage = chunk.get("choices"), chunk.get("usage")
-        if choices is None and usage is None:
-            if chunk and str(chunk.get("type")).encode() not in KEEP_ALIVE:
-                raise AnswerError("protocol", f"an event of another kind: {_shown(data)}")
-            self._on_quirk("keep_alive_events")
+        if choices is None and not usage:
+            self._expect_keep_alive(chunk, name, data)
             return None
         try:
-            text, reasoning, reason = self._said(choices or [])
+            text, reasoning, reason = self._said(choices if choices is not None else [])
         except (TypeError, AttributeError, KeyError, RecursionError) as error:
             raise AnswerError("protocol", f"a chunk of another shape: {error}: {_shown(data)}") from None
         if self._odd:
             text, reasoning = self._text.joined(text), self._reasoning.joined(reasoning)
         return text, reasoning, reason, _usage(usage) if usage else None
+
+    def _expect_keep_alive(self, chunk: dict[str, Any], name: bytes, data: bytes) -> None:
+        """Raises AnswerError unless this says nothing but that the connection lives."""
+        named = name.lower() in KEEP_ALIVE or str(chunk.get("type")).encode() in KEEP_ALIVE
+        if chunk and not (named and set(chunk) <= PING_KEYS):
+            raise AnswerError("protocol", f"an event of another kind: {_shown(data)}")
+        self._on_quirk("keep_alive_events")
 
     def _parsed(self, data: bytes) -> dict[str, Any]:
         try:
@@ -92,19 +102,23 @@ class ChunkReader:
         return chunk
 
     def _said(self, choices: list[dict[str, Any]]) -> tuple[str, str, object]:
+        if not isinstance(choices, list):
+            raise TypeError("choices that are no list")
         text, reasoning, reason = "", "", None
         for choice in choices:
             if choice.get("index"):
                 raise TypeError("a second choice, though one was asked for")
             delta = choice.get("delta")
-            if (error := choice.get("error")) or (delta and (error := delta.get("error"))):
-                raise ComplaintError(complaint({"error": error}))
-            reason = choice.get("finish_reason", reason)
+            for part in (choice, delta):
+                if part and not CAN_COMPLAIN.isdisjoint(part) and is_error(part):
+                    raise ComplaintError(complaint(part))
+            if (ended := choice.get("finish_reason")) is not None:
+                reason = ended
+            content = delta.get("content") if delta else None
+            if not content and (choice.get("text") or _content(choice.get("message"))):
+                raise TypeError("words beside the delta")
             if not delta:
-                if choice.get("message") or choice.get("text"):
-                    raise TypeError("a choice without a delta")
                 continue
-            content = delta.get("content")
             if len(delta) == 1 and type(content) is str:  # nearly always
                 text += content
                 continue
@@ -123,20 +137,18 @@ class ChunkReader:
         self._on_quirk("content_parts")
         text, reasoning = "", ""
         for part in [content] if isinstance(content, Mapping) else content:
-            kind = part.get("type", "text")
-            words = "".join(
-                self._words(
-                    next(
-                        (part[key] for key in ("text", "thinking", "reasoning", "refusal", "content") if key in part),
-                        None,
-                    )
-                )
-            )
+            key = next((key for key in _PART_KEYS if part.get(key) is not None), None)
+            kind = part.get("type") or ("thinking" if key in ("thinking", "reasoning") else "text")
+            if kind in _SILENT_PARTS:
+                continue
+            if key is None:
+                raise TypeError(f"a part of the kind {str(kind)[:40]!r} without words")
+            said, thought = self._words(part[key])
             if kind in _TEXT_PARTS:
-                text += words
+                text, reasoning = text + said, reasoning + thought
             elif kind in _REASONING_PARTS:
-                reasoning += words
-            else:
+                reasoning += said + thought
+            elif kind not in _SILENT_PARTS:
                 raise TypeError(f"a part of the kind {str(kind)[:40]!r}")
         return text, reasoning
 
@@ -157,11 +169,17 @@ class _Halves:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
 
 
+def _content(message: Any) -> object:
+    return message.get("content") if isinstance(message, Mapping) else message
+
+
 def _usage(given: Any) -> Usage | None:
+    """What it cost, where the numbers are numbers of tokens."""
     try:
-        return Usage(int(given["prompt_tokens"]), int(given["completion_tokens"]))
-    except (KeyError, TypeError, ValueError):
+        counted = Usage(int(given["prompt_tokens"]), int(given["completion_tokens"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
+    return counted if all(0 <= n < MOST_TOKENS for n in (counted.prompt_tokens, counted.completion_tokens)) else None
 
 
 def _shown(data: bytes) -> str:

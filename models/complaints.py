@@ -7,24 +7,32 @@ from typing import Any, NamedTuple
 import orjson
 
 DETAIL = 500
+WORDS = 2000
+"""So much of a message is looked at: an endpoint's errors cost next to nothing, however long they are."""
 PROMPT_STATUSES = frozenset({400, 413, 422})
 """About what was asked, not about who asks or how things are there."""
-CAN_COMPLAIN = frozenset(("error", "errors", "error_code", "code", "type", "detail", "message", "msg"))
-"""The keys of an event that `is_complaint` looks at; and `object`."""
-_NESTED = ("error", "errors", "detail", "innererror", "inner_error", "data", "body")
+_NESTED = ("error", "errors", "detail", "details", "innererror", "inner_error", "data", "body")
 _CODES = ("code", "type", "status", "status_code", "error_code", "error_type", "reason")
-_OVERFLOW_CODES = re.compile(
-    r"context.?(length|window|size)|exceed_?context|string_above_max_length|input_?too_?long|prompt_?too_?long|^40303$",
+_MESSAGES = ("message", "msg", "detail", "error", "text", "title", "description")
+_FINE = frozenset(("", "0", "200", "ok", "success", "succeeded", "none", "null", "true"))
+_OVERFLOW_CODE = re.compile(
+    r"context_?(length|window|size)|exceed_?context|string_above_max_length|(input|prompt)_?too_?(long|large)|^40303$",
     re.IGNORECASE,
 )
 _OVERFLOW_WORDS = re.compile(
-    r"context.{0,12}(length|window|size|limit)|(exceeds?|maximum|over).{0,40}(tokens|context)|(?<!max_)(?<!new_)tokens.{0,60}(exceeds?|must be|at most|limit|too many)"
-    r"|(prompt|input|inputs|message|messages|conversation|request|question)\W.{0,40}(too long|too large|exceed)"
-    r"|(too many|fewer|reduce).{0,40}tokens|reduce the length|(토큰|컨텍스트|입력|문맥|길이).{0,40}(초과|넘|너무|제한)",
+    r"context[ _-]?(length|window|size)|maximum (context|sequence|input|prompt|model)\b|reduce the length"
+    r"|\b(prompt|inputs?|messages?|conversation|question)\b.{0,20}\b(is|are|was|were)? ?(too (long|large)|longer than)"
+    r"|(?<!max_)(?<!new_)tokens.{0,60}(exceeds?|must be|must have|at most|longer than|limit)|(exceeds?|maximum|more than|fewer than).{0,40}\btokens"
+    r"|(토큰|컨텍스트|입력|문맥|질문).{0,40}(초과|넘|너무 (길|많|깁))",
     re.IGNORECASE,
 )
-_FILTER_CODES = re.compile(
-    r"content.?(filter|policy|management)|responsible_?ai|moderation|data_?inspection|sensitive|guardrail|safety|prohibited_content",
+_NOT_OVERFLOW = re.compile(
+    r"quota|rate.?limit|per (minute|hour|day)|billing|credit|time.?out|timed out|deadline|overload|out of memory|capacity|queue",
+    re.IGNORECASE,
+)
+_FILTER_CODE = re.compile(
+    r"^(content_?filter(ed|_error)?|content_policy_violation|content_management_policy|responsible_?ai\w*|data_?inspection_?failed|moderation_blocked"
+    r"|prohibited_content|sensitive(_\w+)?|safety|guardrail\w*)$",
     re.IGNORECASE,
 )
 
@@ -41,36 +49,54 @@ class Complaint(NamedTuple):
     """A content filter of the endpoint's."""
 
 
-def complaint(given: Mapping[str, Any] | bytes) -> Complaint:
-    """Reads an error in whatever shape it comes."""
+def complaint(given: Mapping[str, Any] | bytes, status: int | None = None) -> Complaint:
+    """Reads an error in whatever shape it comes; `status` is the response's own, where it is one of an error."""
     try:
         body = orjson.loads(given) if isinstance(given, bytes) else given
-        words = orjson.dumps(body).decode()  # \\u escapes are words too
+        said = orjson.dumps(body).decode()  # \\u escapes are words too
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        body, words = None, bytes(given).decode("utf-8", "replace") if isinstance(given, bytes) else str(given)
-    codes = [str(code) for code in _codes(body)]
-    statuses = [int(code) for code in codes if code.isdecimal() and len(code) == 3]
+        body = said = given.decode("utf-8", "replace") if isinstance(given, bytes) else str(given)
+    codes = [str(code)[:80] for code in _codes(body)]
+    words = "\n".join(_messages(body))[:WORDS]
+    statuses = [status] if status else [int(code) for code in codes if code.isdecimal() and len(code) == 3]
+    about_it = not statuses or statuses[0] in PROMPT_STATUSES or statuses[0] == 500
+    vetoed = _NOT_OVERFLOW.search(words) or any(map(_NOT_OVERFLOW.search, codes))
+    overflow = any(map(_OVERFLOW_CODE.search, codes)) or (_OVERFLOW_WORDS.search(words) is not None and not vetoed)
     return Complaint(
-        words[:DETAIL],
+        said[:DETAIL],
         statuses[0] if statuses else None,
-        any(map(_OVERFLOW_CODES.search, codes)) or _OVERFLOW_WORDS.search(words) is not None,
-        any(map(_FILTER_CODES.search, codes)),
+        about_it and overflow,
+        any(map(_FILTER_CODE.search, codes)),
     )
+
+
+def is_error(part: Mapping[str, Any]) -> bool:
+    """Whether an event, a choice or a delta calls itself an error, or has the code of one."""
+    if part.get("error") or part.get("errors"):
+        return True
+    if any(str(part.get(key)).lower() == "error" for key in ("object", "type")):
+        return True
+    codes = [part[key] for key in ("error_code", "code", "status_code") if part.get(key) is not None]
+    return any(isinstance(code, int | str) and str(code).lower() not in _FINE for code in codes)
 
 
 def is_complaint(chunk: Mapping[str, Any]) -> bool:
     """Whether an event is an error: by itself, or because it has words of one and no choices."""
-    if chunk.get("error") or chunk.get("errors") or chunk.get("object") == "error" or chunk.get("type") == "error":
+    if is_error(chunk):
         return True
-    for key in ("error_code", "code"):
-        code = chunk.get(key)
-        if isinstance(code, int) and code not in (0, 200):
-            return True
-    return (
-        not chunk.get("choices")
-        and not chunk.get("usage")
-        and any(chunk.get(key) for key in ("detail", "message", "msg", "error_code", "code"))
+    if chunk.get("choices"):
+        return False
+    if str(chunk.get("status", "")).lower() in ("error", "failed", "failure", "cancelled", "dead"):
+        return True
+    return any(
+        str(chunk[key]).lower() not in _FINE for key in ("detail", "message", "msg") if chunk.get(key) is not None
     )
+
+
+CAN_COMPLAIN = frozenset(
+    ["error", "errors", "error_code", "code", "status_code", "status", "type", "detail", "message", "msg"]
+)
+"""The keys that `is_complaint` looks at; and `object`."""
 
 
 def _codes(body: Any, depth: int = 4) -> Iterator[object]:
@@ -84,3 +110,16 @@ def _codes(body: Any, depth: int = 4) -> Iterator[object]:
             yield code
     for key in _NESTED:
         yield from _codes(body.get(key), depth - 1)
+
+
+def _messages(body: Any, depth: int = 4) -> Iterator[str]:
+    """What is said for people; never what a server repeats of the question."""
+    if isinstance(body, str):
+        yield body[:WORDS]
+    elif isinstance(body, list) and depth:
+        for part in body[:4]:
+            yield from _messages(part, depth - 1)
+    elif isinstance(body, Mapping) and depth:
+        for key in dict.fromkeys((*_MESSAGES, *_NESTED)):
+            if key in body:
+                yield from _messages(body[key], depth - 1)

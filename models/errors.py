@@ -28,6 +28,8 @@ AnswerErrorKind = Literal[
 
 NO_OUTAGE: frozenset[AnswerErrorKind] = frozenset({"busy", "crashed", "too_long", "filtered"})
 """Failures of ours, a conversation that outgrew a model, a team's own filter: counted apart, and no reason to take an entrant out."""
+PATIENCE = 3
+"""So often in a row our own question may be filtered, or too long, before the entrant is ill: each alone is no outage."""
 DOUBTFUL: frozenset[AnswerErrorKind] = frozenset({"rejected", "leaked", "empty"})
 """It may be what was asked: whether the entrant is ill shows a question of our own."""
 
@@ -43,8 +45,12 @@ class RosterError(ModelError):
 class AnswerError(ModelError):
     """One answer failed. The text is for logs and organizers, never for a citizen."""
 
-    def __init__(self, kind: AnswerErrorKind, detail: str = "", *, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, kind: AnswerErrorKind, detail: str = "", *, retry_after_s: float | None = None, alive: bool = False
+    ) -> None:
+        """`alive`: the model was at work when it was cut, so it has answered as far as one can know."""
         super().__init__(f"{kind}: {detail}" if detail else kind)
         self.kind: AnswerErrorKind = kind
         self.detail = detail
         self.retry_after_s = retry_after_s
+        self.alive = alive

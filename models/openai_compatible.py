@@ -13,7 +13,7 @@ import orjson
 from models.answer import Shaper
 from models.base import Delta, Finish, Message, Sampling, Usage
 from models.chunks import ChunkReader, ComplaintError
-from models.complaints import DETAIL, PROMPT_STATUSES, Complaint, complaint
+from models.complaints import DETAIL, PROMPT_STATUSES, Complaint, complaint, is_complaint
 from models.conversation import fit, within, without_oldest
 from models.errors import AnswerError, AnswerErrorKind
 from models.finishes import ending
@@ -29,6 +29,8 @@ PATIENCE_S = 5.0
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 LAST_WORDS_S = 2.0
 """How long the text of an error, or the end of a response whose stream is over, is waited for."""
+
+MOST_OF_AN_ERROR = 1 << 16
 
 EndSign = Literal["reason", "done_only"]
 """What ends an answer in order: a finish reason; or, of an endpoint known to give none, `[DONE]` alone."""
@@ -85,8 +87,8 @@ class OpenAIModel:
         self._usage_options = True
         self._finish: EndSign = finish
         self._opens_reasoning = opens_reasoning
-        self._closed_lone: bool | None = None
-        """Whether the last whole answer ended a block that only its prompt can have opened."""
+        self._thinks = False
+        """Whether an answer has ever ended a block that only its prompt can have opened: then one that was cut may be half a thought."""
         self.on_retry = on_retry
         self.on_quirk = on_quirk
 
@@ -127,6 +129,7 @@ class OpenAIModel:
             await asyncio.sleep(wait_s)
 
     async def _post(self, messages: Sequence[Message], sampling: Sampling) -> aiohttp.ClientResponse:
+        usage_asked = self._usage_options
         try:
             response = await self._session.post(
                 self._url, data=self._body(messages, sampling), headers=self._headers, allow_redirects=False
@@ -136,7 +139,7 @@ class OpenAIModel:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _Failed("upstream", _told(error), may_pass=True) from error
         try:
-            await self._expect_events(response)
+            await self._expect_events(response, usage_asked=usage_asked)
         except BaseException:
             response.close()
             raise
@@ -159,59 +162,58 @@ class OpenAIModel:
             body["seed"] = sampling.seed
         return orjson.dumps(body)
 
-    async def _expect_events(self, response: aiohttp.ClientResponse) -> None:
+    async def _expect_events(self, response: aiohttp.ClientResponse, *, usage_asked: bool) -> None:
         """Nothing when a stream of events follows; otherwise says what did."""
         status = response.status
         if status == 200 and response.content_type == "text/event-stream":
             return
-        text = b""
-        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-            async with asyncio.timeout(LAST_WORDS_S):
-                text = await response.content.read(4096)
-        said = complaint(text)
+        text = await _body_of(response)
+        said = complaint(text, status if status >= 400 else None)
         detail = f"HTTP {status}: {said.detail}"
-        if status in (400, 422) and self._usage_options and b"stream_options" in text:
+        if status in (400, 422) and usage_asked and b"stream_options" in text:
             self._usage_options = False  # an older server: it gives no usage, and must be asked without
             self.on_quirk("no_stream_options")
             raise _UsageUnknown
         if status == 200:
-            kind = f"content type {response.content_type!r} instead of text/event-stream"
-            if said.status or said.overflow or said.filtered:
-                raise _refusal(said, f"{kind}: {said.detail}")
-            raise AnswerError("protocol", f"{kind}: {said.detail}")
-        if status in PROMPT_STATUSES:
-            raise _refusal(said._replace(status=status), detail)
-        if status in RETRIED:
-            if status >= 500 and said.overflow:
+            detail = f"content type {response.content_type!r} instead of text/event-stream: {said.detail}"
+            if _is_complaint(text):
                 raise _refusal(said, detail)
-            retried: AnswerErrorKind = "refused" if status == 429 else "upstream"
-            raise _Failed(
-                retried, detail, may_pass=True, retry_after_s=_retry_after(response.headers.get("Retry-After"))
-            )
-        if said.filtered and status < 500:
+            raise AnswerError("protocol", detail)
+        if status in PROMPT_STATUSES or (status == 500 and said.overflow):
+            raise _refusal(said, detail)
+        if status in RETRIED:
+            kind: AnswerErrorKind = "refused" if status == 429 else "upstream"
+            raise _Failed(kind, detail, may_pass=True, retry_after_s=_retry_after(response.headers.get("Retry-After")))
+        if said.filtered and status != 404 and status < 500:
             raise AnswerError("filtered", detail)
+        if status in (403, 406, 451):  # whoever guards the endpoint may dislike these words only
+            raise AnswerError("rejected", detail)
         raise AnswerError("refused" if 400 <= status < 500 else "upstream" if status >= 500 else "protocol", detail)
 
     async def _read(
         self, response: aiohttp.ClientResponse, sampling: Sampling, dropped_turns: int
     ) -> AsyncGenerator[Delta]:
-        """The deltas of one response, until its stream has ended in order."""
+        """The deltas of one response, until its stream has ended in order; the same however the network has cut it."""
         events, chunks = EventReader(), ChunkReader(self.on_quirk)
-        shaper = Shaper(sampling, opened=self._opens_reasoning, cut_is_reasoning=self._closed_lone is not False)
+        shaper = Shaper(sampling, opened=self._opens_reasoning, cut_is_reasoning=self._thinks)
         finish: Finish | None = None
         usage: Usage | None = None
-        said_anything = done = over = False
-        content = response.content
-        while not (done or over):
+        begun = done = over = False
+        while not over:
             try:
-                piece = await content.readany()
+                async with asyncio.timeout(LAST_WORDS_S if done else None):
+                    piece = await response.content.readany()
+            except TimeoutError:
+                break  # the stream has ended; only the response has not
             except (aiohttp.ClientError, OSError) as error:
-                raise _Failed("upstream", f"the stream broke: {_told(error)}", may_pass=True) from error
+                if done:
+                    break
+                raise _Failed("upstream", f"the stream broke: {_told(error)}", may_pass=not begun) from error
             over = not piece
-            text, reasoning = "", ""
+            text, reasoning, first = "", "", not begun
             try:
                 for event in events.feed(piece) if piece else (events.end(),):
-                    if event[0][:1] != b"{" and event[0].strip() == b"[DONE]":
+                    if event[0][:1] != b"{" and not event[1] and event[0].strip() == b"[DONE]":
                         done = True
                         continue
                     if (chunk := chunks.read(event)) is None:
@@ -224,35 +226,31 @@ class OpenAIModel:
                         if finish is not None:  # whatever ended there, it was not the answer
                             finish = None
                             self.on_quirk("text_after_finish")
-                        text, reasoning = text + said, reasoning + thought
+                        begun = True
+                        shown = shaper.feed(said, thought)
+                        text, reasoning = text + shown.text, reasoning + shown.reasoning
+                        if shown.finish:  # our own bounds: nothing that still comes would be shown
+                            yield Delta(text, reasoning, usage, dropped_turns, shown.finish, shaper.sent)
+                            return
                     if reason is not None:
-                        finish = self._ending(reason) or finish
+                        end = self._ending(reason, begun=begun)
+                        finish = "length" if finish == "length" and end else end or finish
             except TooLongError:
                 raise AnswerError("protocol", "an event is longer than 1 MiB") from None
             except ComplaintError as error:
-                raise _refusal(error.complaint, f"an error in the stream: {error}", first=not said_anything) from None
-            if text or reasoning:
-                first, said_anything = not said_anything, True
-                shown = shaper.feed(text, reasoning)
-                if shown.finish:  # our own bounds: nothing that still comes would be shown
-                    yield Delta(shown.text, shown.reasoning, usage, dropped_turns, shown.finish, shaper.sent)
-                    return
-                if shown.text or shown.reasoning or shaper.undecided or first:
-                    yield Delta(shown.text, shown.reasoning)
+                raise _refusal(error.complaint, f"an error in the stream: {error}", begun=begun) from None
+            if text or reasoning or (begun and (first or shaper.undecided) and piece):
+                yield Delta(text, reasoning)
         if finish is None:
-            finish = self._without_reason(done=done, said_anything=said_anything)
+            finish = self._without_reason(done=done, begun=begun)
         if finish == "stop" and usage is not None and usage.completion_tokens >= sampling.max_tokens:
             finish = "length"  # some servers know no other word than stop
             self.on_quirk("stop_at_the_bound")
         last = shaper.end(finish)
         self._note(events, shaper, finish, done=done)
         yield Delta(last.text, last.reasoning, usage, dropped_turns, last.finish, shaper.sent)
-        with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
-            async with asyncio.timeout(LAST_WORDS_S if not content.at_eof() else None):
-                while not content.at_eof():
-                    await content.readany()
 
-    def _ending(self, reason: object) -> Finish | None:
+    def _ending(self, reason: object, *, begun: bool) -> Finish | None:
         """How a finish reason ends the answer, if it is one.
 
         Raises:
@@ -266,9 +264,9 @@ class OpenAIModel:
             if reason != end:
                 self.on_quirk("finish_alias")
             return end
-        raise _Failed(end, f"the endpoint finished with {str(reason)[:80]!r}", may_pass=end == "aborted")
+        raise _Failed(end, f"the endpoint finished with {str(reason)[:80]!r}", may_pass=end == "aborted" and not begun)
 
-    def _without_reason(self, *, done: bool, said_anything: bool) -> Finish:
+    def _without_reason(self, *, done: bool, begun: bool) -> Finish:
         """How an answer without any finish reason has ended.
 
         Raises:
@@ -276,10 +274,10 @@ class OpenAIModel:
         """
         if done and self._finish == "done_only":
             return "stop"
-        if done and said_anything:
+        if done and begun:
             self.on_quirk("done_only")
         how = "[DONE] without a finish reason" if done else "the stream ended without a finish reason"
-        raise _Failed("unfinished", how, may_pass=True)
+        raise _Failed("unfinished", how, may_pass=not begun)
 
     def _note(self, events: EventReader, shaper: Shaper, finish: Finish, *, done: bool) -> None:
         """Says what was unusual about an answer as a whole."""
@@ -287,10 +285,10 @@ class OpenAIModel:
             self.on_quirk("byte_order_mark")
         if not done:
             self.on_quirk("no_done")
-        if shaper.lone_end or finish == "stop":
-            self._closed_lone = shaper.lone_end
+        self._thinks = self._thinks or shaper.lone_end  # for good: its template opens the block
         if self._opens_reasoning is None:
-            self.on_quirk("lone_reasoning_end" if shaper.lone_end else "undeclared_reasoning")
+            plainly = "undeclared_reasoning" if finish == "stop" else "undecided_reasoning"
+            self.on_quirk("lone_reasoning_end" if shaper.lone_end else plainly)
         if shaper.sent is not None:
             self.on_quirk("invisible_characters")
 
@@ -320,20 +318,39 @@ class _UsageUnknown(Exception):
     """The endpoint does not know `stream_options`."""
 
 
-def _refusal(said: Complaint, detail: str, *, first: bool = True) -> _Failed:
-    """What a complaint before the first word, or (`first` is false) in the middle of an answer means.
+def _refusal(said: Complaint, detail: str, *, begun: bool = False) -> _Failed:
+    """What a complaint means, before the first word or (`begun`) in the middle of an answer.
 
-    Servers say in a hundred ways that a conversation is too long, so any complaint about what was asked is taken for that
+    Servers say in a hundred ways that a conversation is too long, so any complaint that may be about what was asked is taken for that
     as long as there is a turn to leave out.
     """
-    kind: AnswerErrorKind = "upstream"
     if said.filtered:
-        kind = "filtered"
-    elif first and said.overflow:
-        kind = "too_long"
-    elif first and said.status in PROMPT_STATUSES:
-        kind = "rejected"
-    return _Failed(kind, detail, may_be_too_long=first and not said.filtered)
+        return _Failed("filtered", detail)
+    if begun:
+        return _Failed("upstream", detail)
+    if said.overflow:
+        return _Failed("too_long", detail, may_be_too_long=True)
+    if said.status in PROMPT_STATUSES:
+        return _Failed("rejected", detail, may_be_too_long=True)
+    return _Failed("upstream", detail, may_pass=said.status in RETRIED, may_be_too_long=said.status is None)
+
+
+def _is_complaint(text: bytes) -> bool:
+    try:
+        body = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(body, dict) and is_complaint(body)
+
+
+async def _body_of(response: aiohttp.ClientResponse) -> bytes:
+    """The text of an error, as far as it is worth reading."""
+    text = b""
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+        async with asyncio.timeout(LAST_WORDS_S):
+            while len(text) < MOST_OF_AN_ERROR and (piece := await response.content.readany()):
+                text += piece
+    return text[:MOST_OF_AN_ERROR]
 
 
 def _shorter(messages: Sequence[Message]) -> list[Message] | None:

@@ -18,6 +18,7 @@ Quirk = Literal[
     "split_surrogates",
     "text_after_finish",
     "undeclared_reasoning",
+    "undecided_reasoning",
 ]
 OnQuirk = Callable[[Quirk], None]
 
@@ -36,5 +37,6 @@ SENTENCES: dict[Quirk, str] = {
     "split_surrogates": "it cuts characters outside the BMP in two escapes; they are joined",
     "text_after_finish": "words come after a finish reason; the answer ends with the last reason",
     "undeclared_reasoning": "nobody knows whether its template opens a reasoning block, so its answers are shown only once they are whole: "
-    "declare opens_reasoning = false to show them while they are written",
+    "if it opens none, declare opens_reasoning = false to show them while they are written",
+    "undecided_reasoning": "an answer was cut before it was clear whether it was reasoning: declare opens_reasoning, true if its template opens a block",
 }

@@ -11,14 +11,35 @@ from contextlib import suppress
 from models.base import Finish
 from models.errors import AnswerError
 
-OPENING = ("<think>", "<thinking>", "<thought>")
-CLOSING = ("</think>", "</thinking>", "</thought>")
-TAG = re.compile(r"</?(?:think|thinking|thought)>")
-_OPEN, _CLOSE = (re.compile("|".join(map(re.escape, tags))) for tags in (OPENING, CLOSING))
+PAIRS = {
+    "<think>": "</think>",
+    "<thinking>": "</thinking>",
+    "<thought>": "</thought>",
+    "<seed:think>": "</seed:think>",
+    "[think]": "[/think]",
+    "◁think▷": "◁/think▷",
+}
+"""Opening and closing tags, in lower case; models write them in any."""
+OPENING, CLOSING = tuple(PAIRS), tuple(PAIRS.values())
+LEFT_OVER = re.compile(
+    r"</?\s*(?:seed:)?(?:think|thinking|thought|thoughts|reasoning|reflection|analysis)\b[^<>\n]{0,80}>|\[/?think\]|◁/?think▷"
+    r"|<\|(?:channel|begin_of_thought|end_of_thought|/?think)\|>",
+    re.IGNORECASE,
+)
+"""What looks like a tag of reasoning, known here or not: no answer should hold one."""
+_OPEN, _CLOSE, _TAG = (
+    re.compile("|".join(map(re.escape, tags)), re.IGNORECASE) for tags in (OPENING, CLOSING, (*OPENING, *CLOSING))
+)
+_MAY_BEGIN_TAG = re.compile(r"[<\[◁\n]")
+_LONGEST = max(map(len, CLOSING))
+_BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)+")
 
 
 class ReasoningSplitter:
-    """Splits one answer; white space before the first visible word waits until something follows, for a block may."""
+    """Splits one answer; white space before the first visible word waits until something follows, for a block may.
+
+    Whatever the pieces are, the parts are the same; each character is looked at a bounded number of times.
+    """
 
     def __init__(self, opened: bool | None, *, cut_is_reasoning: bool = True) -> None:
         """Begins an answer.
@@ -27,20 +48,22 @@ class ReasoningSplitter:
             opened: whether the prompt has already opened a block; None when nobody knows.
             cut_is_reasoning: what an undecided answer is that was cut before it ended: half a thought, or half an answer.
         """
-        self._cut_is_reasoning = cut_is_reasoning
         self.undecided = opened is None
         """Nothing of what came so far is shown, for it may all be reasoning."""
         self.lone_end = False
         """A block ended that only the prompt can have opened."""
-        self._thinking = bool(opened)
-        self._closable = False  # a tag of the model's own has opened the block
         self.flowing = False
-        """Whether words without a tag or a line end are simply the answer's."""
+        """Whether words without the beginning of a tag or a line end are simply the answer's."""
+        self._cut_is_reasoning = cut_is_reasoning
+        self._closers: tuple[str, ...] = CLOSING if opened else ()  # what ends the block that is open now
+        self._by_prompt = bool(opened)
         self._raw = ""  # may become a tag; while undecided, everything
+        self._looked_at = 0  # of what is undecided
         self._blank_line = True
         self._begun = False
-        self._parted = False  # blank lines after a block are part of it
+        self._said = False
         self._spoke_of_tag = False
+        self._last = ""  # the character before what comes next
         self._lead = ""  # white space that nothing has followed yet
 
     @property
@@ -48,15 +71,21 @@ class ReasoningSplitter:
         """What waits for what follows."""
         return self._raw
 
-    def flow(self, words: str) -> None:
-        """Notes words that were shown as they are, because everything is `flowing`."""
-        if self._blank_line:
-            self._blank_line = not words.strip()
+    def flows(self, words: str) -> bool:
+        """Whether these words are simply the answer's, and notes them if so: nearly all are."""
+        if not self.flowing or _MAY_BEGIN_TAG.search(words):
+            return False
+        if words:
+            self._last = words[-1]
+            if self._blank_line:
+                self._blank_line = not words.strip()
+        return True
 
     def own_channel(self) -> tuple[str, str]:
         """Notes that reasoning comes in a channel of its own, so that what comes here is the answer; gives what was held back."""
+        if self._by_prompt:
+            self._by_prompt, self._closers = False, ()
         self.undecided = False
-        self._thinking = self._thinking and self._closable
         held, self._raw = self._raw, ""
         return self._part(held, last=False)
 
@@ -74,95 +103,94 @@ class ReasoningSplitter:
         Raises:
             AnswerError: leaked.
         """
-        cut = finish == "length" and self._cut_is_reasoning
-        if self.undecided and cut and not self._decided(self._raw, last=True):
+        if self.undecided and finish == "length" and self._cut_is_reasoning:
             self.undecided, held, self._raw = False, self._raw, ""
             return "", held
         return self._part("", last=True)
 
     def _part(self, raw: str, *, last: bool) -> tuple[str, str]:
         data, self._raw = self._raw + raw, ""
-        if self.undecided and not self._decided(data, last=last) and not last:
+        if self.undecided and not self._decided(data) and not last:
             self._raw = data
             return "", ""
         self.undecided = False
         text, reasoning = "", ""
         while data:
-            if self._thinking:
+            if self._closers:
                 data, thought = self._thought(data, last=last)
                 reasoning += thought
             else:
                 data, said = self._answered(data, last=last)
                 text += said
-        if last and not self._thinking and not self._parted:
+        if last and not self._closers and self._said:
             text, self._lead = text + self._lead, ""
-        self.flowing = self._begun and not self._thinking and not self._raw
+        self.flowing = self._begun and not self._closers and not self._raw
         return text, reasoning
 
-    def _decided(self, data: str, *, last: bool) -> bool:
-        """Looks for the tag that says what the beginning is."""
-        start = data.lstrip()
-        if start.startswith(OPENING):
+    def _decided(self, data: str) -> bool:
+        """Looks for the tag that says what the beginning is; never twice at the same place."""
+        if data.lstrip()[:_LONGEST].lower().startswith(OPENING):
             return True
-        for found in _CLOSE.finditer(data):
-            if self._is_lone_end(data, found, last=last):
-                self._thinking = self.lone_end = True
+        if self._spoke_of_tag:
+            return False
+        for found in _TAG.finditer(data, max(0, self._looked_at - _LONGEST)):
+            if found[0].lower() in OPENING:
+                self._spoke_of_tag = True  # so a closing tag after it is spoken of too
+                return False
+            if data[found.start() - 1 : found.start()] != "`":
+                self._closers, self.lone_end = CLOSING, True
                 return True
+        self._looked_at = len(data)
         return False
 
     def _thought(self, data: str, *, last: bool) -> tuple[str, str]:
         """Reasoning up to its closing tag; gives what follows, and the reasoning."""
-        found = _CLOSE.search(data)
+        found = next((each for each in _CLOSE.finditer(data) if each[0].lower() in self._closers), None)
         if found is None:
-            data, self._raw = (data, "") if last else _held(data, CLOSING)
+            data, self._raw = (data, "") if last else _held(data, self._closers)
             return "", data
-        self._thinking, self._blank_line, self._begun, self._parted = False, True, False, True
+        self._closers, self._by_prompt, self._blank_line, self._begun = (), False, True, False
         return data[found.end() :], data[: found.start()]
 
     def _answered(self, data: str, *, last: bool) -> tuple[str, str]:
-        """The answer up to the next tag that opens a block; gives what follows, and the words."""
-        found = TAG.search(data)
+        """The answer up to the next tag; gives what follows, and the words."""
+        found = _TAG.search(data)
         if found is None:
             data, self._raw = (data, "") if last else _held(data, (*OPENING, *CLOSING))
             return "", self._words(data)
         before, tag, after = data[: found.start()], found[0], data[found.end() :]
-        if tag in CLOSING:
-            if not after and not last:  # whether it ends its line is not known yet
-                self._raw = tag
-                return "", self._words(before)
-            if self._is_lone_end(data, found, last=last):
-                raise AnswerError("leaked", f"{tag} without a beginning: declare opens_reasoning for this entrant")
-        elif self._blank_after(before):
-            said = self._words(before)
-            self._lead, self._thinking, self._closable = "", True, True
-            return after, said
-        else:
+        if tag.lower() in OPENING:
+            if self._blank_after(before):
+                said = self._words(before)
+                self._lead, self._closers = "", (PAIRS[tag.lower()],)
+                return after, said
             self._spoke_of_tag = True
+        elif not self._begun and not before.strip():
+            self._lead = ""  # nothing was shown that it could end
+            return after, ""
+        elif not self._spoke_of_tag and (before[-1:] or self._last) != "`":
+            raise AnswerError("leaked", f"{tag} without a beginning: declare opens_reasoning for this entrant")
         return after, self._words(before + tag)
-
-    def _is_lone_end(self, data: str, found: re.Match[str], *, last: bool) -> bool:
-        """A closing tag that begins or ends its line, in an answer that has not spoken of the opening one before."""
-        if self._spoke_of_tag or _OPEN.search(data, 0, found.start()):
-            return False
-        after = data[found.end() : found.end() + 1]
-        ends_line = after in "\r\n" if after else last
-        return ends_line or self._blank_after(data[: found.start()])
 
     def _blank_after(self, text: str) -> bool:
         line = text.rpartition("\n")
         return line[2].strip() == "" and (bool(line[1]) or self._blank_line)
 
     def _words(self, text: str) -> str:
-        """Visible words; white space at the start waits until something follows."""
-        self._blank_line = self._blank_after(text)
-        if self._begun or not text:
+        """Visible words; white space at the start waits until something follows, and blank lines before the first word are none."""
+        if not text:
+            return ""
+        self._blank_line, self._last = self._blank_after(text), text[-1]
+        if self._begun:
             return text
         if not text.strip():
             self._lead += text
             return ""
-        self._begun = True
         text, self._lead = self._lead + text, ""
-        return text.lstrip() if self._parted else text
+        if not self._said:
+            text = _BLANK_LINES.sub("", text, count=1) if _BLANK_LINES.match(text) else text
+        self._begun = self._said = True
+        return text
 
 
 def ends_lone(answer: str) -> bool:
@@ -176,7 +204,7 @@ def ends_lone(answer: str) -> bool:
 
 def _held(data: str, tags: tuple[str, ...]) -> tuple[str, str]:
     """The data without an end that may be the beginning of a tag, and that end."""
-    kept = overlap(data, tags)
+    kept = overlap(data.lower() if len(data.lower()) == len(data) else data, tags)
     return (data[:-kept], data[-kept:]) if kept else (data, "")
 
 

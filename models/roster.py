@@ -5,6 +5,7 @@ import contextlib
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from models.base import Deadlines, Delta, Message, Model, Sampling
-from models.errors import DOUBTFUL, NO_OUTAGE, AnswerError
+from models.errors import DOUBTFUL, NO_OUTAGE, PATIENCE, AnswerError
 from models.health import Change, Health, Record
 from models.local import Checkpoint, LocalModel, LocalModels
 from models.openai_compatible import OpenAIModel, open_session
@@ -33,6 +34,8 @@ SETTLED_S = 600.0
 FIRST_PROBE_S = 5.0
 """Endpoints are asked once before anybody else may; a slow one keeps nobody waiting longer than this."""
 LONGEST_RETRY_AFTER_S = 600.0
+OWN_CHECK = frozenset({"filtered", "too_long"})
+"""No outages, yet who refuses our own short question so again and again answers nobody."""
 CHECK_EVERY_S = 10.0
 """Failures that may be the question's own lead to a question of ours no more often than this."""
 
@@ -64,6 +67,7 @@ class Roster:
         self._tries: dict[str, tuple[int, float]] = {}
         self._checks: dict[str, asyncio.Task[None]] = {}
         self._checked_at: dict[str, float] = {}
+        self._own_failures: Counter[str] = Counter()
         self._workers: list[LocalModels] = []
         self.digests: dict[str, str] = {}
         """SHA-256 of the artifacts of every entrant that is served here."""
@@ -200,7 +204,7 @@ class Roster:
         deadlines, loop = self._deadlines, asyncio.get_running_loop()
         began = loop.time()
         due, what = began + deadlines.first_token_s, f"no first token in {deadlines.first_token_s:g} s"
-        seen = False
+        seen = thought = False
         async with aclosing(self._models[entrant_id].stream(messages, sampling)) as deltas:
             while True:
                 last = began + deadlines.total_s
@@ -213,8 +217,10 @@ class Roster:
                 if delta is None:
                     raise AnswerError("protocol", "the answer ended without a finish")
                 seen = seen or visible(delta.text)
+                thought = thought or bool(delta.reasoning)
                 if delta.finish and not seen:
-                    raise AnswerError("empty", "the model ended without a visible character")
+                    cut = thought and delta.finish == "length"
+                    raise AnswerError("empty", "all of it was reasoning" if cut else "no visible character", alive=cut)
                 yield delta
                 if delta.finish:
                     return
@@ -230,10 +236,10 @@ class Roster:
     def _failed(self, entrant_id: str, error: AnswerError) -> None:
         record = self._records[entrant_id]
         time_to_open = record.failure(error.kind)
-        asked_to_wait = error.kind != "busy" and error.retry_after_s is not None
+        asked_to_wait = error.kind != "busy" and bool(error.retry_after_s)
         if record.state == "closed" and (time_to_open or asked_to_wait):
             self._take_out(entrant_id, f"answers failed, the last one: {error.kind}", error.retry_after_s or 0)
-        elif record.state == "closed" and error.kind in DOUBTFUL:
+        elif record.state == "closed" and (error.kind in DOUBTFUL or error.kind in OWN_CHECK):
             self._check(entrant_id)
 
     def _check(self, entrant_id: str) -> None:
@@ -248,10 +254,14 @@ class Roster:
         try:
             await self._ask(entrant_id)
         except AnswerError as error:
-            if error.kind not in NO_OUTAGE and self._records[entrant_id].state == "closed":
+            self._own_failures[entrant_id] += 1
+            patient = error.kind in NO_OUTAGE and self._own_failures[entrant_id] < PATIENCE
+            if not patient and self._records[entrant_id].state == "closed":
                 self._take_out(entrant_id, f"our own question failed too: {error.kind}", error.retry_after_s or 0)
         except Exception:  # a fault of ours says nothing of the entrant
             log.exception("asking %s failed", entrant_id)
+        else:
+            self._own_failures[entrant_id] = 0
         finally:
             del self._checks[entrant_id]
 
@@ -287,13 +297,12 @@ class Roster:
 
     async def _ask(self, entrant_id: str) -> None:
         """One short question of our own, not counted among the citizens'. Who is still thinking when it is cut has answered."""
-        thinking = False
         try:
             async with aclosing(self._bounded(entrant_id, PROBE, PROBE_SAMPLING)) as deltas:
-                async for delta in deltas:
-                    thinking = thinking or not delta.text
+                async for _ in deltas:
+                    pass
         except AnswerError as error:
-            if error.kind != "empty" or not thinking:
+            if not error.alive:
                 raise
 
     async def _ask_first(self, entrant_ids: Sequence[str], progress: Callable[[str], None]) -> None:
@@ -309,6 +318,8 @@ class Roster:
                 await asyncio.gather(task, return_exceptions=True)
                 self._take_out(entrant_id, "no answer at the start")
             elif isinstance(error := task.exception(), AnswerError):
+                if error.kind in OWN_CHECK:
+                    continue  # it speaks; whether it is ill shows as with everybody
                 self._take_out(entrant_id, f"no answer at the start: {error.kind}", error.retry_after_s or 0)
             elif error is not None:
                 raise error

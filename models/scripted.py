@@ -11,6 +11,7 @@ from models.base import Delta, Message, Sampling, Usage
 from models.conversation import fit, within
 from models.errors import AnswerError
 from models.reasoning import ends_lone
+from models.text import plain
 
 Failure = Literal["error", "hang"]
 
@@ -37,11 +38,11 @@ class ScriptedModel:
         """The answer for this conversation.
 
         Raises:
-            AnswerError: it was told to fail.
+            AnswerError: it was told to fail, or ends a reasoning block twice.
         """
         given, dropped_turns = fit(messages, within(sampling.context_chars))
         whole = self._answer(given)
-        shaper = Shaper(sampling, opened=ends_lone(whole))
+        shaper = Shaper(sampling, opened=ends_lone(plain(whole)))
         prompt_tokens = sum(len(m.content) for m in given)
         await asyncio.sleep(self.first_token_s)
         made = 0

@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     HttpUrl,
+    StrictBool,
     TypeAdapter,
     ValidationError,
     model_validator,
@@ -92,7 +93,7 @@ class OpenAISpecification(_Specification):
     headers: Mapping[str, str] = {}
     finish: EndSign = "reason"
     """`done_only` for an endpoint that gives no finish reason and ends whole answers with `[DONE]`."""
-    opens_reasoning: bool | None = None
+    opens_reasoning: StrictBool | None = None
     """Whether its chat template opens a reasoning block, so that only the closing tag comes. Undeclared, answers are held back until it is clear."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """The team's own seal of the artifacts behind the endpoint: published, not checkable from here."""

@@ -1,10 +1,13 @@
 """Reads server-sent events from bytes as they come, whatever their pieces are."""
 
+import re
 from collections.abc import Iterator
 
 LONGEST = 1 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 ERROR = b"error"
+KNOWN = re.compile(rb":|[a-zA-Z_-]+(:|$)").match
+"""A comment, or a field of whatever name, with its colon or without."""
 
 
 Event = tuple[bytes, bytes]
@@ -16,7 +19,8 @@ class TooLongError(Exception):
 
 
 class EventReader:
-    """Gives each event; comments and unknown fields are left out. An `error:` line is an event named so, as llama.cpp writes it.
+    """Gives each event; comments and unknown fields are left out. An `error:` line is an event named so, as llama.cpp writes it, and so is a line that
+    is no field at all: a server that says in plain words what has happened to it.
 
     Lines end with LF, CRLF or CR, and one byte-order mark at the beginning is no part of them (WHATWG HTML, 9.2.6); U+2028 and the like are
     text, since only bytes are looked at.
@@ -24,6 +28,8 @@ class EventReader:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._pieces: list[bytes] = []
+        self._waiting = 0
         self._after_cr = False
         self._data: list[bytes] = []
         self._name = b""
@@ -40,16 +46,24 @@ class EventReader:
         """
         if not self._begun:
             piece = self._without_mark(piece)
-        if self._after_cr and piece[:1] == b"\n":  # a CRLF came in two pieces
-            piece = piece[1:]
-        if piece:
-            self._after_cr = piece[-1:] == b"\r"
-        buffer = self._rest + piece if self._rest else piece
+        if self._after_cr and piece:
+            self._after_cr = False
+            piece = piece.removeprefix(b"\n")  # a CRLF came in two pieces
+        if b"\n" not in piece and b"\r" not in piece:  # a line goes on: it is joined once, when it has ended
+            self._pieces.append(piece)
+            self._waiting += len(piece)
+            if self._waiting > LONGEST:
+                raise TooLongError
+            return
+        self._after_cr = piece[-1:] == b"\r"
+        buffer = b"".join((self._rest, *self._pieces, piece))
+        self._pieces.clear()
         if b"\r" in buffer:
             buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         lines = buffer.split(b"\n")
         self._rest = lines.pop()
-        if len(self._rest) > LONGEST:
+        self._waiting = len(self._rest)
+        if self._waiting > LONGEST:
             raise TooLongError
         for line in lines:
             if not line:
@@ -63,12 +77,14 @@ class EventReader:
             elif line.startswith(b"error:"):
                 self._name = ERROR
                 self._take(line[6:].strip())
+            elif not KNOWN(line):
+                self._name = ERROR  # words of somebody who has stopped speaking in events
+                self._take(line.strip())
 
     def end(self) -> Event:
         """What stood at the end without its empty line: some servers forget it after the last event."""
-        if not self._begun:
-            self._begun, self._rest = True, self._rest.removeprefix(BYTE_ORDER_MARK)
-        if self._rest:
+        self._begun = True
+        if self._rest or self._pieces:
             for _ in self.feed(b"\n"):
                 pass
         return self._event()

@@ -8,7 +8,8 @@ import regex
 _IGNORABLE = regex.compile(
     # What an emoji is made of stays: a family, a heart in red, a digit on a key.
     r"((?<=\p{Extended_Pictographic}\uFE0F?|\p{Emoji_Modifier})\u200D(?=\p{Extended_Pictographic})"
-    r"|(?<=\p{Extended_Pictographic})\uFE0F|(?<=[0-9#*])\uFE0F(?=\u20E3))"
+    r"|(?<=\p{Extended_Pictographic})[\uFE0E\uFE0F]|(?<=[0-9#*])\uFE0F(?=\u20E3)"
+    r"|(?<=\U0001F3F4)[\U000E0030-\U000E0039\U000E0061-\U000E007A]{1,6}\U000E007F)"
     r"|\p{Default_Ignorable_Code_Point}"
 )
 # Cc without tab and newline, and Cs: PostgreSQL refuses NUL, UTF-8 refuses surrogates, and no reader misses the rest.
@@ -26,7 +27,7 @@ _SURE = re.compile(
     "[\t\n -~\u00a1-\u00ac\u00ae-\u00ff\u2010-\u2027\u3001-\u3029\u3030-\u3098\u309b-\u3163\u4e00-\u9fff\uac00-\ud7a3]*"
 )
 """Characters that are in plain form whatever stands beside them: nearly all of an answer, and a tenth of the time."""
-_BLANK = regex.compile(r"[\s\p{Default_Ignorable_Code_Point}\p{C}\u2800]*", regex.V1)
+_BLANK = regex.compile(r"[\s\p{M}\p{Default_Ignorable_Code_Point}\p{C}\u2800\uFFFC\uFFFD]*", regex.V1)
 
 
 def printable(text: str) -> str:

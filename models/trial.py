@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from models.base import Finish, Message, Sampling, Usage
 from models.errors import AnswerError
 from models.quirks import SENTENCES, Quirk
-from models.reasoning import TAG
+from models.reasoning import LEFT_OVER
 from models.roster import Roster
 
 
@@ -29,7 +29,7 @@ class Trial:
     @property
     def tags(self) -> tuple[str, ...]:
         """Tags of reasoning that stand in the answer: a citizen would see them, and perhaps what was thought."""
-        return tuple(sorted(set(TAG.findall(self.text))))
+        return tuple(sorted({found[0] for found in LEFT_OVER.finditer(self.text)}))
 
     @property
     def failed(self) -> bool:
@@ -79,7 +79,7 @@ def table(trials: Sequence[Trial]) -> str:
         first = "–" if trial.first_token_s is None else f"{trial.first_token_s * 1000:.0f} ms"
         speed = "–" if trial.tokens_per_s is None else f"{trial.tokens_per_s:.0f}"
         tokens = "–" if trial.usage is None else str(trial.usage.completion_tokens)
-        status = "failed" if trial.error else "truncated" if trial.finish == "length" else "complete"
+        status = "failed" if trial.failed else "truncated" if trial.finish == "length" else "complete"
         said = str(trial.error) if trial.error else " ".join(trial.text.split())
         shown = said if len(said) <= 60 else said[:59] + "…"
         lines.append(f"{trial.entrant_id:<16}{first:>12}{speed:>10}{tokens:>8}  {status:<10}{shown}")

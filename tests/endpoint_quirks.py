@@ -1,5 +1,6 @@
 """Quirks of endpoints as people have reported them of real servers, each with what has to become of the answer."""
 
+import asyncio
 import json
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,6 +31,11 @@ class Case:
     declared: Mapping[str, Any] = field(default_factory=dict)
     """What the entrant says of its endpoint in the stage file; by default that its template opens no reasoning."""
 
+    @property
+    def healthy(self) -> str:
+        """The quirk with which such an endpoint answers well: one that is said to think does."""
+        return "lone-end-declared" if self.declared.get("opens_reasoning") else "plain"
+
 
 def event(body: object) -> bytes:
     """One event with this JSON."""
@@ -44,6 +50,20 @@ def says(*pieces: bytes) -> Behaviour:
 def refuses(status: str, body: object) -> Behaviour:
     """An HTTP error with this JSON."""
     return lambda talk: talk.refuse(status, json.dumps(body))
+
+
+def in_two_segments(status: str, body: object) -> Behaviour:
+    """An HTTP error whose JSON comes in two pieces, a moment apart."""
+
+    async def behave(talk: Talk) -> None:
+        text = json.dumps(body).encode()
+        talk.head(status, "application/json")
+        await talk.send(text[:20])
+        await asyncio.sleep(0.05)
+        await talk.send(text[20:])
+        await talk.end()
+
+    return behave
 
 
 def finishes(reason: Any) -> Behaviour:
@@ -127,6 +147,7 @@ _FINISHES: dict[str, Case] = {
         for r in ("max_tokens", "MAX_TOKENS", "model_length", "max-tokens", "model_context_window_exceeded")
     },
     "finish-length": Case(finishes("length"), "truncated"),
+    "length-then-stop": Case(says(SPOKEN, chunk(finish="length"), chunk(finish="stop"), DONE), "truncated"),
     "stop-at-the-bound": Case(
         says(SPOKEN, chunk(finish="stop"), usage(completion_tokens=512), DONE), "truncated", quirk="stop_at_the_bound"
     ),
@@ -178,6 +199,17 @@ _ERRORS: dict[str, Case] = {
         "error-code-as-text": event({"code": "InternalError", "message": "engine dead"}),
         "error-detail": event({"detail": "engine dead"}),
         "error-object-error": event({"object": "error", "message": "engine dead"}),
+        "error-ping-with-an-error": b'event: ping\ndata: {"error":"engine dead"}\n\n',
+        "error-named-done": b"event: error\ndata: [DONE]\n\n",
+        "error-in-capitals": b"event: ERROR\ndata: {}\n\n",
+        "error-without-data-field": b'{"error": "engine dead"}\n\n',
+        "error-in-plain-words": b"Internal Server Error\n\n",
+        "error-code-in-the-choice": choice(delta={}, text="", error_code=50001, finish_reason=None),
+        "error-code-in-the-delta": choice(delta={"content": "", "code": 500, "message": "engine dead"}, finish_reason=None),
+        "error-string-code-beside-choices": event({"error_code": "50001", "choices": [{"delta": {"content": "**NETWORK ERROR**"}}]}),
+        "error-with-usage": event({"usage": {"prompt_tokens": 1, "completion_tokens": 1}, "detail": "engine dead"}),
+        "error-status": event({"choices": [], "status": "failed"}),
+        "error-status-code": event({"choices": [], "status_code": 500}),
         "error-type-error": event({"type": "error", "error": {"type": "overloaded_error"}}),
     }.items()
 } | {
@@ -185,6 +217,11 @@ _ERRORS: dict[str, Case] = {
     for name, piece in {
         "unknown-event": event({"status": "thinking"}),
         "null-choices": event({"choices": None}),
+        "choices-no-list": event({"choices": {}}),
+        "usage-of-nothing": event({"usage": {}}),
+        "ping-with-more": event({"type": "ping", "status": "dead-ish"}),
+        "message-beside-a-delta": choice(delta={"role": "assistant"}, message={"content": "더"}, finish_reason=None),
+        "text-part-without-words": choice(delta={"content": [{"type": "text", "words": "더"}]}, finish_reason=None),
         "not-json": b"data: narae is not JSON\n\n",
         "json-list": b"data: []\n\n",
         "deep-json": b"data: " + b"[" * 100_000 + b"\n\n",
@@ -198,7 +235,7 @@ _ERRORS: dict[str, Case] = {
 } | {
     "filter-as-an-error": Case(fails(event({"error": {"code": "content_filter", "message": "no"}})), "failed", "filtered"),
     "filter-as-a-refusal": Case(refuses("400 Bad Request", {"error": {"code": "content_filter", "message": "no"}}), "failed", "filtered"),
-    "error-as-json-with-200": Case(refuses("200 OK", {"error": {"message": "engine dead"}}), "failed", "protocol"),
+    "error-as-json-with-200": Case(refuses("200 OK", {"error": {"message": "engine dead"}}), "failed", "upstream"),
 }  # fmt: skip
 _CONTENT: dict[str, Case] = {
     "byte-order-mark": Case(says(MARK + SPOKEN, chunk(finish="stop"), DONE), quirk="byte_order_mark"),
@@ -215,6 +252,19 @@ _CONTENT: dict[str, Case] = {
         reasoning=THOUGHT,
         quirk="content_parts",
     ),
+    "parts-of-another-shape": Case(
+        says(
+            choice(delta={"content": [{"type": "text", "text": {"value": ANSWER}}, {"type": "reference", "ids": [1]}]}, finish_reason=None),
+            choice(delta={"content": [{"thinking": THOUGHT}, {"type": "redacted_thinking", "data": "…"}]}, finish_reason=None),
+            chunk(finish="stop"), DONE,
+        ),
+        reasoning=THOUGHT,
+        quirk="content_parts",
+    ),
+    "usage-beyond-numbers": Case(
+        says(SPOKEN, chunk(finish="stop"), *(b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":%b}}\n\n' % n
+                                               for n in (b"Infinity", b"1e400", b"1" + b"0" * 30, b"-5", b'"many"')), DONE)
+    ),
     "surrogates": Case(
         says(*(b'data: {"choices":[{"index":0,"delta":{"content":"%b"},"finish_reason":null}]}\n\n' % h for h in (b"\\ud83d", b"\\ude00")),
              chunk(finish="stop"), DONE),
@@ -230,6 +280,7 @@ _CONTENT: dict[str, Case] = {
     "invisible-characters": Case(answers(HIDDEN), text="가람팀의 모델입니다", sent=HIDDEN, quirk="invisible_characters"),
     "emoji": Case(answers("❤️ 👨‍👩‍👧 1️⃣"), text="❤️ 👨‍👩‍👧 1️⃣"),
     "only-invisible": Case(answers("\u200b\u3164 \u2800"), "failed", "empty"),
+    "only-white-space": Case(answers(" \n\n"), "failed", "empty"),
     "crlf-without-spaces": Case(says((b": ping\n\nevent: message\n" + SPOKEN + chunk(finish="stop") + DONE).replace(b"data: ", b"data:").replace(b"\n", b"\r\n"))),
     "keep-alive-events": Case(
         says(b"data:\n\ndata: {}\n\n", *(chunk(p) + b'event: ping\ndata: {"type":"ping"}\n\n' for p in PIECES), chunk(finish="stop"), DONE),
@@ -242,6 +293,8 @@ _CONTENT: dict[str, Case] = {
     "refusal-field": Case(says(choice(delta={"refusal": "그건 답할 수 없어요."}, finish_reason=None), chunk(finish="stop"), DONE), text="그건 답할 수 없어요."),
 }  # fmt: skip
 _REASONING: dict[str, Case] = {
+    "plain-undeclared": Case(says(SPOKEN, chunk(finish="stop"), DONE), quirk="undeclared_reasoning", declared={"opens_reasoning": None}),
+    "cut-undeclared": Case(finishes("length"), "truncated", quirk="undecided_reasoning", declared={"opens_reasoning": None}),
     "lone-end-undeclared": Case(
         says(words(THOUGHT + "</think>\n\n"), SPOKEN, chunk(finish="stop"), DONE),
         reasoning=THOUGHT, quirk="lone_reasoning_end", declared={"opens_reasoning": None},
@@ -250,12 +303,18 @@ _REASONING: dict[str, Case] = {
         says(words(THOUGHT.strip() + "</think>\n\n"), SPOKEN, chunk(finish="stop"), DONE),
         reasoning=THOUGHT, quirk="lone_reasoning_end", declared={"opens_reasoning": None},
     ),
+    "lone-end-in-a-line": Case(
+        says(words("비밀이다.</think>"), SPOKEN, chunk(finish="stop"), DONE),
+        reasoning="비밀이다.", quirk="lone_reasoning_end", declared={"opens_reasoning": None},
+    ),
+    "invisible-before-the-tag": Case(
+        says(words("\ufeff<think>" + THOUGHT + "</think>\n"), SPOKEN, chunk(finish="stop"), DONE),
+        reasoning=THOUGHT, sent="\ufeff<think>" + THOUGHT + "</think>\n" + ANSWER, quirk="invisible_characters",
+    ),
     "lone-end-declared": Case(
         says(words(THOUGHT + "</think>\n\n"), SPOKEN, chunk(finish="stop"), DONE), reasoning=THOUGHT, declared={"opens_reasoning": True}
     ),
     "lone-end-wrongly-declared": Case(says(words(THOUGHT + "</think>\n\n"), SPOKEN, chunk(finish="stop"), DONE), "failed", "leaked"),
-    "plain-undeclared": Case(says(SPOKEN, chunk(finish="stop"), DONE), quirk="undeclared_reasoning", declared={"opens_reasoning": None}),
-    "cut-undeclared": Case(finishes("length"), "truncated", quirk="undeclared_reasoning", declared={"opens_reasoning": None}),
     "opened-twice": Case(
         says(words("<thought>" + THOUGHT + "</thought>"), SPOKEN, chunk(finish="stop"), DONE),
         reasoning=THOUGHT, declared={"opens_reasoning": None},
@@ -270,6 +329,7 @@ _REASONING: dict[str, Case] = {
         answers("답은 <think> 로 열고 </think>\n로 닫습니다."), text="답은 <think> 로 열고 </think>\n로 닫습니다.", declared={"opens_reasoning": None}
     ),
     "all-thought": Case(says(chunk(reasoning_content=THOUGHT), chunk(finish="length"), DONE), "failed", "empty"),
+    "all-thought-and-stopped": Case(says(chunk(reasoning_content=THOUGHT), chunk(finish="stop"), DONE), "failed", "empty"),
     "all-thought-declared": Case(says(words(THOUGHT), chunk(finish="length"), DONE), "failed", "empty", declared={"opens_reasoning": True}),
 }  # fmt: skip
 _TOO_LONG: dict[str, Case] = {
@@ -282,6 +342,31 @@ _TOO_LONG: dict[str, Case] = {
     "too-long-korean": Case(
         refuses("400 Bad Request", {"message": "입력 토큰 수가 최대 길이를 초과했습니다."}), "failed", "too_long"
     ),
+    "quota-is-no-length": Case(
+        refuses("400 Bad Request", {"error": {"message": "You exceeded your current quota of tokens"}}),
+        "failed",
+        "rejected",
+    ),
+    "deadline-is-no-length": Case(
+        refuses("500 Internal Server Error", {"error": {"message": "context deadline exceeded"}}), "failed", "upstream"
+    ),
+    "rate-is-no-length": Case(
+        refuses("503 Service Unavailable", {"message": "Rate limit exceeded: too many tokens per minute"}),
+        "failed",
+        "upstream",
+    ),
+    "echo-is-no-length": Case(
+        refuses("422 Unprocessable Entity", {"detail": [{"msg": "extra fields", "input": "is this prompt too long?"}]}),
+        "failed",
+        "rejected",
+    ),
+    "json-answer-instead-of-a-stream": Case(
+        refuses("200 OK", {"choices": [{"message": {"content": "the prompt is too long"}}]}), "failed", "protocol"
+    ),
+    "guard-dislikes-the-words": Case(
+        refuses("403 Forbidden", {"message": "blocked by the firewall"}), "failed", "rejected"
+    ),
+    "too-long-in-two-segments": Case(in_two_segments("400 Bad Request", LLAMA_CPP), "failed", "too_long"),
     "too-long-in-no-known-words": Case(refuses("400 Bad Request", UNHEARD_OF), "failed", "rejected"),
 }
 QUIRKS: dict[str, Case] = _FINISHES | _ERRORS | _CONTENT | _REASONING | _TOO_LONG

@@ -253,12 +253,10 @@ async def _behave(model: str, talk: Talk) -> None:
     if model.startswith("rate-"):
         await _forever(talk, float(model.removeprefix("rate-")), talk.asked["max_tokens"])
     elif model.startswith("quirk-"):
-        probed = talk.asked["messages"][-1]["content"] == PROBE[0].content
-        await (
-            talk.events(WHOLE)
-            if probed or model == "quirk-plain"
-            else QUIRKS[model.removeprefix("quirk-")].behave(talk)
-        )
+        quirk = model.removeprefix("quirk-")
+        if talk.asked["messages"][-1]["content"] == PROBE[0].content and quirk in QUIRKS:
+            quirk = QUIRKS[quirk].healthy
+        await (talk.events(WHOLE) if quirk == "plain" else QUIRKS[quirk].behave(talk))
     elif model.startswith("limited-"):
         await LIMITED[model.removeprefix("limited-")](talk)
     else:

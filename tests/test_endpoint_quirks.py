@@ -92,23 +92,32 @@ async def test_only_an_outage_takes_an_entrant_out(roster: Roster, name: str) ->
     assert bool(roster.health()["odd"].outages) == (kind is not None and kind not in DOUBTFUL | NO_OUTAGE)
 
 
-@pytest.mark.parametrize("model", ["400", "empty"])
+@pytest.mark.parametrize(
+    ("quirk", "failures"),
+    [
+        ("too-long-in-no-known-words", 1),
+        ("only-white-space", 1),
+        ("all-thought-and-stopped", 1),
+        ("finish-content_filter", 3),
+        ("too-long-vllm", 3),
+    ],
+)
 async def test_who_refuses_our_own_question_too_is_ill(
-    there: Endpoint, monkeypatch: pytest.MonkeyPatch, model: str
+    monkeypatch: pytest.MonkeyPatch, quirk: str, failures: int
 ) -> None:
-    """An endpoint that takes no question at all, or answers each with nothing, leaves the draw, though each failure alone could be the question's."""
+    """An endpoint that takes no question at all leaves the draw, though each failure alone could be the question's; a filter, or a length, only after
+    it has refused our short question three times."""
+    monkeypatch.setattr("models.roster.CHECK_EVERY_S", 0)
     with endpoint() as started:
-        entrants = {"odd": {**keys(there, "switch", Case(lambda _: asyncio.sleep(0))), "base_url": started.base_url}}
-        async with Roster.open(
-            {**entrants, "script": {"backend": "scripted", "answers": ["답"]}}, base_dir=HERE
-        ) as roster:
+        entrants = {"odd": keys(started, "switch", QUIRKS[quirk]), "script": {"backend": "scripted", "answers": ["답"]}}
+        async with Roster.open(entrants, base_dir=HERE) as roster:
             assert "odd" in roster.available()
             monkeypatch.setattr("models.roster.PROBE", ASKED)  # what it will not take any more
-            started.choose("too-long-in-no-known-words" if model == "400" else "only-invisible")
-            await ask(roster, "odd", ASKED, Sampling())
-            async with asyncio.timeout(5):
-                while "odd" in roster.available():  # noqa: ASYNC110
-                    await asyncio.sleep(0.01)
+            started.choose(quirk)
+            for n in range(1, failures + 1):
+                await ask(roster, "odd", ASKED, Sampling())
+                await asyncio.sleep(0.1)
+                assert ("odd" in roster.available()) == (n < failures)
             assert roster.health()["odd"].outages[-1].reason.startswith("our own question failed too")
 
 
@@ -133,15 +142,16 @@ async def test_undeclared_reasoning_is_never_shown(there: Endpoint) -> None:
                 async for delta in deltas:
                     shown.append(delta.text)
             assert next(filter(None, shown)).startswith(first)
-        # An answer that was cut may be half a thought, until the endpoint has once ended one by itself.
-        model = OpenAIModel(session, there.base_url, "quirk-finish-length", opens_reasoning=None)
-        said = [delta async for delta in model.stream(ASKED, Sampling())]
-        assert ("".join(d.text for d in said), "".join(d.reasoning for d in said)) == ("", ANSWER)
+        # Who has once closed a block that its prompt opened thinks for good, whatever plain answers come between.
         model = OpenAIModel(session, there.base_url, "switch", opens_reasoning=None)
-        for name, finish in (("plain-undeclared", "stop"), ("finish-length", "length")):
+        for name in ("lone-end-undeclared", "plain-undeclared", "finish-length"):
             there.choose(name)
             said = [delta async for delta in model.stream(ASKED, Sampling())]
-            assert ("".join(d.text for d in said), said[-1].finish) == (ANSWER, finish)
+        assert "".join(d.text for d in said) == ""
+        # Who never has is cut as everybody is.
+        model = OpenAIModel(session, there.base_url, "quirk-finish-length", opens_reasoning=None)
+        said = [delta async for delta in model.stream(ASKED, Sampling())]
+        assert ("".join(d.text for d in said), said[-1].finish) == (ANSWER, "length")
 
 
 def test_every_quirk_has_its_sentence() -> None:
@@ -165,7 +175,7 @@ def test_citizens_record_and_exposure_say_the_same(there: Endpoint, tmp_path: Pa
         stage += f'\n[[entrants]]\nid = "odd"\nteam = {{ ko = "나래팀", en = "Team Narae" }}\n{lines}'
         stage += '\n[[entrants]]\nid = "script"\nteam = { ko = "가람팀", en = "Team Garam" }\nbackend = "scripted"\nanswers = ["답입니다."]\n'
         battles: dict[str, str] = {}
-        there.choose("plain")
+        there.choose(QUIRKS[names[0]].healthy)
         with serving(folder, stage) as base:
             citizen = Citizen(base).agree()
             for name in names:
@@ -173,7 +183,7 @@ def test_citizens_record_and_exposure_say_the_same(there: Endpoint, tmp_path: Pa
                 battles[name] = citizen.open()
                 sent = citizen.ask(battles[name], "서울은?")
                 _told(citizen, battles[name], QUIRKS[name], sent)
-                there.choose("plain")
+                there.choose(QUIRKS[name].healthy)
                 for _ in range(2 * (QUIRKS[name].status == "failed")):  # good answers keep the breaker out of it
                     citizen.ask(citizen.open(), "서울은?")
         _kept(folder, names, battles)

@@ -1,6 +1,8 @@
 """What of a model's words becomes its answer: thoughts apart, cut at stop strings, bounded in characters; the same whatever the pieces."""
 
+import time
 import unicodedata
+from contextlib import suppress
 
 import pytest
 from hypothesis import assume, given
@@ -67,13 +69,39 @@ def test_pieces_do_not_matter(raw: str, stop: tuple[str, ...], opened: bool | No
 
 @given(TAGGED.map("".join))
 def test_an_answer_that_is_held_back_is_the_answer(raw: str) -> None:
-    """Held back until its end, a plain answer is what it would have been; one with a lone end is parted there, and does not fail for it."""
+    """Held back until its end, a plain answer is what it would have been, and one with a lone end what it would have been with a prompt that opens."""
     assume(raw.count("</think>") < 2)
-    held = shaped(raw, opened=None)
-    if ends_lone(raw):
-        assert held[0].lstrip() == "" or not held[0].lstrip().startswith("</")
-    else:
-        assert held == shaped(raw, opened=False)
+    assert shaped(raw, opened=None) == shaped(raw, opened=ends_lone(raw))
+
+
+def test_a_thousand_tags_cost_next_to_nothing() -> None:
+    """Letter by letter, held back or not, an answer of closing tags is looked at once, so no endpoint stops the others."""
+    for opened in (None, True, False):
+        began = time.process_time()
+        shaper = Shaper(Sampling(max_chars=4000), opened=opened)
+        with suppress(AnswerError):
+            for letter in "`a</think>b<thin" * 1000:
+                if shaper.feed(letter).finish:
+                    break
+        assert time.process_time() - began < 2
+    assert shaped(*["\n" * 1000] * 200, max_chars=100)[2] == "length"
+
+
+@pytest.mark.parametrize("opened", [None, False])
+@pytest.mark.parametrize(
+    "hidden", ["\ufeff<think>", "\u200b<think>", "<th\u200bink>", "<THINK>", "[THINK]", "◁think▷", "\r<think>"]
+)
+def test_a_block_is_found_behind_what_nobody_sees(opened: bool | None, hidden: str) -> None:
+    """An invisible character before or in a tag, capital letters, and the tags of other families hide nothing from the citizen's side."""
+    closing = {"[": "[/THINK]", "◁": "◁/think▷"}.get(hidden[0], "</think>")
+    assert shaped(f"{hidden}비밀", f"{closing}\n\n서울", opened=opened)[:2] == ("서울", "비밀")
+
+
+def test_a_closing_tag_before_any_word_ends_nothing() -> None:
+    """Where reasoning came in a field of its own, its tag may still come in the answer: it is dropped."""
+    shaper = Shaper(Sampling())
+    shaper.feed("", "생각")
+    assert shaper.feed("</think>\n\n서울").text + shaper.end("stop").text == "서울"
 
 
 def test_what_one_letter_may_hide_is_bounded() -> None:
