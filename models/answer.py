@@ -70,9 +70,10 @@ class Shaper:
         self._sent.append(raw)
         words = self._plain.feed(raw)
         if not reasoning and not self._stop and self._split.flows(words):
-            if len(words) >= self._room:
+            room = self._room - len(words)
+            if room <= 0:
                 return Piece(_whole(words, self._room), "", "length")
-            self._room -= len(words)
+            self._room = room
             return Piece(words)
         text, more = self._split.own_channel() if reasoning.strip() else ("", "")
         said, thought = self._split.split(words)

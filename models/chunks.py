@@ -109,19 +109,20 @@ class ChunkReader:
             if choice.get("index"):
                 raise TypeError("a second choice, though one was asked for")
             delta = choice.get("delta")
-            for part in (choice, delta):
-                if part and not CAN_COMPLAIN.isdisjoint(part) and is_error(part):
-                    raise ComplaintError(complaint(part))
+            if not CAN_COMPLAIN.isdisjoint(choice) and is_error(choice):
+                raise ComplaintError(complaint(choice))
             if (ended := choice.get("finish_reason")) is not None:
                 reason = ended
             content = delta.get("content") if delta else None
+            if content and len(delta) == 1 and type(content) is str:  # nearly always
+                text += content
+                continue
             if not content and (choice.get("text") or _content(choice.get("message"))):
                 raise TypeError("words beside the delta")
             if not delta:
                 continue
-            if len(delta) == 1 and type(content) is str:  # nearly always
-                text += content
-                continue
+            if not CAN_COMPLAIN.isdisjoint(delta) and is_error(delta):
+                raise ComplaintError(complaint(delta))
             said, thought = self._words(content)
             own = delta.get("reasoning_content") or delta.get("reasoning") or delta.get("thinking")
             text += said + (delta.get("refusal") or "")

@@ -199,10 +199,14 @@ class OpenAIModel:
         finish: Finish | None = None
         usage: Usage | None = None
         begun = done = over = False
+        content = response.content
         while not over:
             try:
-                async with asyncio.timeout(LAST_WORDS_S if done else None):
-                    piece = await response.content.readany()
+                if done:
+                    async with asyncio.timeout(LAST_WORDS_S):
+                        piece = await content.readany()
+                else:
+                    piece = await content.readany()
             except TimeoutError:
                 break  # the stream has ended; only the response has not
             except (aiohttp.ClientError, OSError) as error:

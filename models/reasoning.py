@@ -30,7 +30,7 @@ LEFT_OVER = re.compile(
 _OPEN, _CLOSE, _TAG = (
     re.compile("|".join(map(re.escape, tags)), re.IGNORECASE) for tags in (OPENING, CLOSING, (*OPENING, *CLOSING))
 )
-_MAY_BEGIN_TAG = re.compile(r"[<\[◁\n]")
+_MAY_BEGIN_TAG = re.compile(r"[<\[◁\n]").search
 _LONGEST = max(map(len, CLOSING))
 _BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)+")
 
@@ -73,7 +73,7 @@ class ReasoningSplitter:
 
     def flows(self, words: str) -> bool:
         """Whether these words are simply the answer's, and notes them if so: nearly all are."""
-        if not self.flowing or _MAY_BEGIN_TAG.search(words):
+        if not self.flowing or _MAY_BEGIN_TAG(words):
             return False
         if words:
             self._last = words[-1]

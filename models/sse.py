@@ -56,8 +56,10 @@ class EventReader:
                 raise TooLongError
             return
         self._after_cr = piece[-1:] == b"\r"
-        buffer = b"".join((self._rest, *self._pieces, piece))
-        self._pieces.clear()
+        buffer = piece
+        if self._rest or self._pieces:
+            buffer = b"".join((self._rest, *self._pieces, piece))
+            self._pieces.clear()
         if b"\r" in buffer:
             buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         lines = buffer.split(b"\n")
