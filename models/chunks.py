@@ -114,7 +114,7 @@ class ChunkReader:
             if (ended := choice.get("finish_reason")) is not None:
                 reason = ended
             content = delta.get("content") if delta else None
-            if content and len(delta) == 1 and type(content) is str:  # nearly always
+            if content and delta and len(delta) == 1 and type(content) is str:  # nearly always
                 text += content
                 continue
             if not content and (choice.get("text") or _content(choice.get("message"))):

@@ -21,9 +21,10 @@ from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.results.export import bundle as exports
 from arena.results.export.document import JSON
-from arena.results.integrity.proposals import propose, rated_without
+from arena.results.integrity.proposals import propose
 from arena.results.live.leaderboard import Leaderboard
 from arena.results.votes import exclusions, removals
+from arena.results.votes.rating import rate_stage
 from arena.results.votes.sealed import sealed_stage
 from arena.settings import ROOT
 from arena.simulate import Taste
@@ -51,13 +52,18 @@ class Golden:
         bundle = exports.make(self.store, self.keys, self.stage_id, LATER)
         document = {key: value for key, value in bundle.document.items() if key not in VOLATILE}
         stage = sealed_stage(self.store, self.stage_id)
-        excluded = {b: r.value for b, r in exclusions.active_exclusions(self.store, self.stage_id).items()}
-        without = rated_without(self.store, stage, excluded)
-        live = Leaderboard(self.store, stage, clock=lambda: LATER).snapshot()
+        board = Leaderboard(self.store, stage, clock=lambda: LATER)
+        live = board.snapshot()
+        table, rule = board.feed.table()
+        counted = table.comparisons(table.counted, [e for e in stage.entrant_ids if e in rule.entrants])
+        record = self.store.stages.find(self.stage_id)
+        without = None if record is None else rate_stage(stage, record.file_sha256, counted)
         return {
             JSON: orjson.loads(orjson.dumps(document)),
             "live.json": orjson.loads(orjson.dumps(live.to_json())),
-            "proposals.json": orjson.loads(orjson.dumps([each.to_json() for each in propose(self.store, stage)])),
+            "proposals.json": orjson.loads(
+                orjson.dumps([each.to_json() for each in propose(board.feed, self.store, stage)])
+            ),
             "rated_without.json": None if without is None else orjson.loads(orjson.dumps(without.to_dict("team_id"))),
             **{name: bundle.files[name] for name in KEPT},
         }

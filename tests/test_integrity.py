@@ -18,7 +18,7 @@ from arena.record import bulk
 from arena.record.store import Store
 from arena.record.tables import stages
 from arena.results.integrity.coordination import campaigns
-from arena.results.integrity.proposals import propose, rated_without
+from arena.results.integrity.proposals import propose
 from arena.results.integrity.voter_tests import (
     TESTS,
     Ballots,
@@ -30,6 +30,7 @@ from arena.results.integrity.voter_tests import (
     simes,
     subset,
 )
+from arena.results.live.leaderboard import Leaderboard
 from arena.results.votes.exclusions import ADD, REMOVE, ExclusionReason, active_exclusions, exclude, history, restore
 from benchmarks.integrity import HONEST_VOTERS, TARGET, Crowd, attacker, burst, honest, points, proposed
 from ratings.comparison import BOTH_BAD
@@ -301,17 +302,17 @@ def test_a_proposal_names_the_votes_and_shows_the_ranking_before_and_after(tmp_p
     for n in range(3):
         append(f"side{n}", 30, honestly=False, hour=20 * n)
 
-    found = propose(store, stage)
+    board = Leaderboard(store, stage)
+    found, before = propose(board.feed, store, stage), board.snapshot().ratings
 
     assert {p.voters[0][:4] for p in found} == {"side"}
     assert len(found) == 3
     assert all(len(p.battles) == 30 and p.reason is ExclusionReason.SIDE and "p = " in p.rule for p in found)
     for proposal in found:
         exclude(store, STAGE, proposal.battles, reason=proposal.reason, rule=proposal.rule, organizer="kim", now=NOW)
-    before = rated_without(store, stage, {})
-    after = rated_without(store, stage, {b: r.value for b, r in active_exclusions(store, STAGE).items()})
+    after = board.snapshot().ratings
     assert before is not None
     assert after is not None
     assert (before.n_used, after.n_used) == (810, 720)
-    assert propose(store, stage) == []
+    assert propose(board.feed, store, stage) == []
     store.close()

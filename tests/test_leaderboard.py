@@ -9,10 +9,12 @@ import pytest
 
 from arena.domain.battle import Answer
 from arena.domain.vote import Winner
-from arena.results.live.leaderboard import LATE, Leaderboard, SideBias
+from arena.results.live.leaderboard import Leaderboard
 from arena.results.votes.exclusions import ExclusionReason, exclude, restore
+from arena.results.votes.feed import LATE
 from arena.results.votes.inclusion import rating_seed
 from arena.results.votes.removals import remove_entrant
+from arena.results.votes.side_bias import SideBias
 from arena.simulate import SIMULATED
 from ratings.comparison import Comparisons
 from ratings.fit import rate
@@ -97,7 +99,7 @@ def test_a_removed_entrant_is_no_longer_rated(tmp_path: Path) -> None:
 def test_a_vote_that_commits_late_is_counted(tmp_path: Path) -> None:
     """A vote whose number is smaller than one already seen, as PostgreSQL may commit them, is found as long as it can still come; none counts twice."""
     room = Room(tmp_path).vote(30)
-    rows = list(room.store.votes.after(SIMULATED, 0))
+    rows = list(room.store.vote_columns.after(SIMULATED, 0))
     visible = {row.seq for row in rows} - {rows[10].seq, rows[11].seq}
     now = [NOW]
 
@@ -105,16 +107,20 @@ def test_a_vote_that_commits_late_is_counted(tmp_path: Path) -> None:
         """A record that does not show some votes yet."""
 
         def __getattr__(self, name: str) -> object:
-            return getattr(room.store.votes, name)
+            return getattr(room.store.vote_columns, name)
 
         def after(self, stage_id: str, seq: int) -> list:
             return [row for row in rows if row.seq > seq and row.seq in visible]
+
+    class AllYoung:
+        """None of them is old enough to be settled."""
 
         def last_before(self, stage_id: str, moment: object) -> int:
             return 0
 
     class Record:
-        votes = Behind()
+        vote_columns = Behind()
+        votes = AllYoung()
 
         def __getattr__(self, name: str) -> object:
             return getattr(room.store, name)

@@ -25,6 +25,16 @@ class DrawnBattle:
     touched_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class DrawnFor:
+    """How often an ordered pair was drawn for a voter; void battles, which nobody could judge, left out."""
+
+    voter: str
+    model_a: str
+    model_b: str
+    battles: int
+
+
 class Battles:
     """The battles of every stage."""
 
@@ -222,6 +232,17 @@ class Battles:
             for row in connection.execution_options(yield_per=chunk).execute(chosen):
                 draw = Draw(row.model_a, row.model_b, row.draw_number, tuple(row.draw_available), row.draw_probability)
                 yield DrawnBattle(row.id, draw, BattleState(row.state), row.void_reason, row.touched_at)
+
+    def drawn_for_voters(self, stage_id: str) -> list[DrawnFor]:
+        """Every draw that could be judged, counted by voter and ordered pair."""
+        columns = (battles.c.citizen_id, battles.c.model_a, battles.c.model_b)
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                select(*columns, func.count())
+                .where(battles.c.stage_id == stage_id, battles.c.state != BattleState.VOID)
+                .group_by(*columns)
+            ).all()
+        return [DrawnFor(row[0], row[1], row[2], row[3]) for row in rows]
 
     def drawn_pairs(self, stage_id: str, up_to: int) -> dict[tuple[str, str], int]:
         """How often each pair was drawn up to this draw, whatever the sides and whatever became of it: `{(x, y): battles}`, x < y."""

@@ -13,6 +13,7 @@ from arena.record.outbox import Outbox
 from arena.record.sidecars import Sidecars
 from arena.record.stages import Stages
 from arena.record.strata import Strata
+from arena.record.vote_columns import VoteColumnsOf
 from arena.record.votes import Votes
 
 
@@ -27,6 +28,7 @@ class Store:
         self.citizens = Citizens(self.database)
         self.battles = Battles(self.database)
         self.votes = Votes(self.database)
+        self.vote_columns = VoteColumnsOf(self.database)
         self.events = Events(self.database)
         self.outages = Outages(self.events)
         self.organizers = Organizers(self.database)

@@ -1,6 +1,6 @@
 """Votes: append-only, one for each battle, durable before anybody is thanked."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,18 +32,6 @@ class VoteRow:
     """An answer named its author, or the prompt asked for it."""
     receipt: str
     record: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class VoteGroup:
-    """Equal votes of one voter: what a cold start reads instead of every vote."""
-
-    voter: str
-    model_a: str
-    model_b: str
-    winner: Winner
-    marked: bool
-    count: int
 
 
 class Votes:
@@ -89,7 +77,7 @@ class Votes:
     def after(self, stage_id: str, seq: int, chunk: int = 10_000) -> Iterator[VoteRow]:
         """The stage's votes with a larger sequence number, in order.
 
-        On PostgreSQL a vote may commit after one with a larger number: whoever follows looks back (`results.leaderboard`).
+        On PostgreSQL a vote may commit after one with a larger number: whoever follows looks back (`results.votes.feed`).
         """
         with self._database.reading() as connection:
             chosen = _rows().where(votes.c.stage_id == stage_id, votes.c.seq > seq).order_by(votes.c.seq)
@@ -108,35 +96,11 @@ class Votes:
             for row in connection.execution_options(yield_per=chunk).execute(chosen):
                 yield _vote_row(row)
 
-    def of_battles(self, battle_ids: Sequence[str]) -> list[VoteRow]:
-        """The votes of these battles, those that have one, in order."""
-        found: list[VoteRow] = []
-        with self._database.reading() as connection:
-            for start in range(0, len(battle_ids), 500):
-                some = battle_ids[start : start + 500]
-                found += [_vote_row(row) for row in connection.execute(_rows().where(votes.c.battle_id.in_(some)))]
-        return sorted(found, key=lambda row: row.seq)
-
     def last_before(self, stage_id: str, moment: datetime) -> int:
         """The largest sequence number among the stage's votes cast before this moment; 0 when there is none."""
         chosen = select(func.max(votes.c.seq)).where(votes.c.stage_id == stage_id, votes.c.cast_at < moment)
         with self._database.reading() as connection:
             return connection.execute(chosen).scalar_one() or 0
-
-    def grouped(self, stage_id: str, up_to: int) -> list[VoteGroup]:
-        """The stage's votes up to this sequence number, equal ones of one voter counted by the database."""
-        columns = (votes.c.citizen_id, battles.c.model_a, battles.c.model_b, votes.c.winner, votes.c.marked)
-        chosen = (
-            select(*columns, func.count())
-            .join(battles, battles.c.id == votes.c.battle_id)
-            .where(votes.c.stage_id == stage_id, votes.c.seq <= up_to)
-            .group_by(*columns)
-        )
-        with self._database.reading() as connection:
-            return [
-                VoteGroup(voter, a, b, Winner(winner), marked, count)
-                for voter, a, b, winner, marked, count in connection.execute(chosen)
-            ]
 
 
 def _rows() -> Select[*tuple[Any, ...]]:

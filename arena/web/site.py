@@ -49,7 +49,7 @@ def mount(
     """
     login = Login(store.organizers.check, keys.cookie_secrets, secure=public_url.startswith("https://"))
     app.include_router(login.router)
-    board = Board(stage, store, leaderboard, exports / stage.id, lambda: app.state.services.health())
+    board = Board(stage, store, leaderboard.feed, leaderboard, exports / stage.id, lambda: app.state.services.health())
     app.include_router(console_routes(board, Acts(board, keys, root, webhooks), views))
     layout = Layout(stage)
     app.include_router(public_pages.routes(layout, stage, store))

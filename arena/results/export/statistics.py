@@ -13,16 +13,15 @@ from arena.domain.stage import Stage
 from arena.domain.vote import Winner
 from arena.results.export import tables
 from arena.results.live.draw_audit import exposure
-from arena.results.live.leaderboard import SideBias
 from arena.results.votes.annotations import STYLE
-from arena.results.votes.inclusion import CHECK, REMOVED, rating_seed
+from arena.results.votes.inclusion import CHECK, REMOVED
+from arena.results.votes.rating import rate_stage
+from arena.results.votes.side_bias import SideBias
 from arena.results.votes.weighting import published
 from ratings.comparison import BothBad, Comparisons
-from ratings.errors import NothingToRateError, RatingsError
-from ratings.fit import rate
+from ratings.errors import RatingsError
 from ratings.result import Ratings
 from ratings.robustness import robustness
-from ratings.score import Transform
 from ratings.style import controlled, differences
 
 
@@ -36,18 +35,7 @@ def sheet(stage: Stage, file_sha256: str, votes: pa.Table, draws: pa.Table, remo
 
     def rated(rows: Any, both_bad: BothBad, *, by_weight: bool = False) -> Ratings | None:
         columns = ["model_a", "model_b", "winner", "judge", *(["weight"] if by_weight else [])]
-        declared = stage.protocol.transform
-        try:
-            return rate(
-                Comparisons.from_frame(rows[columns], entrants),
-                prior=stage.protocol.prior,
-                both_bad=both_bad,
-                transform=Transform(declared.id, declared.version, declared.params),
-                component_max=stage.component_max,
-                seed=rating_seed(file_sha256),
-            )
-        except NothingToRateError:
-            return None
+        return rate_stage(stage, file_sha256, Comparisons.from_frame(rows[columns], entrants), both_bad=both_bad)
 
     main = rated(used, stage.protocol.both_bad)
     other: BothBad = "tie" if stage.protocol.both_bad == "exclude" else "exclude"

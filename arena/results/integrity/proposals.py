@@ -1,7 +1,6 @@
-"""What the integrity tests propose, and what following them would do to the ranking. An organizer decides; nothing here excludes anybody."""
+"""What the integrity tests propose. An organizer decides; nothing here excludes anybody."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,19 +8,15 @@ from typing import Any
 import numpy as np
 
 from arena.domain.stage import Stage
-from arena.domain.vote import Winner
+from arena.record.battles import DrawnFor
 from arena.record.store import Store
-from arena.record.traces import DrawnFor, Traces, VoteTrace
 from arena.results.integrity.coordination import STEP_S, WINDOW_S, Group, campaigns
 from arena.results.integrity.voter_tests import TESTS, Ballots, Conduct, examine
-from arena.results.votes.exclusions import ExclusionReason, active_exclusions
-from arena.results.votes.inclusion import rating_seed, rule_of
-from arena.results.votes.removals import removals
-from ratings.comparison import OUTCOMES, Comparisons
-from ratings.errors import NothingToRateError
-from ratings.fit import rate
-from ratings.result import Ratings
-from ratings.score import Transform
+from arena.results.votes.exclusions import ExclusionReason
+from arena.results.votes.feed import VoteFeed
+from arena.results.votes.inclusion import Rule
+from arena.results.votes.table import VoteTable
+from ratings.comparison import A_WINS, B_WINS, BOTH_BAD
 
 VOTER_RATE = 0.05
 """The false-discovery rate at which single voters are proposed."""
@@ -52,6 +47,8 @@ class Proposal:
     """The test with its threshold and what it found: what `integrity.exclude` wants as its grounds."""
     q: float
     voters: tuple[str, ...]
+    seqs: tuple[int, ...]
+    """The votes' numbers in the record."""
     battles: tuple[str, ...]
     p: Mapping[str, float]
     """Each test's p-value, for a single voter; empty for a campaign."""
@@ -76,14 +73,15 @@ class _Names:
     entrants: tuple[str, ...]
     voters: tuple[str, ...]
     networks: tuple[str, ...]
-    battles: tuple[str, ...]
+    seqs: tuple[int, ...]
     began: datetime
 
 
-def propose(store: Store, stage: Stage) -> list[Proposal]:
-    """Every voter, network and pair of hours that stands out in the stage's votes, the most striking first; what is excluded already is left out."""
-    traces = Traces(store.database)
-    ballots, names = read(traces.votes(stage.id), traces.draws(stage.id), stage)
+def propose(feed: VoteFeed, store: Store, stage: Stage) -> list[Proposal]:
+    """Find every voter, network and pair of hours that stands out in the stage's votes, the most striking first; what is excluded already is left out."""
+    table, rule = feed.table(measured=True)
+    table = table.by_time()
+    ballots, names = ballots_of(table, store.battles.drawn_for_voters(stage.id), stage)
     if len(ballots.voter) < FEWEST_VOTES:
         return []
     conduct = examine(ballots, VOTER_RATE)
@@ -93,96 +91,56 @@ def propose(store: Store, stage: Stage) -> list[Proposal]:
         for group in campaigns(ballots, conduct, VOTER_RATE)
         if group.q <= CAMPAIGN_RATE and len(group.members)
     ]
-    done = active_exclusions(store, stage.id)
-    left = [replace(each, battles=tuple(b for b in each.battles if b not in done)) for each in found]
-    return sorted((each for each in left if each.battles), key=lambda each: (each.q, each.voters))
+    battles = dict(zip(seqs := sorted({s for each in found for s in each.seqs}), feed.battles_of(seqs), strict=True))
+    named = [replace(each, battles=tuple(battles[seq] for seq in each.seqs)) for each in found]
+    return sorted((left for each in named if (left := _without(each, rule))), key=lambda each: (each.q, each.voters))
 
 
-def read(votes: Iterable[VoteTrace], draws: Sequence[DrawnFor], stage: Stage) -> tuple[Ballots, _Names]:
-    """The record's traces as columns; votes on checks are counted apart."""
-    entrants, controls = stage.entrant_ids, frozenset(control.id for control in stage.controls)
+def ballots_of(table: VoteTable, draws: Sequence[DrawnFor], stage: Stage) -> tuple[Ballots, _Names]:
+    """Bring a measured table, in the order of time, into the columns of the tests; votes on checks are counted apart."""
+    entrants = stage.entrant_ids
     place = {entrant: code for code, entrant in enumerate(entrants)}
-    voters: dict[str, int] = {}
-    networks: dict[str, int] = {}
-    prompts: dict[str, int] = {}
-    rows: list[tuple[int, int, int, int, float, float, int, int]] = []
-    battles: list[str] = []
-    checked: Counter[tuple[int, bool]] = Counter()
-    began: datetime | None = None
-    outcome = {Winner(o.value): code for code, o in enumerate(OUTCOMES)}
-    for vote in votes:
-        began = began or vote.cast_at
-        voter = voters.setdefault(vote.voter, len(voters))
-        if vote.model_a in controls or vote.model_b in controls:
-            good = Winner.MODEL_B if vote.model_a in controls else Winner.MODEL_A
-            checked[voter, vote.winner not in (good, Winner.BOTH_BAD)] += 1
-            continue
-        network = -1 if vote.network is None else networks.setdefault(vote.network, len(networks))
-        prompt = -1 if vote.prompt is None else prompts.setdefault(vote.prompt, len(prompts))
-        judged = float("nan") if vote.judged_s is None else vote.judged_s
-        a, b = place[vote.model_a], place[vote.model_b]
-        rows.append(
-            (voter, a, b, outcome[vote.winner], (vote.cast_at - began).total_seconds(), judged, network, prompt)
-        )
-        battles.append(vote.battle_id)
-    drawn = np.zeros((len(voters), len(entrants)), np.int64)
-    total = np.zeros(len(voters), np.int64)
+    is_control = np.array([entrant not in place for entrant in table.entrants], bool)
+    control_a = is_control[table.a] if len(table) else np.zeros(0, bool)
+    control_b = is_control[table.b] if len(table) else np.zeros(0, bool)
+    check = control_a | control_b
+    right = np.where(control_a, B_WINS, A_WINS)
+    wrong = check & (table.outcome != right) & (table.outcome != BOTH_BAD)
+    votes = ~check
+    people = len(table.voters)
+    drawn = np.zeros((people, len(entrants)), np.int64)
+    total = np.zeros(people, np.int64)
+    voters = {voter: code for code, voter in enumerate(table.voters)}
     for draw in draws:
         if draw.voter in voters and draw.model_a in place and draw.model_b in place:
             drawn[voters[draw.voter], [place[draw.model_a], place[draw.model_b]]] += draw.battles
             total[voters[draw.voter]] += draw.battles
-    checks = np.array([(checked[v, False] + checked[v, True], checked[v, True]) for v in range(len(voters))], np.int64)
-    columns = [np.array(column) for column in zip(*rows, strict=True)] if rows else [np.empty(0, np.int64)] * 8
-    voter, a, b, result, at, judged_s, network, prompt = columns
+    checks = np.stack([np.bincount(table.voter[rows], minlength=people) for rows in (check, wrong)], axis=1)
+    began = int(table.cast_at[0]) if len(table) else 0
     ballots = Ballots(
         len(entrants),
-        voter,
-        a,
-        b,
-        result,
-        at.astype(np.float64),
-        judged_s.astype(np.float64),
-        network,
-        prompt,
+        table.voter[votes].astype(np.int64),
+        table.a[votes].astype(np.int64),
+        table.b[votes].astype(np.int64),
+        table.outcome[votes].astype(np.int64),
+        (table.cast_at[votes] - began) / 1e6,
+        table.measured.judged_s[votes],
+        table.network[votes].astype(np.int64),
+        table.measured.question[votes].astype(np.int64),
         drawn,
         total,
-        checks.reshape(-1, 2),
+        checks.astype(np.int64),
     )
-    return ballots, _Names(entrants, tuple(voters), tuple(networks), tuple(battles), began or datetime.now(UTC))
+    moment = datetime.fromtimestamp(began / 1e6, UTC)
+    return ballots, _Names(entrants, table.voters, table.networks, tuple(table.seq[votes].tolist()), moment)
 
 
-def rated_without(store: Store, stage: Stage, excluded: Mapping[str, str]) -> Ratings | None:
-    """The stage's ratings with exactly these battles' votes left out by an organizer: call it with none, the active and the proposed ones.
-
-    Returns:
-        None where no vote can be counted.
-    """
-    record = store.stages.find(stage.id)
-    removed = frozenset(removal.entrant for removal in removals(store, stage.id))
-    rule = rule_of(stage, excluded, removed)
-    entrants = tuple(entrant for entrant in stage.entrant_ids if entrant in rule.entrants)
-    place = {entrant: code for code, entrant in enumerate(entrants)}
-    outcome = {Winner(o.value): code for code, o in enumerate(OUTCOMES)}
-    voters: dict[str, int] = {}
-    rows = [
-        (place[v.model_a], place[v.model_b], outcome[v.winner], voters.setdefault(v.voter, len(voters)))
-        for v in store.votes.after(stage.id, 0)
-        if rule.left_out(v.battle_id, v.model_a, v.model_b, marked=v.marked) is None
-    ]
-    if not rows:
+def _without(proposal: Proposal, rule: Rule) -> Proposal | None:
+    """The proposal without the battles that are excluded already; nothing where none is left."""
+    left = [pair for pair in zip(proposal.seqs, proposal.battles, strict=True) if pair[1] not in rule.excluded]
+    if not left:
         return None
-    declared = stage.protocol.transform
-    try:
-        return rate(
-            Comparisons.from_codes(entrants, *(np.array(column) for column in zip(*rows, strict=True))),
-            prior=stage.protocol.prior,
-            both_bad=stage.protocol.both_bad,
-            transform=Transform(declared.id, declared.version, declared.params),
-            component_max=stage.component_max,
-            seed=rating_seed(record.file_sha256) if record else 0,
-        )
-    except NothingToRateError:
-        return None
+    return replace(proposal, seqs=tuple(seq for seq, _ in left), battles=tuple(battle for _, battle in left))
 
 
 def _of_voter(ballots: Ballots, names: _Names, conduct: Conduct, voter: int) -> Proposal:
@@ -194,7 +152,8 @@ def _of_voter(ballots: Ballots, names: _Names, conduct: Conduct, voter: int) -> 
         rule=f"voter test {test}: p = {p[test]:.2g}, q = {q:.2g} <= {VOTER_RATE} (Simes over {len(TESTS)} tests, Benjamini-Hochberg)",
         q=q,
         voters=(names.voters[voter],),
-        battles=_battles(ballots, names, np.array([voter])),
+        seqs=_seqs(ballots, names, np.array([voter])),
+        battles=(),
         p=p,
         entrant=names.entrants[int(conduct.favourite[voter])] if reason is ExclusionReason.TARGET else None,
     )
@@ -214,11 +173,12 @@ def _of_group(ballots: Ballots, names: _Names, group: Group) -> Proposal:
         ),
         q=group.q,
         voters=tuple(names.voters[v] for v in group.members),
-        battles=_battles(ballots, names, group.members),
+        seqs=_seqs(ballots, names, group.members),
+        battles=(),
         p={},
         entrant=names.entrants[group.entrant],
     )
 
 
-def _battles(ballots: Ballots, names: _Names, voters: np.ndarray) -> tuple[str, ...]:
-    return tuple(names.battles[i] for i in np.flatnonzero(np.isin(ballots.voter, voters)))
+def _seqs(ballots: Ballots, names: _Names, voters: np.ndarray) -> tuple[int, ...]:
+    return tuple(names.seqs[i] for i in np.flatnonzero(np.isin(ballots.voter, voters)))

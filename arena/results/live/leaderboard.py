@@ -2,62 +2,29 @@
 
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from math import sqrt
+from datetime import UTC, datetime
 from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from arena.domain.stage import Bilingual, Stage
 from arena.domain.vote import Winner
 from arena.record.store import Store
-from arena.record.votes import VoteRow
-from arena.results.votes.exclusions import active_exclusions
-from arena.results.votes.inclusion import Rule, rating_seed, rule_of
-from arena.results.votes.removals import removals
+from arena.results.votes.feed import VoteFeed
+from arena.results.votes.inclusion import REASONS, Rule
+from arena.results.votes.rating import declared
+from arena.results.votes.side_bias import SideBias
+from arena.results.votes.table import OUTCOME_OF, VoteTable
+from ratings.comparison import A_WINS, B_WINS, OUTCOMES
 from ratings.errors import NothingToRateError
-from ratings.live import GroupedVotes, LiveRatings
+from ratings.live import LiveRatings
 from ratings.result import Ratings
-from ratings.score import Transform
 
-LATE = timedelta(seconds=60)
-"""The longest that a vote may take from its sequence number to its commit."""
 EXPOSURE_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class SideBias:
-    """How often the answer on side a won, of the counted votes that had a winner; ½ when the sides are drawn fairly."""
-
-    a: int
-    b: int
-
-    @property
-    def share(self) -> float | None:
-        """The share of side a; None without a decided vote."""
-        return self.a / (self.a + self.b) if self.a + self.b else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Its 95 % interval (Wilson 1927), every vote taken as independent."""
-        n, z = self.a + self.b, 1.959963984540054
-        if not n:
-            return None
-        p = self.a / n
-        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-        reach = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-        return max(0.0, centre - reach), min(1.0, centre + reach)
-
-    def to_json(self) -> dict[str, Any]:
-        """As the leaderboard and the export show it."""
-        interval = self.interval
-        return {
-            "wins_a": self.a,
-            "wins_b": self.b,
-            "share_a": None if self.share is None else round(self.share, 6),
-            "share_a_ci95": None if interval is None else [round(end, 6) for end in interval],
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,101 +94,60 @@ class Snapshot:
 
 
 class Leaderboard:
-    """Follows one stage. Any thread may ask; the votes are read once."""
+    """Follows one stage. Any thread may ask; only what has changed is counted again."""
 
     def __init__(
-        self, store: Store, stage: Stage, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        store: Store,
+        stage: Stage,
+        feed: VoteFeed | None = None,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Reads nothing yet: the first snapshot does."""
+        """Read nothing yet: the first snapshot does. `feed` is shared with whoever else reads the stage's votes."""
         self._store = store
         self._stage = stage
+        self.feed = feed or VoteFeed(store, stage, clock=clock)
         self._clock = clock
         self._lock = threading.Lock()
-        self._rule: Rule | None = None
+        self._rated: tuple[str, ...] = ()
+        self._live: LiveRatings | None = None
+        self._codes: NDArray[np.int8] = np.empty(0, np.int8)
+        """`excluded_by` of the votes that have been looked at."""
         self._last: Snapshot | None = None
         self._exposure: tuple[Exposure, ...] = ()
         self._exposure_due = 0.0
 
     def snapshot(self) -> Snapshot:
-        """The stage now: new votes counted, exclusions honoured, ratings fitted if anything changed.
+        """Take the stage now: new votes counted, exclusions honoured, ratings fitted if anything changed.
 
         Raises:
             Unavailable: the record cannot be read.
         """
         with self._lock:
-            changed = self._follow_rule()
-            changed = self._follow_votes() or changed
+            table, rule = self.feed.table()
+            changed = self._count(table, rule)
             exposed = self._follow_exposure()
             if changed or exposed or self._last is None:
-                self._last = self._made(None if changed or self._last is None else self._last.ratings)
+                self._last = self._made(table, None if changed or self._last is None else self._last.ratings)
             return self._last
 
-    # --- following -------------------------------------------------------------------------------------------------
-
-    def _follow_rule(self) -> bool:
-        """Takes in exclusions and removals; true when what was counted before had to change."""
-        excluded = {battle: reason.value for battle, reason in active_exclusions(self._store, self._stage.id).items()}
-        removed = frozenset(removal.entrant for removal in removals(self._store, self._stage.id))
-        rule = rule_of(self._stage, excluded, removed)
-        before, self._rule = self._rule, rule
-        if before is None or before.entrants != rule.entrants:
-            self._restart(rule)
-            return True
-        moved = sorted({b for b in {*before.excluded, *excluded} if before.excluded.get(b) != excluded.get(b)})
-        read = [row for row in self._store.votes.of_battles(moved) if row.seq <= self._settled or row.seq in self._seen]
-        self._count(before, [_grouped(row, -1) for row in read])
-        self._count(rule, [_grouped(row, 1) for row in read])
-        return bool(read)
-
-    def _restart(self, rule: Rule) -> None:
-        """Begins at the first vote, the old ones grouped by the database."""
-        self._live = LiveRatings(
-            sorted(rule.entrants, key=self._stage.entrant_ids.index), both_bad=self._stage.protocol.both_bad
-        )
-        self._voters: Counter[str] = Counter()
-        self._winners: Counter[str] = Counter()
-        self._left_out: Counter[str] = Counter()
-        self._sides: Counter[str] = Counter()
-        self._seen: set[int] = set()
-        self._noticed: deque[tuple[datetime, int]] = deque()
-        # Votes this old are committed or never will be, so their numbers have no gap that a later read must fill.
-        self._settled = self._store.votes.last_before(self._stage.id, self._clock() - LATE)
-        self._count(rule, [("", g.marked, _group(g)) for g in self._store.votes.grouped(self._stage.id, self._settled)])
-        excluded = [row for row in self._store.votes.of_battles(sorted(rule.excluded)) if row.seq <= self._settled]
-        self._count(
-            rule_of(self._stage, {}, frozenset(self._stage.entrant_ids) - rule.entrants),
-            [_grouped(r, -1) for r in excluded],
-        )
-        self._count(rule, [_grouped(row, 1) for row in excluded])
-
-    def _follow_votes(self) -> bool:
-        """Counts what was committed since; looks back as far as a vote may still be on its way to its commit."""
-        assert self._rule is not None  # noqa: S101 - `snapshot` has set it
-        new = [row for row in self._store.votes.after(self._stage.id, self._settled) if row.seq not in self._seen]
-        now = self._clock()
-        self._count(self._rule, [_grouped(row, 1) for row in new])
-        self._seen.update(row.seq for row in new)
-        if new:
-            self._noticed.append((now, max(row.seq for row in new)))
-        while self._noticed and self._noticed[0][0] < now - LATE:
-            self._settled = max(self._settled, self._noticed.popleft()[1])
-        while self._settled + 1 in self._seen:
-            self._settled += 1
-        self._seen = {seq for seq in self._seen if seq > self._settled}
-        return bool(new)
-
-    def _count(self, rule: Rule, groups: Iterable[tuple[str, bool, GroupedVotes]]) -> None:
-        counted: list[GroupedVotes] = []
-        for battle_id, marked, group in groups:
-            self._voters[group.voter] += group.count
-            self._winners[group.winner] += group.count
-            reason = rule.left_out(battle_id, group.model_a, group.model_b, marked=marked)
-            if reason is None:
-                counted.append(group)
-                self._sides[group.winner] += group.count
-            else:
-                self._left_out[reason] += group.count
-        self._live.add_many(counted)
+    def _count(self, table: VoteTable, rule: Rule) -> bool:
+        """Move the live counts to what this table counts; true when anything has changed."""
+        rated = tuple(entrant for entrant in self._stage.entrant_ids if entrant in rule.entrants)
+        if self._live is None or rated != self._rated:
+            self._live, self._rated = LiveRatings(rated, both_bad=self._stage.protocol.both_bad), rated
+            self._codes = np.empty(0, np.int8)
+        before, now = self._codes, table.excluded_by
+        known = len(before)
+        if known == len(now) and np.array_equal(before, now):
+            return False
+        was, counts = np.zeros(len(now), bool), now == 0
+        was[:known] = before == 0
+        self._live.add_many(_grouped(table, was & ~counts, -1))
+        self._live.add_many(_grouped(table, counts & ~was, 1))
+        self._codes = now
+        return True
 
     def _follow_exposure(self) -> bool:
         """Counted by the database over all battles, so looked at only as often as it is cheap."""
@@ -237,41 +163,51 @@ class Leaderboard:
         before, self._exposure = self._exposure, found
         return before != found
 
-    # --- made ------------------------------------------------------------------------------------------------------
-
-    def _made(self, ratings: Ratings | None) -> Snapshot:
+    def _made(self, table: VoteTable, ratings: Ratings | None) -> Snapshot:
+        outcomes = np.bincount(table.outcome, minlength=len(OUTCOMES)).tolist()
+        sides = np.bincount(table.outcome[table.counted], minlength=len(OUTCOMES)).tolist()
+        reasons = np.bincount(table.excluded_by, minlength=len(REASONS)).tolist()
         return Snapshot(
             stage_id=self._stage.id,
             title=self._stage.title,
             synthetic=self._stage.synthetic,
             as_of=self._clock(),
             entrants={entrant.id: entrant.team for entrant in self._stage.entrants},
-            ratings=ratings or self._rated(),
-            n_votes_raw=self._winners.total(),
-            n_voters=sum(1 for count in self._voters.values() if count),
-            winners={winner.value: self._winners[winner.value] for winner in Winner},
-            left_out={reason: count for reason, count in self._left_out.items() if count},
-            side_bias=SideBias(self._sides[Winner.MODEL_A], self._sides[Winner.MODEL_B]),
+            ratings=ratings or self._fitted(),
+            n_votes_raw=len(table),
+            n_voters=len(table.voters),
+            winners={winner.value: outcomes[OUTCOME_OF[winner]] for winner in Winner},
+            left_out={REASONS[code]: count for code, count in enumerate(reasons) if code and count},
+            side_bias=SideBias(sides[A_WINS], sides[B_WINS]),
             exposure=self._exposure,
         )
 
-    def _rated(self) -> Ratings | None:
+    def _fitted(self) -> Ratings | None:
+        assert self._live is not None  # noqa: S101 - `_count` has made it
         record = self._store.stages.find(self._stage.id)
-        declared = self._stage.protocol.transform
         try:
-            return self._live.snapshot(
-                prior=self._stage.protocol.prior,
-                transform=Transform(declared.id, declared.version, declared.params),
-                component_max=self._stage.component_max,
-                seed=rating_seed(record.file_sha256) if record else 0,
-            )
+            return self._live.snapshot(**declared(self._stage, record.file_sha256 if record else "0" * 8))
         except NothingToRateError:
             return None
 
 
-def _grouped(row: VoteRow, count: int) -> tuple[str, bool, GroupedVotes]:
-    return row.battle_id, row.marked, GroupedVotes(row.voter, row.model_a, row.model_b, row.winner.value, count)
-
-
-def _group(group: Any) -> GroupedVotes:
-    return GroupedVotes(group.voter, group.model_a, group.model_b, group.winner.value, group.count)
+def _grouped(table: VoteTable, rows: NDArray[np.bool_], count: int) -> pd.DataFrame:
+    """These votes with equal ones of a voter counted together, to be added (`count` 1) or taken back (-1)."""
+    k, outcomes = len(table.entrants), len(OUTCOMES)
+    key = table.voter[rows].astype(np.int64) * k + table.a[rows]
+    key = (key * k + table.b[rows]) * outcomes + table.outcome[rows]
+    key, times = np.unique(key, return_counts=True)
+    pair, outcome = np.divmod(key, outcomes)
+    left, b = np.divmod(pair, k)
+    voter, a = np.divmod(left, k)
+    names, entrants = np.array(table.voters, object), np.array(table.entrants, object)
+    winners = np.array([winner.value for winner in OUTCOMES], object)
+    return pd.DataFrame(
+        {
+            "voter": names[voter],
+            "model_a": entrants[a],
+            "model_b": entrants[b],
+            "winner": winners[outcome],
+            "count": count * times,
+        }
+    )

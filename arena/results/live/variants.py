@@ -3,22 +3,22 @@
 Beside the declared fit, never instead of it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arena.domain.stage import Stage
-from arena.results.votes.chronicle import IDENTITY, LANGUAGES, Chronicle
-from arena.results.votes.inclusion import Rule, rating_seed
+from arena.results.votes.inclusion import CHECK, REASONS, REMOVED, Rule
+from arena.results.votes.rating import rate_stage
+from arena.results.votes.table import IDENTITY, LANGUAGES, VoteTable
 from arena.results.votes.weighting import rake
 from ratings import style
-from ratings.errors import NothingToRateError, RatingsError
-from ratings.fit import CENTRE, PER_LOGIT, rate
+from ratings.errors import RatingsError
+from ratings.fit import CENTRE, PER_LOGIT
 from ratings.result import Ratings
-from ratings.score import Transform
 
 Name = Literal["declared", "raw", "cleaned", "weighted", "style"]
 TURNS = ("1", "2", "3+")
@@ -63,27 +63,28 @@ class Variants:
 
     def __init__(self, stage: Stage, file_sha256: str) -> None:
         self._stage = stage
-        self._seed = rating_seed(file_sha256)
+        self._file_sha256 = file_sha256
 
     def all(
         self,
-        votes: Chronicle,
+        votes: VoteTable,
         rule: Rule,
-        proposed: Iterable[str],
+        proposed: Sequence[int],
         people: Mapping[str, Mapping[str, str]],
     ) -> list[Variant]:
         """Every variant.
 
         Args:
-            votes: the chronicle.
+            votes: the table, measured, in the order of time.
             rule: which votes count, exclusions and removals included.
-            proposed: battles that the integrity tests propose to exclude besides: `cleaned` leaves them out as well.
+            proposed: the numbers of the votes that the integrity tests propose to exclude besides: `cleaned` leaves them out as well.
             people: what voters have said of themselves, for the weights; empty without strata.
         """
         entrants = self.entrants(rule)
-        counted = votes.counted(rule)
-        unexcluded = votes.counted(replace(rule, excluded={}))
-        cleaned = counted & ~votes.among(frozenset(proposed))
+        counted = votes.counted
+        out_of_scope = np.isin(votes.excluded_by, [REASONS.index(CHECK), REASONS.index(REMOVED)])
+        unexcluded = ~out_of_scope & ~(votes.leaks & rule.leaves_marked_out)
+        cleaned = counted & ~votes.among(proposed)
         found = [
             self._plain("declared", votes, counted, entrants),
             self._plain("raw", votes, unexcluded, entrants),
@@ -98,12 +99,12 @@ class Variants:
         found.append(self._style(votes, counted, entrants))
         return found
 
-    def parts(self, votes: Chronicle, rule: Rule) -> list[Part]:
+    def parts(self, votes: VoteTable, rule: Rule) -> list[Part]:
         """The counted votes by language, by number of prompts and by identity level; parts without a vote are left out."""
-        entrants, counted = self.entrants(rule), votes.counted(rule)
-        turns = np.clip(votes.turns, 1, len(TURNS)) - 1
-        kinds: list[tuple[Literal["language", "turns", "identity"], NDArray[np.int64], Sequence[str]]] = [
-            ("language", votes.language, LANGUAGES),
+        entrants, counted = self.entrants(rule), votes.counted
+        turns = np.clip(votes.measured.turns, 1, len(TURNS)) - 1
+        kinds: list[tuple[Literal["language", "turns", "identity"], NDArray[np.integer], Sequence[str]]] = [
+            ("language", votes.measured.language, LANGUAGES),
             ("turns", turns, TURNS),
             ("identity", votes.identity, IDENTITY),
         ]
@@ -122,29 +123,18 @@ class Variants:
 
     def rated(
         self,
-        votes: Chronicle,
+        votes: VoteTable,
         rows: NDArray[np.bool_],
         entrants: Sequence[str],
         weights: NDArray[np.float64] | None = None,
     ) -> Ratings | None:
         """The declared fit of these votes; None where none can be counted."""
-        declared = self._stage.protocol.transform
-        try:
-            return rate(
-                votes.comparisons(rows, entrants, weights),
-                prior=self._stage.protocol.prior,
-                both_bad=self._stage.protocol.both_bad,
-                transform=Transform(declared.id, declared.version, declared.params),
-                component_max=self._stage.component_max,
-                seed=self._seed,
-            )
-        except NothingToRateError:
-            return None
+        return rate_stage(self._stage, self._file_sha256, votes.comparisons(rows, entrants, weights))
 
     def _plain(
         self,
         name: Name,
-        votes: Chronicle,
+        votes: VoteTable,
         rows: NDArray[np.bool_],
         entrants: Sequence[str],
         weights: NDArray[np.float64] | None = None,
@@ -152,13 +142,13 @@ class Variants:
         standings = _standings(self.rated(votes, rows, entrants, weights))
         return Variant(name, standings, int(rows.sum()), "" if standings else "no_votes")
 
-    def _style(self, votes: Chronicle, rows: NDArray[np.bool_], entrants: Sequence[str]) -> Variant:
-        rows = rows & (votes.language != LANGUAGES.index("erased"))
+    def _style(self, votes: VoteTable, rows: NDArray[np.bool_], entrants: Sequence[str]) -> Variant:
+        rows = rows & (votes.measured.language != LANGUAGES.index("erased"))
         n = int(rows.sum())
         if n == 0:
             return Variant("style", (), 0, "no_votes")
         sides = {
-            f"{mark}_{side}": votes.style[rows, place * len(style.MARKS) + column]
+            f"{mark}_{side}": votes.measured.style[rows, place * len(style.MARKS) + column]
             for place, side in enumerate("ab")
             for column, mark in enumerate(style.MARKS)
         }

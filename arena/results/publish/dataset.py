@@ -23,13 +23,10 @@ from arena.results.export import bundle as exports
 from arena.results.export import tables
 from arena.results.export.document import VOTES, kst, signed_bytes
 from arena.results.votes.annotations import STYLE
-from arena.results.votes.chronicle import language
-from arena.results.votes.inclusion import rating_seed
+from arena.results.votes.feed import language
+from arena.results.votes.rating import rate_stage
 from arena.results.votes.sealed import known
 from ratings.comparison import Comparisons
-from ratings.errors import NothingToRateError
-from ratings.fit import rate
-from ratings.score import Transform
 
 SCHEMA = "kai.release/1"
 MADE = "release.made"
@@ -247,23 +244,17 @@ def _compared(stage: Stage, exported: Mapping[str, Any], battles: bytes) -> list
     """Each entrant's rating in the export and from the released votes alone: the same when everybody agreed."""
     frame: Any = pq.read_table(BytesIO(battles), columns=["model_a", "model_b", "winner", "judge"]).to_pandas()
     entrants = [row["team_id"] for row in exported["scores"]]
-    declared = stage.protocol.transform
-    try:
-        rows = rate(
-            Comparisons.from_frame(frame, entrants),
-            prior=stage.protocol.prior,
-            both_bad=stage.protocol.both_bad,
-            transform=Transform(declared.id, declared.version, declared.params),
-            component_max=stage.component_max,
-            seed=rating_seed(exported["stage"]["file_sha256"]),
-        ).to_dict("team_id")["scores"]
-    except NothingToRateError:
-        rows = [{"team_id": entrant, "rating": None, "rating_ci95": None, "n_votes": 0} for entrant in entrants]
+    made = rate_stage(stage, exported["stage"]["file_sha256"], Comparisons.from_frame(frame, entrants))
+    rows = (
+        [{"team_id": entrant, "rating": None, "rating_ci95": None, "n_votes": 0} for entrant in entrants]
+        if made is None
+        else made.to_dict("team_id")["scores"]
+    )
     return [
         {
             "team_id": told["team_id"],
             "exported": {key: told[key] for key in ("rating", "rating_ci95", "n_votes")},
-            "released": {key: made[key] for key in ("rating", "rating_ci95", "n_votes")},
+            "released": {key: row[key] for key in ("rating", "rating_ci95", "n_votes")},
         }
-        for told, made in zip(exported["scores"], rows, strict=True)
+        for told, row in zip(exported["scores"], rows, strict=True)
     ]

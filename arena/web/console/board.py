@@ -22,11 +22,12 @@ from arena.results.live.access_log import viewers
 from arena.results.live.draw_audit import exposure
 from arena.results.live.leaderboard import Leaderboard, Snapshot
 from arena.results.live.variants import Variants
-from arena.results.votes.chronicle import Chronicle, Chronicler
 from arena.results.votes.exclusions import active_exclusions, history
-from arena.results.votes.inclusion import Rule, rule_of
+from arena.results.votes.feed import VoteFeed
+from arena.results.votes.inclusion import Rule
 from arena.results.votes.removals import removals
 from arena.results.votes.sealed import known
+from arena.results.votes.table import VoteTable
 from arena.results.votes.weighting import rake, strata_section
 from arena.web.console import certainty, contests, exports, forms, integrity, live, operations, trends
 from arena.web.console.section import Document, clock
@@ -93,6 +94,7 @@ class Board:
         self,
         stage: Stage,
         store: Store,
+        feed: VoteFeed,
         leaderboard: Leaderboard,
         shelf: Path,
         health: Callable[[], Mapping[str, Health]],
@@ -106,7 +108,7 @@ class Board:
         self.checks: dict[str, exports.Check] = {}
         self._leaderboard = leaderboard
         self._health = health
-        self._chronicler = Chronicler(store, stage)
+        self._feed = feed
         self._activity = Activity(store.database)
         self._kept: dict[Name, _Kept] = {name: _Kept() for name in NAMES}
         self._quick = ThreadPoolExecutor(1, thread_name_prefix="console")
@@ -200,12 +202,9 @@ class Board:
                 basis = (basis, len(self.store.events.of_stage(self.stage.id, "ratings.seen")), record.status)
                 return (None if basis == before else self._integrity(votes, rule, record)), basis
 
-    def _followed(self) -> tuple[Chronicle, Rule, tuple[Any, ...]]:
-        votes = self._chronicler.chronicle()
-        excluded = {battle: reason.value for battle, reason in active_exclusions(self.store, self.stage.id).items()}
-        removed = frozenset(removal.entrant for removal in removals(self.store, self.stage.id))
-        rule = rule_of(self.stage, excluded, removed)
-        return votes, rule, (len(votes), rule)
+    def _followed(self) -> tuple[VoteTable, Rule, tuple[Any, ...]]:
+        votes, rule = self._feed.table(measured=True)
+        return votes.by_time(), rule, (len(votes), rule)
 
     def _live(self, seen: Snapshot, record: StageRecord) -> Telling:
         return lambda t: Document(
@@ -251,9 +250,9 @@ class Board:
             exports.forms(t) if record.opened_at else (),
         )
 
-    def _trends(self, votes: Chronicle, rule: Rule, record: StageRecord) -> Telling:
+    def _trends(self, votes: VoteTable, rule: Rule, record: StageRecord) -> Telling:
         fits = Variants(self.stage, record.file_sha256)
-        entrants, counted = fits.entrants(rule), votes.counted(rule)
+        entrants, counted = fits.entrants(rule), votes.counted
         strata = self.stage.population.strata
         people = self.store.strata.of_voters(self.stage.id) if strata else {}
         compared = votes.comparisons(counted, entrants)
@@ -264,7 +263,7 @@ class Board:
             stage=self.stage,
             votes=votes,
             elo=elo(compared, both_bad=self.stage.protocol.both_bad) if len(compared) else None,
-            variants=fits.all(votes, rule, self._battles_proposed(votes, rule), people) if len(votes) else (),
+            variants=fits.all(votes, rule, self._votes_proposed(votes, rule), people) if len(votes) else (),
             parts=fits.parts(votes, rule),
             needed=needed,
             needed_all=needed_all,
@@ -282,11 +281,11 @@ class Board:
 
         return tell
 
-    def _integrity(self, votes: Chronicle, rule: Rule, record: StageRecord) -> Telling:
+    def _integrity(self, votes: VoteTable, rule: Rule, record: StageRecord) -> Telling:
         found = self._proposed_for(votes, rule)
         self.proposals = {integrity.key_of(proposal): proposal for proposal in found}
         fits = Variants(self.stage, record.file_sha256)
-        proposed = frozenset(battle for proposal in found for battle in proposal.battles)
+        proposed = [seq for proposal in found for seq in proposal.seqs]
         variants = [] if not len(votes) else fits.all(votes, rule, proposed, {})
         facts = integrity.Seen(
             t=words("ko"),
@@ -310,27 +309,27 @@ class Board:
 
     # --- parts of them ------------------------------------------------------------------------------------------------
 
-    def _proposed_for(self, votes: Chronicle, rule: Rule) -> list[Proposal]:
+    def _proposed_for(self, votes: VoteTable, rule: Rule) -> list[Proposal]:
         """The integrity tests, run once for the same votes and exclusions whichever tab asks."""
         basis = (len(votes), rule)
         if self._proposed[0] != basis:
-            self._proposed = (basis, propose(self.store, self.stage))
+            self._proposed = (basis, propose(self._feed, self.store, self.stage))
         return self._proposed[1]
 
-    def _battles_proposed(self, votes: Chronicle, rule: Rule) -> frozenset[str]:
-        return frozenset(battle for proposal in self._proposed_for(votes, rule) for battle in proposal.battles)
+    def _votes_proposed(self, votes: VoteTable, rule: Rule) -> list[int]:
+        return [seq for proposal in self._proposed_for(votes, rule) for seq in proposal.seqs]
 
     def _effects(
-        self, fits: Variants, votes: Chronicle, rule: Rule, found: list[Proposal]
+        self, fits: Variants, votes: VoteTable, rule: Rule, found: list[Proposal]
     ) -> dict[str, integrity.Effect]:
         """What each of the most striking proposals alone would do to the order."""
-        entrants, counted = fits.entrants(rule), votes.counted(rule)
+        entrants, counted = fits.entrants(rule), votes.counted
         before = fits.rated(votes, counted, entrants) if counted.any() else None
         if before is None:
             return {}
         effects: dict[str, integrity.Effect] = {}
         for proposal in found[:EFFECTS]:
-            left = counted & ~votes.among(frozenset(proposal.battles))
+            left = counted & ~votes.among(proposal.seqs)
             after = fits.rated(votes, left, entrants) if left.any() else None
             if after is not None:
                 effects[integrity.key_of(proposal)] = _difference(before, after)

@@ -9,7 +9,7 @@ import numpy as np
 from arena.domain.stage import Stage
 from arena.results.live.draw_audit import ExposureTable
 from arena.results.live.variants import FEWEST_VOTES, Part, Standing, Variant
-from arena.results.votes.chronicle import Chronicle
+from arena.results.votes.table import VoteTable
 from arena.web.console import palette
 from arena.web.console.section import KST, Section, Table, listed, many, number
 from arena.web.console.trend_figures import dots
@@ -55,7 +55,7 @@ class Seen:
     t: Words
     """Of the language that this is told in."""
     stage: Stage
-    votes: Chronicle
+    votes: VoteTable
     elo: EloTrace | None
     variants: Sequence[Variant]
     parts: Sequence[Part]

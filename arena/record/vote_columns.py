@@ -1,0 +1,90 @@
+"""The one query of the votes table: new votes as plain columns, and the conversations of those that somebody wants to measure."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import BigInteger, select, type_coerce
+
+from arena.domain.battle import Turn
+from arena.record.battles import conversations
+from arena.record.database import Database
+from arena.record.tables import battles, votes
+
+CHUNK = 500
+
+
+class VoteColumns(NamedTuple):
+    """A vote without its texts, as the record keeps it."""
+
+    seq: int
+    voter: str
+    model_a: str
+    model_b: str
+    winner: str
+    cast_at: int
+    """In microseconds since 1970 UTC."""
+    identity_level: str
+    network: str | None
+    leaks: bool
+
+
+class VoteColumnsOf:
+    """Read-only."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def after(self, stage_id: str, seq: int, chunk: int = 10_000) -> Iterator[VoteColumns]:
+        """Yield the stage's votes with a larger sequence number, in order.
+
+        On PostgreSQL a vote may commit after one with a larger number: whoever follows looks back (`results.votes.feed`).
+        """
+        chosen = (
+            select(
+                votes.c.seq,
+                votes.c.citizen_id,
+                battles.c.model_a,
+                battles.c.model_b,
+                votes.c.winner,
+                type_coerce(votes.c.cast_at, BigInteger),
+                votes.c.identity_level,
+                votes.c.network,
+                votes.c.marked,
+            )
+            .join(battles, battles.c.id == votes.c.battle_id)
+            .where(votes.c.stage_id == stage_id, votes.c.seq > seq)
+            .order_by(votes.c.seq)
+        )
+        with self._database.reading() as connection:
+            for row in connection.execution_options(yield_per=chunk).execute(chosen):
+                yield VoteColumns(*row)
+
+    def conversations(self, seqs: Sequence[int]) -> Iterator[tuple[int, Sequence[Turn]]]:
+        """Yield the turns of these votes' battles; whoever asks measures them and keeps no text."""
+        for start in range(0, len(seqs), CHUNK):
+            some = list(seqs[start : start + CHUNK])
+            with self._database.reading() as connection:
+                found = connection.execute(select(votes.c.seq, votes.c.battle_id).where(votes.c.seq.in_(some))).all()
+                turns = conversations(connection, [row.battle_id for row in found])
+            for row in found:
+                yield row.seq, turns.get(row.battle_id, ())
+
+    def battles_of(self, seqs: Sequence[int]) -> dict[int, str]:
+        """Find the battles of these votes."""
+        found: dict[int, str] = {}
+        with self._database.reading() as connection:
+            for start in range(0, len(seqs), CHUNK):
+                some = list(seqs[start : start + CHUNK])
+                chosen = select(votes.c.seq, votes.c.battle_id).where(votes.c.seq.in_(some))
+                found |= {row.seq: row.battle_id for row in connection.execute(chosen)}
+        return found
+
+    def seqs_of(self, battle_ids: Sequence[str]) -> dict[str, int]:
+        """Find the votes of these battles, those that have one."""
+        found: dict[str, int] = {}
+        with self._database.reading() as connection:
+            for start in range(0, len(battle_ids), CHUNK):
+                some = list(battle_ids[start : start + CHUNK])
+                chosen = select(votes.c.battle_id, votes.c.seq).where(votes.c.battle_id.in_(some))
+                found |= {row.battle_id: row.seq for row in connection.execute(chosen)}
+        return found
