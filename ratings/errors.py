@@ -8,7 +8,9 @@ RatingsError
 └── TransformError       an unknown or ill-declared way from ratings to points
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from ratings.listing import listed
 
@@ -24,6 +26,17 @@ class ComparisonError(RatingsError):
         super().__init__(message if row is None else f"row {row}: {message}")
         self.reason = message
         self.row = row
+
+
+@contextmanager
+def renumbered(rows: Any) -> Iterator[None]:
+    """A refusal of row n of a part becomes one of row `rows[n]` of the whole."""
+    try:
+        yield
+    except ComparisonError as error:
+        if error.row is None:
+            raise
+        raise ComparisonError(error.reason, row=int(rows[error.row])) from None
 
 
 class NothingToRateError(RatingsError):

@@ -15,7 +15,7 @@ from arena.cli.common import refusals
 from arena.cli.rate_page import show
 from ratings import formats, notices, planning, style
 from ratings.comparison import Comparisons
-from ratings.errors import ComparisonError, RatingsError
+from ratings.errors import ComparisonError, RatingsError, renumbered
 from ratings.fit import rate as rate_comparisons
 from ratings.notices import Note
 from ratings.result import Ratings
@@ -110,11 +110,8 @@ def otherwise(battles: formats.Battles, comparisons: Comparisons, ratings: Ratin
 
 def _differences(battles: formats.Battles) -> Any:
     """The covariates of style control; a refusal names the row of the file."""
-    try:
+    with renumbered(battles.frame.index):
         return style.differences({name: battles.frame[name].to_numpy() for name in formats.STYLE_COLUMNS})
-    except ComparisonError as error:
-        row = None if error.row is None else int(battles.frame.index[error.row])
-        raise ComparisonError(error.reason, row=row) from None
 
 
 def _refuse_many(comparisons: Comparisons, variants: bool) -> None:
