@@ -19,6 +19,8 @@ from ratings.errors import NotConvergedError, RatingsError, SeparatedError
 _NEWTON_STEPS = 100
 _TOLERANCE = 1e-11
 """A step this small, in logits, has arrived."""
+_LEAST_PRIOR = 1e-6
+"""Half-wins of the phantom opponent; with fewer, whether the optimum is found would hang on rounding."""
 _ROUNDING = 1e-8
 """Below this a step that no longer shrinks is rounding noise."""
 
@@ -31,21 +33,34 @@ def fit(wins: NDArray[np.float64], prior: float = 0.5, names: Sequence[str] | No
     the message only.
 
     Raises:
-        SeparatedError: `prior` is 0 and the estimate does not exist.
+        SeparatedError: `prior` is 0 and the estimate does not exist, or so small that it is out of reach.
         NotConvergedError: the optimum was not reached; nothing unfinished is ever returned.
     """
     if not 0 <= prior < np.inf:
         raise RatingsError(f"prior is {prior}; it must be 0 (plain maximum likelihood) or a small positive number")
+    if 0 < prior < _LEAST_PRIOR:
+        raise RatingsError(
+            f"prior is {prior}; it must be 0 (plain maximum likelihood) or at least {_LEAST_PRIOR:g}: "
+            "one that is smaller holds nothing but rounding"
+        )
     if prior == 0:
-        cuts = separations(wins, tuple(range(len(wins))))
-        if cuts:
-            labels = names or [f"model {i}" for i in range(len(wins))]
-            raise SeparatedError([labels[i] for i in cuts[0].winners], [labels[i] for i in cuts[0].losers])
+        _refuse_separated(wins, prior, names)
     full = with_phantom(wins, prior) if prior > 0 else wins
-    theta = _newton(full, _spectral(full))
+    try:
+        theta = _newton(full, _spectral(full))
+    except NotConvergedError:
+        _refuse_separated(wins, prior, names)
+        raise
     if prior > 0:
         theta = theta[:-1] - theta[-1]
     return theta - theta.mean()
+
+
+def _refuse_separated(wins: NDArray[np.float64], prior: float, names: Sequence[str] | None) -> None:
+    cuts = separations(wins, tuple(range(len(wins))))
+    if cuts:
+        labels = names or [f"model {i}" for i in range(len(wins))]
+        raise SeparatedError([labels[i] for i in cuts[0].winners], [labels[i] for i in cuts[0].losers], prior)
 
 
 def with_phantom(wins: NDArray[np.float64], prior: float) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ import unicodedata
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any, Self
@@ -43,6 +43,11 @@ _SEEN: dict[int, str | None] = {
     **dict.fromkeys(_SPACES, " "),
     **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},
 }
+_EMOJI = "\u2190-\u2bff\U0001f000-\U0001faff"
+_MEANT = re.compile(
+    f"((?<=[{_EMOJI}\ufe0f])\u200d(?=[{_EMOJI}])|(?<=\U0001f3f4)[\U000e0020-\U000e007f]+)",
+)
+"""Ignorable characters that make another picture: what joins two emoji into one, and what names the region of a flag."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +71,11 @@ class Column:
     def row(self, code: int) -> int:
         """The first row that holds this value."""
         return int((self.codes == code).argmax())
+
+    def only(self, rows: NDArray[np.bool_]) -> "Column":
+        """The cells of these rows, and no value that stands in none of them."""
+        used, codes = np.unique(self.codes[rows], return_inverse=True)
+        return Column(codes, [self.values[code] for code in used.tolist()])
 
 
 class Gathered:
@@ -102,6 +112,8 @@ class Table:
     columns: Mapping[str, Column]
     names: Sequence[str]
     rows: int
+    unfit: Mapping[str, str] = field(default_factory=dict)
+    """Columns that cannot be read, and why; that is said to whoever asks for one of them."""
 
     @classmethod
     def of(cls, cells: Mapping[str, Iterable[Any]]) -> Self:
@@ -110,10 +122,17 @@ class Table:
         return cls(columns, list(columns), max(map(len, columns.values()), default=0))
 
     def __getitem__(self, name: str) -> Column:
+        if name in self.unfit:
+            raise ComparisonError(self.unfit[name])
         return self.columns[name]
 
     def __contains__(self, name: str) -> bool:
-        return name in self.columns
+        return name in self.columns or name in self.unfit
+
+    def only(self, rows: NDArray[np.bool_]) -> Self:
+        """These rows, as if the others had never stood in the file."""
+        columns = {name: column.only(rows) for name, column in self.columns.items()}
+        return type(self)(columns, self.names, int(np.count_nonzero(rows)), self.unfit)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +172,10 @@ def text(cell: Any) -> str:
         case Decimal():
             return "" if cell.is_nan() else f"{cell:f}"
         case bytes():
-            return text(cell.decode())
+            try:
+                return text(cell.decode())
+            except UnicodeDecodeError:
+                raise ComparisonError(f"{quoted(cell)} is bytes that are no text: write the column as text") from None
         case date() | time():
             return "" if cell != cell else cell.isoformat()
         case timedelta():
@@ -167,7 +189,10 @@ def seen(spelling: str) -> str:
     """What a reader sees of an identifier; two spellings that are seen alike are one identifier."""
     if spelling.isascii():
         return spelling.strip()
-    return unicodedata.normalize("NFC", spelling.translate(_SEEN)).strip()
+    # Every second part is one that is meant; the parts between are what there is to see.
+    parts = _MEANT.split(spelling)
+    parts[::2] = [part.translate(_SEEN) for part in parts[::2]]
+    return unicodedata.normalize("NFC", "".join(parts)).strip()
 
 
 def _is_number(value: Any) -> bool:
@@ -184,7 +209,7 @@ def texts(column: Column, name: str) -> list[str]:
     for code, value in enumerate(column.values):
         try:
             spelling = text(value)
-        except (ComparisonError, UnicodeDecodeError) as error:
+        except ComparisonError as error:
             raise ComparisonError(f"{name}: {error}", row=column.row(code)) from None
         found.append(spelling if seen(spelling) else "")
     return found
@@ -244,7 +269,7 @@ def truths(column: Column, name: str, empty: bool | None = None) -> NDArray[np.b
     """
     found = []
     for code, word in enumerate(texts(column, name)):
-        truth = TRUTHS.get(seen(word).lower()) if word else empty
+        truth = _truth(seen(word).lower()) if word else empty
         if truth is None:
             is_what = quoted(word) if word else "empty"
             raise ComparisonError(
@@ -252,6 +277,19 @@ def truths(column: Column, name: str, empty: bool | None = None) -> NDArray[np.b
             )
         found.append(truth)
     return np.array(found or [False], dtype=bool)[column.codes]
+
+
+def _truth(word: str) -> bool | None:
+    """None where the word is none: a decimal says 1.00 where others say 1."""
+    if word not in TRUTHS and _NUMBER.fullmatch(word) and float(word) in (0, 1):
+        return float(word) == 1
+    return TRUTHS.get(word)
+
+
+def number(word: str) -> str | None:
+    """A number as everybody writes it, full width made plain; None where the word is none."""
+    plain = seen(word)
+    return plain if _NUMBER.fullmatch(plain) else None
 
 
 def numbers(column: Column, name: str) -> NDArray[np.float64]:
@@ -262,8 +300,9 @@ def numbers(column: Column, name: str) -> NDArray[np.float64]:
     """
     found = []
     for code, (value, word) in enumerate(zip(column.values, texts(column, name), strict=True)):
-        if isinstance(value, bool) or not _NUMBER.fullmatch(word.strip()):
+        plain = None if isinstance(value, bool) else number(word)
+        if plain is None:
             is_what = quoted(word) if word else "empty"
             raise ComparisonError(f"{name} is {is_what}; write a number such as 1 or 0.5", row=column.row(code))
-        found.append(float(word))
+        found.append(float(plain))
     return np.array(found or [0.0], dtype=np.float64)[column.codes]

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import warnings
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,9 @@ def read(table: Table) -> tuple[dict[str, NDArray[np.float64]], Note | None]:
     if "conv_metadata" not in table:
         return {}, None
     column = table["conv_metadata"]
-    counted = [_counts(value) for value in column.values]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a backslash in somebody's metadata is not ours to warn of
+        counted = [_counts(value) for value in column.values]
     unread = int(np.array([row is None for row in counted] or [False])[column.codes].sum())
     if unread:
         return {}, _unread(unread)

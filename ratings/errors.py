@@ -8,7 +8,9 @@ RatingsError
 └── TransformError       an unknown or ill-declared way from ratings to points
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from ratings.listing import listed
 
@@ -26,6 +28,17 @@ class ComparisonError(RatingsError):
         self.row = row
 
 
+@contextmanager
+def renumbered(rows: Any) -> Iterator[None]:
+    """A refusal of row n of a part becomes one of row `rows[n]` of the whole."""
+    try:
+        yield
+    except ComparisonError as error:
+        if error.row is None:
+            raise
+        raise ComparisonError(error.reason, row=int(rows[error.row])) from None
+
+
 class NothingToRateError(RatingsError):
     """No two entrants were ever compared."""
 
@@ -34,12 +47,17 @@ class NothingToRateError(RatingsError):
 
 
 class SeparatedError(RatingsError):
-    """Without a prior the maximum-likelihood estimate does not exist (Ford 1957)."""
+    """Without a prior the maximum-likelihood estimate does not exist (Ford 1957); with one that is too small it is out of reach."""
 
-    def __init__(self, winners: Sequence[str], losers: Sequence[str]) -> None:
+    def __init__(self, winners: Sequence[str], losers: Sequence[str], prior: float = 0) -> None:
+        what = (
+            f"a prior of {prior:g} is too small beside these votes"
+            if prior
+            else "with prior = 0 no finite rating exists"
+        )
         super().__init__(
-            f"{listed(winners)} never lost to {listed(losers)}, so with prior = 0 no finite rating exists: "
-            "give a prior above 0 (0.5 is the stage's default) or collect more votes between them"
+            f"{listed(winners)} never lost to {listed(losers)}, so {what}: "
+            "give a larger one (0.5 is the stage's default) or collect more votes between them"
         )
         self.winners = tuple(winners)
         self.losers = tuple(losers)
@@ -49,7 +67,10 @@ class NotConvergedError(RatingsError):
     """The fit did not reach its optimum."""
 
     def __init__(self, what: str, steps: int) -> None:
-        super().__init__(f"{what} did not converge in {steps} steps: check the weights for extreme values")
+        super().__init__(
+            f"{what} did not converge in {steps} steps: the votes lie too many orders of magnitude apart, "
+            "so give weights that are nearer to each other, or a prior nearer to them"
+        )
 
 
 class TransformError(RatingsError):

@@ -19,7 +19,7 @@ CENTRE = 1000.0
 PROVISIONAL_VOTES = 30
 PROVISIONAL_REACH = 50.0
 _SAME = 1e-9
-"""Strengths this close share a rank: they differ by rounding only."""
+"""Strengths this close share a rank, and sums this close, relative to their size, are equal: they differ by rounding only."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,7 +171,7 @@ def _rows(
     doubtful = group.doubtful
     rows = []
     for n, i in enumerate(group.place):
-        votes, rating, reach = float(games[i]), CENTRE + PER_LOGIT * theta[n], PER_LOGIT * q * errors[n]
+        votes, rating, reach = _whole(games[i]), CENTRE + PER_LOGIT * theta[n], PER_LOGIT * q * errors[n]
         rows.append(
             EntrantRating(
                 model=tally.models[i],
@@ -185,7 +185,7 @@ def _rows(
                 win_probability_ci95=(float(chance.low[n]), float(chance.high[n])),
                 points=points[n][0],
                 points_ci95=(points[n][1], points[n][2]),
-                n_votes=_whole(votes),
+                n_votes=votes,
                 both_bad=_both_bad(tally, i),
                 provisional=bool(votes < PROVISIONAL_VOTES or reach > PROVISIONAL_REACH or i in doubtful),
                 group=number,
@@ -256,7 +256,8 @@ def _both_bad(tally: Tally, i: int) -> int | float:
 
 
 def _whole(value: float) -> int | float:
-    """A count as an int; a sum of weights stays a float."""
+    """A count as an int; a sum of weights stays a float, unless only rounding keeps it from being whole."""
     if isinstance(value, int):
         return value
-    return int(value) if float(value).is_integer() else float(value)
+    nearest = round(value)
+    return nearest if abs(value - nearest) <= _SAME * abs(value) else float(value)

@@ -2,7 +2,7 @@
 
 | release | recognised by | winner | voter |
 |---|---|---|---|
-| compar:IA votes | `model_a_name`, `model_b_name`, `chosen_model_name` | from the chosen name and `both_equal` | `visitor_id`, `visitor_uuid`, `session_hash` |
+| compar:IA votes | `model_a_name`, `model_b_name`, `chosen_model_name` | from the chosen name and `both_equal` | `visitor_id`, else `visitor_uuid`, else `session_hash`, row by row |
 | LMArena 2025 | the field's columns and `evaluation_session_id` | as it is | the evaluation session |
 | the field's columns (ours, FastChat's clean battles, LMArena 100k) | `model_a`, `model_b`, `winner` | `tie (bothbad)` is `both_bad` | `voter`, `judge` |
 | LMArena 55k (Kaggle) | `winner_model_a`, `winner_model_b`, `winner_tie` | the one of the three that is 1 | none |
@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ratings import cells
-from ratings.battles import Battles, Format, Reading, plain
+from ratings import cells, moments
+from ratings.battles import Battles, Format, Reading
 from ratings.cells import Table
 from ratings.comparison import OUTCOMES
 from ratings.conversation_style import STYLE_COLUMNS
-from ratings.errors import ComparisonError
+from ratings.errors import ComparisonError, renumbered
 from ratings.listing import listed, quoted
 from ratings.notices import Note
 
@@ -74,92 +74,140 @@ def translate(table: Table | pd.DataFrame, *, style: bool = True) -> Battles:
         ComparisonError: the release is unknown, or a row cannot be read; names the row and the column.
     """
     if isinstance(table, pd.DataFrame):
-        twice = table.columns[table.columns.duplicated()]
-        if len(twice):
-            raise ComparisonError(f"column {quoted(twice[0])} stands twice: keep one of them")
-        table = Table.of({str(name): column.tolist() for name, column in table.items()})
+        table = _of_frame(table)
     release = recognise(table.names)
-    readers: dict[Format, Callable[[], Reading]] = {
-        "comparia": lambda: _comparia(table),
-        "lmarena-55k": lambda: _one_hot(table),
-        "evalica": lambda: _evalica(table),
+    reading = Reading(table)
+    readers: dict[Format, Callable[[Reading], None]] = {
+        "comparia": _comparia,
+        "lmarena-2025": _sessions,
+        "lmarena-55k": _one_hot,
+        "evalica": _evalica,
     }
-    reading = readers.get(release, lambda: _field(table, "judge"))()
-    if release == "lmarena-2025":
-        reading.voter = "evaluation_session_id"
-    return reading.battles(release, style)
+    try:
+        readers.get(release, _field)(reading)
+        return reading.battles(release, style)
+    except ComparisonError as error:
+        with renumbered(reading.rows):  # as they are now: what was left out has shifted the others
+            raise error from None
 
 
-def _field(table: Table, *voters: str) -> Reading:
-    reading = Reading(table, "model_a", "model_b")
+def _of_frame(frame: pd.DataFrame) -> Table:
+    table = Table.of({str(name): column.tolist() for name, column in frame.items()})
+    twice = [str(name) for name in frame.columns[frame.columns.duplicated()]]
+    return Table(table.columns, table.names, len(frame), {name: stands_twice(name) for name in twice})
+
+
+def stands_twice(name: str, where: str = "") -> str:
+    """Why a column whose name stands twice cannot be read."""
+    return f"column {quoted(name)} stands twice{where}: keep one of them"
+
+
+def _field(reading: Reading) -> None:
+    reading.sides = ("model_a", "model_b")
     reading.only_blind()
     reading.words("winner", _WORDS)
-    reading.voter = next((name for name in ("voter", *voters) if name in table), None)
-    return reading
+    reading.voted_by("voter", "judge")
 
 
-def _one_hot(table: Table) -> Reading:
-    reading = Reading(table, "model_a", "model_b")
-    marks = np.stack([cells.truths(table[name], name) for name in ONE_HOT])
+def _sessions(reading: Reading) -> None:
+    _field(reading)
+    reading.voted_by("evaluation_session_id")
+
+
+def _one_hot(reading: Reading) -> None:
+    reading.sides = ("model_a", "model_b")
+    marks = np.stack([cells.truths(reading.table[name], name) for name in ONE_HOT])
     wrong = marks.sum(axis=0) != 1
     if wrong.any():
         row = int(wrong.argmax())
         raise ComparisonError(f"{int(marks[:, row].sum())} of {', '.join(ONE_HOT)} are 1; exactly one must be", row=row)
     reading.winner = np.array(["model_a", "model_b", "tie"], dtype=object)[marks.argmax(axis=0)]
-    reading.voter = next((name for name in ("voter", "judge") if name in table), None)
-    return reading
+    reading.voted_by("voter", "judge")
 
 
-def _evalica(table: Table) -> Reading:
-    reading = Reading(table, "left", "right")
+def _evalica(reading: Reading) -> None:
+    reading.sides = ("left", "right")
     reading.words("winner", {**_SIDES, "draw": "tie", "ignore": ""})
     reading.leave_out("no_choice", reading.winner == "")
-    reading.voter = next((name for name in ("voter", "judge") if name in table), None)
-    return reading
+    reading.voted_by("voter", "judge")
 
 
-def _comparia(table: Table) -> Reading:
-    reading = Reading(table, "model_a_name", "model_b_name", ("chosen_model_name",))
-    a, b, chosen = (reading.names.columns[n] for n in ("model_a_name", "model_b_name", "chosen_model_name"))
-    equal = np.zeros(table.rows, bool)
-    if "both_equal" in table:
-        equal = cells.truths(table["both_equal"], "both_equal", empty=False)
-    reading.leave_out("no_choice", (chosen == "") & ~equal)
-    stray = ~(equal | (chosen == a) | (chosen == b)) & reading.kept
+def _comparia(reading: Reading) -> None:
+    reading.sides = ("model_a_name", "model_b_name")
+    equal = _equal(reading)
+    words = np.array([*cells.texts(reading.table["chosen_model_name"], "chosen_model_name"), ""], dtype=object)
+    nobody = words[reading.table["chosen_model_name"].codes] == ""
+    reading.leave_out("no_choice", nobody & ~equal)
+    _only_last(reading)
+    columns = (*reading.sides, "chosen_model_name")
+    a, b, chosen = cells.identifiers({name: reading.table[name] for name in columns}).columns.values()
+    equal = _equal(reading)
+    stray = ~(equal | (chosen == a) | (chosen == b))
     if stray.any():
         row = int(stray.argmax())
         raise ComparisonError(
             f"chosen_model_name is {quoted(chosen[row])}, which is neither side, and both_equal is not true", row=row
         )
     reading.winner = np.select([equal, chosen == a], ["tie", "model_a"], "model_b").astype(object)
-    _only_last(reading)
-    both = int((equal & (chosen != "") & reading.kept).sum())
+    both = int((equal & (chosen != "")).sum())
     if both:
         reading.notes.append(_both_and_one(both))
-    reading.voter = next((name for name in VISITORS if name in table), None)
+    reading.voter = tuple(name for name in VISITORS if name in reading.table)
     reading.lone_voters = True
-    return reading
+
+
+def _equal(reading: Reading) -> NDArray[np.bool_]:
+    if "both_equal" not in reading.table:
+        return np.zeros(reading.table.rows, bool)
+    return cells.truths(reading.table["both_equal"], "both_equal", empty=False)
 
 
 def _only_last(reading: Reading) -> None:
-    """Leaves out all votes on one conversation but the last: the visitor's final word, as one conversation is one opinion."""
+    """Leaves out all votes on one conversation but the last: the visitor's final word, as one conversation is one opinion.
+
+    Times are compared as moments. Where one of a conversation's times is none, or they are of different kinds, the order
+    of the file decides, and that is said; a vote without a time stands before those that have one.
+    """
     key, moment = "conversation_pair_id", "timestamp"
     if key not in reading.table:
         return
-    rows = pd.DataFrame({"key": plain(reading.table, key)})
-    rows["time"] = _moments(reading.table, moment) if moment in reading.table else 0
-    rows = rows.loc[np.flatnonzero(reading.kept & (rows["key"] != "").to_numpy())].sort_values("time", kind="stable")
+    rows = pd.DataFrame({"key": reading.identifiers(key)})
+    again = np.flatnonzero((rows["key"] != "").to_numpy() & rows["key"].duplicated(keep=False).to_numpy())
+    rows = rows.loc[again].assign(place=0)
+    if moment in reading.table and len(again):
+        column = reading.table[moment].only(np.isin(np.arange(reading.table.rows), again))
+        with renumbered(again):
+            read = moments.read(column, moment)
+        rows["kind"], rows["place"] = read.kind, read.place
+        timed = rows[rows["kind"] != moments.NONE].groupby("key")["kind"].agg(["min", "max"])
+        doubtful = timed.index[(timed["min"] != timed["max"]) | (timed["max"] == moments.UNREAD)]
+        rows.loc[rows["key"].isin(doubtful), "place"] = 0
+        untimed = rows.loc[(rows["kind"] == moments.NONE) & rows["key"].isin(timed.index.difference(doubtful)), "key"]
+        reading.notes += [_times_unread(len(doubtful))] if len(doubtful) else []
+        reading.notes += [_times_missing(len(untimed))] if len(untimed) else []
+    rows = rows.sort_values("place", kind="stable")
     earlier = np.zeros(reading.table.rows, bool)
     earlier[rows.index.to_numpy()[rows.duplicated("key", keep="last").to_numpy()]] = True
     reading.leave_out("voted_again", earlier)
 
 
-def _moments(table: Table, name: str) -> NDArray:
-    """A column of times that can be put in order: numbers as numbers, dates as ISO 8601 writes them."""
-    try:
-        return cells.numbers(table[name], name)
-    except ComparisonError:
-        return plain(table, name)
+def _times_unread(count: int) -> Note:
+    return Note(
+        "times_unread",
+        count,
+        f"timestamp를 시각으로 읽을 수 없거나 서로 견줄 수 없어 파일의 순서로 마지막 표를 정한 대화: {count:,}. 2025-01-31T09:00:00Z처럼 적으면 읽습니다.",
+        f"Conversations whose timestamps are no times, or cannot be compared, so that the last vote in the file counts: {count:,}. "
+        "Written like 2025-01-31T09:00:00Z they can.",
+    )
+
+
+def _times_missing(count: int) -> Note:
+    return Note(
+        "times_missing",
+        count,
+        f"timestamp가 비어 같은 대화의 시각이 있는 표보다 먼저인 것으로 본 표: {count:,}.",
+        f"Votes without a timestamp, taken as earlier than those of the same conversation that have one: {count:,}.",
+    )
 
 
 def _both_and_one(count: int) -> Note:

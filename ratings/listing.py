@@ -16,6 +16,18 @@ def listed(names: Sequence[str], language: Literal["ko", "en"] = "en", most: int
     return ", ".join(map(printable, names[:most])) + rest
 
 
+def counted(count: float, noun: str) -> str:
+    """So many of them: "1 vote", "2,000 votes", "0.4 votes"."""
+    return f"{figure(count)} {noun}" + ("" if count == 1 else "s")
+
+
+def figure(count: float) -> str:
+    """A count for the eye: whole where it is whole, two decimals otherwise, and three digits where those show nothing."""
+    if isinstance(count, int):
+        return f"{count:,}"
+    return f"{count:.3g}" if 0 < abs(count) < 0.01 else f"{count:,.2f}".rstrip("0").rstrip(".")
+
+
 def printable(text: str) -> str:
     """The text with control characters and broken halves of characters written as escapes; the rest as it stands."""
     if text.isprintable():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ratings.connectivity import Separation
-from ratings.listing import listed
+from ratings.listing import HANDFUL, counted, listed
 
 Code = Literal["no_votes", "never_compared", "separated", "few_votes", "wide_interval", "few_voters"]
 MANY = 30
@@ -98,7 +98,7 @@ def few_votes(model: str, votes: float, least: int) -> Notice:
         "few_votes",
         (model,),
         f"{model}: 투표가 {votes:g}표뿐이라 잠정 결과입니다(기준 {least}표).",
-        f"{model} has {votes:g} votes, fewer than {least}: provisional.",
+        f"{model} has {counted(votes, 'vote')}, fewer than {least}: provisional.",
     )
 
 
@@ -150,8 +150,11 @@ def _groups_apart(groups: Sequence[tuple[str, ...]]) -> Notice:
     """The groups that never met each other, in one sentence."""
     told = groups[:3]
     rest = len(groups) - len(told)
-    ko = " | ".join(listed(group, "ko", 3) for group in told) + (f" | 외 {rest:,}개 무리" if rest else "")
-    en = " | ".join(listed(group, "en", 3) for group in told) + (f" | and {rest:,} more groups" if rest else "")
+    each = 1 if sum(map(len, groups)) > HANDFUL + 1 else HANDFUL
+    ko = " | ".join(listed(group, "ko", each) for group in told) + (f" | 외 {rest:,}개 무리" if rest else "")
+    en = " | ".join(listed(group, "en", each) for group in told) + (
+        f" | and {counted(rest, 'more group')}" if rest else ""
+    )
     return Notice(
         "never_compared",
         tuple(name for group in groups for name in group),
@@ -164,10 +167,15 @@ def _groups_apart(groups: Sequence[tuple[str, ...]]) -> Notice:
 
 def _cuts(sides: tuple[tuple[str, ...], ...], count: int, doubtful: tuple[str, ...]) -> Notice:
     """The places where only the prior holds entrants apart, in one sentence."""
-    (won_ko, lost_ko), (won, lost) = ([listed(side, language) for side in sides] for language in ("ko", "en"))
-    more = count - 1
-    also_ko = f" 이런 곳이 {more:,}곳 더 있습니다. 사전값만으로 놓인 모델: {listed(doubtful, 'ko')}." if more else ""
-    also = f" So it stands in other places ({more:,}); held by the prior alone: {listed(doubtful)}." if more else ""
+    each = 2 if sum(map(len, sides)) > HANDFUL + 1 else HANDFUL
+    (won_ko, lost_ko), (won, lost) = ([listed(side, language, each) for side in sides] for language in ("ko", "en"))
+    more, held = count - 1, len(doubtful)
+    also_ko = f" 이런 곳이 {more:,}곳 더 있고, 모두 {held:,}개 모델의 자리를 사전값만이 정합니다." if more else ""
+    also = (
+        f" The field splits like this in {counted(more, 'more place')}; in all, the prior alone holds {counted(held, 'entrant')} in place."
+        if more
+        else ""
+    )
     return Notice(
         "separated",
         doubtful,

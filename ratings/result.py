@@ -124,11 +124,11 @@ class Ratings:
                 {
                     "a": p.a,
                     "b": p.b,
-                    "wins_a": _number(p.wins_a, 6),
-                    "wins_b": _number(p.wins_b, 6),
-                    "ties": _number(p.ties, 6),
-                    "both_bad": _number(p.both_bad, 6),
-                    "shown_a_left": _number(p.shown_a_left, 6),
+                    "wins_a": _count(p.wins_a),
+                    "wins_b": _count(p.wins_b),
+                    "ties": _count(p.ties),
+                    "both_bad": _count(p.both_bad),
+                    "shown_a_left": _count(p.shown_a_left),
                     "separated": p.separated,
                 }
                 for p in self.pairwise
@@ -143,8 +143,8 @@ class Ratings:
                 "covariance": "voter-clustered sandwich",
                 "seed": self.seed,
                 "anchor": self.anchor,
-                "n_votes": _number(self.n_votes, 6),
-                "n_used": _number(self.n_used, 6),
+                "n_votes": _count(self.n_votes),
+                "n_used": _count(self.n_used),
                 "n_eff_voters": _number(self.n_eff_voters, 2),
                 "transform": self.transform.to_dict(self.component_max),
             },
@@ -164,8 +164,8 @@ def _score(row: EntrantRating, entrant_key: str) -> dict[str, Any]:
         "win_probability_ci95": _numbers(row.win_probability_ci95, 6),
         "points": row.points,
         "points_ci95": None if row.points_ci95 is None else list(row.points_ci95),
-        "n_votes": _number(row.n_votes, 6),
-        "both_bad": _number(row.both_bad, 6),
+        "n_votes": _count(row.n_votes),
+        "both_bad": _count(row.both_bad),
         "provisional": row.provisional,
         "group": row.group,
     }
@@ -176,6 +176,11 @@ def _number(value: float | None, decimals: int) -> int | float | None:
     if value is None or value != value:
         return None
     return value if isinstance(value, int) else round(value, decimals) + 0.0
+
+
+def _count(value: float) -> int | float:
+    """A count; a sum of weights too small for six decimals keeps six digits."""
+    return float(f"{value:.6g}") if 0 < abs(value) < 1e-3 else _number(value, 6) or 0
 
 
 def _numbers(values: Interval | None, decimals: int) -> list[int | float | None] | None:

@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from ratings import davidson
 from ratings.comparison import BOTH_BAD, BothBad, Comparisons
-from ratings.errors import NotConvergedError
+from ratings.errors import NotConvergedError, RatingsError
 from ratings.fit import rate
 from ratings.result import Ratings
 from ratings.score import Transform
@@ -30,8 +30,8 @@ class Sensitivity:
     """The declared fit beside the other choices."""
 
     declared: Ratings
-    other: Ratings
-    """`both_bad` treated the other way."""
+    other: Ratings | None
+    """`both_bad` treated the other way; None where that leaves nothing to rate."""
     tie_model: davidson.Davidson | None
     """None where it does not apply: no ties, or entrants that never met."""
     swapped: tuple[tuple[str, str], ...]
@@ -42,8 +42,16 @@ class Sensitivity:
         """As the export's `sensitivity` shows it."""
         return {
             "both_bad": self.declared.both_bad,
-            f"both_bad_{self.other.both_bad}": [
-                {"model": row.model, "rating": _rounded(row.rating, 4), "rank": row.rank, "points": row.points}
+            f"both_bad_{_other(self.declared.both_bad)}": None
+            if self.other is None
+            else [
+                {
+                    "model": row.model,
+                    "rating": _rounded(row.rating, 4),
+                    "rank": row.rank,
+                    "points": row.points,
+                    "group": row.group,
+                }
                 for row in self.other.rows
             ],
             "davidson": None
@@ -80,7 +88,7 @@ def sensitivity(
     """Fits the declared choice, `both_bad` the other way, and Davidson's tie model; measures the shares of `both_bad`.
 
     Raises:
-        NothingToRateError: no vote can be counted under one of the choices.
+        NothingToRateError: no vote can be counted under the declared choice.
     """
     options: dict[str, Any] = {
         "prior": prior,
@@ -89,7 +97,10 @@ def sensitivity(
         "seed": seed,
     }
     declared = rate(comparisons, both_bad=both_bad, **options)
-    other = rate(comparisons, both_bad="tie" if both_bad == "exclude" else "exclude", **options)
+    try:
+        other = rate(comparisons, both_bad=_other(both_bad), **options)
+    except RatingsError:
+        other = None  # say, nobody found an answer good enough
     tie_model = None
     if {row.group for row in declared.rows} == {0}:
         try:
@@ -97,6 +108,10 @@ def sensitivity(
         except NotConvergedError:
             tie_model = None  # without ties there is nothing to check
     return Sensitivity(declared, other, tie_model, _swapped(declared, tie_model), both_bad_shares(comparisons))
+
+
+def _other(both_bad: BothBad) -> BothBad:
+    return "tie" if both_bad == "exclude" else "exclude"
 
 
 def both_bad_shares(comparisons: Comparisons) -> tuple[BothBadShare, ...]:

@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from ratings import intervals
 from ratings.clusters import FROM_LEFT, laplacian, sums
-from ratings.comparison import BOTH_BAD, BothBad, Comparisons
+from ratings.comparison import B_WINS, BOTH_BAD, BothBad, Comparisons
 from ratings.connectivity import groups
 from ratings.errors import ComparisonError, NotConvergedError, RatingsError
 from ratings.fit import CENTRE, PER_LOGIT
@@ -164,9 +164,33 @@ def controlled(
 
 
 def position_bias(comparisons: Comparisons, *, prior: float = 0.5, both_bad: BothBad = "exclude") -> PositionBias:
-    """The share of decided votes that the left of two equal answers wins, with its clustered 95 % interval."""
+    """The share of decided votes that the left of two equal answers wins, with its clustered 95 % interval.
+
+    Raises:
+        RatingsError: the votes cannot tell it: nobody decided, one voter decided all, or no answer changed sides.
+    """
+    _refuse_untold_side(comparisons)
     [side] = controlled(comparisons, prior=prior, ridge=0.0, both_bad=both_bad).coefficients
     return PositionBias(float(expit(side.value)), float(expit(side.low)), float(expit(side.high)))
+
+
+def _refuse_untold_side(comparisons: Comparisons) -> None:
+    decided = comparisons.outcome <= B_WINS
+    if comparisons.weight is not None:
+        decided &= comparisons.weight > 0
+    a, b = comparisons.a[decided], comparisons.b[decided]
+    pairs = np.unique(np.column_stack([a, b]), axis=0)
+    if comparisons.voter is not None and len(np.unique(comparisons.voter[decided])) < 2:
+        raise RatingsError(
+            "at most one voter decided: the side that is favoured cannot be told from that voter's taste"
+        )
+    # Strengths alone explain a favoured side when some θ has θ_a − θ_b = 1 for every pair that was shown.
+    design = np.zeros((len(pairs), len(comparisons.models)))
+    design[np.arange(len(pairs)), pairs[:, 0]] += 1
+    design[np.arange(len(pairs)), pairs[:, 1]] -= 1
+    with_side = np.column_stack([design, np.ones(len(pairs))])
+    if not len(pairs) or np.linalg.matrix_rank(with_side) == np.linalg.matrix_rank(design):
+        raise RatingsError("no answer changed sides: the side that is favoured cannot be told from the better answer")
 
 
 class _Problem:

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pandas as pd
 import pyarrow as pa
@@ -174,7 +175,7 @@ GOOD = b"model_a,model_b,winner\nx,y,tie\n"
         (
             "json",
             b'[{"model_a": "x", "model_a": "z", "model_b": "y", "winner": "tie"}]',
-            "row 0: a column stands twice",
+            "column 'model_a' stands twice in row 0",
         ),
         (
             "json",
@@ -211,3 +212,96 @@ def test_broken_parquet_is_refused_in_a_sentence(tmp_path: Path):
     pq.write_table(pa.Table.from_arrays([pa.array(["x"])] * 4, [*names, "winner"]), path)
     with pytest.raises(ComparisonError, match="column 'winner' stands twice"):
         translated(path)
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "jsonl", "parquet"])
+def test_only_a_column_that_is_needed_may_stand_twice_nowhere(ending: str, tmp_path: Path):
+    """A column that this release's rating does not need may stand twice in every format; one that it needs is refused by name."""
+    for extra, refused in (
+        (["timestamp", " timestamp"], None),
+        (["note", "note"], None),
+        (["judge", "judge "], "judge"),
+    ):
+        names, cells = ["model_a", "model_b", "winner", *extra], ["x", "y", "tie", "1", "2"]
+        path = tmp_path / f"b.{ending}"
+        record = "{" + ", ".join(f'"{n}": "{c}"' for n, c in zip(names, cells, strict=True)) + "}"
+        if ending == "parquet":
+            pq.write_table(pa.Table.from_arrays([pa.array([cell]) for cell in cells], names), path)
+        else:
+            laid(
+                path, {"csv": ",".join(names) + "\n" + ",".join(cells), "json": f"[{record}]", "jsonl": record}[ending]
+            )
+        if refused is None:
+            assert len(translated(path)) == 1
+        else:
+            with pytest.raises(ComparisonError, match=f"column '{refused}' stands twice"):
+                translated(path)
+
+
+def test_no_row_of_an_object_of_columns_is_lost(tmp_path: Path):
+    """Row labels that stand twice in a column are refused with the column and the label; elsewhere they do not matter."""
+    text = '{"model_a": {"0": "x", "0": "z"}, "model_b": {"0": "y"}, "winner": {"0": "tie"}}'
+    with pytest.raises(ComparisonError, match="column 'model_a' names the row '0' twice"):
+        translated(laid(tmp_path / "b.json", text))
+    text = '{"note": {"0": "x", "0": "z"}, "model_a": {"0": "x"}, "model_b": {"0": "y"}, "winner": {"0": "tie"}}'
+    assert len(translated(laid(tmp_path / "b.json", text))) == 1
+
+
+def test_a_nul_refuses_only_where_it_is_read(tmp_path: Path):
+    """NUL in a column that is not read is not looked at; in a name it is refused with its row, in CSV as in JSON."""
+    good = '{"model_a": "x", "model_b": "y", "winner": "tie", "note": "\\u0000"}'
+    csv, line = "model_a,model_b,winner,note\nx,y,tie,\0\n", good
+    for name, text in (("b.csv", csv), ("b.jsonl", line)):
+        assert len(translated(laid(tmp_path / name, text))) == 1
+    for name, text in (("b.csv", csv + "x\0,y,tie,\n"), ("b.jsonl", line + "\n" + line.replace('"x"', '"x\\u0000"'))):
+        with pytest.raises(ComparisonError, match=r"row 1: model_a: .*holds the character NUL"):
+            translated(laid(tmp_path / name, text))
+
+
+def test_blanks_before_a_cell_are_joined_and_said(tmp_path: Path):
+    """A blank before a name in CSV is part of the cell, as in JSON: it makes no other name, and that is said; before a quote it is nothing."""
+    battles = formats.translate(read(laid(tmp_path / "b.csv", "model_a,model_b,winner\nx,y,tie\n x, y,tie\n")).table)
+    assert battles.joined == (("x", " x"), ("y", " y"))
+    text = 'model_a, model_b, "winner", note\n"x",  "y, ""z", tie, "he said, ""no"", "\nx, "y, ""z", "tie", 5" screen\n'
+    battles = formats.translate(read(laid(tmp_path / "b.csv", text)).table)
+    assert battles.frame["model_b"].tolist() == ['y, "z'] * 2
+    assert battles.joined == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"Battles of 2025\n\n" + GOOD, "the columns' names stand in line 3: delete what stands above them"),
+        (b"a,b\n1,2\n" + GOOD, "the columns' names stand in line 3"),
+        (GOOD + b"x\n", "row 1: it has 1 cell and the header 3"),
+    ],
+)
+def test_what_is_wrong_with_a_csv_file_is_said_plainly(content: bytes, words: str, tmp_path: Path):
+    """A title above the header is called one, and one cell is one cell."""
+    with pytest.raises(ComparisonError, match=words):
+        translated(laid(tmp_path / "b.csv", content))
+
+
+@pytest.mark.parametrize("end", [b"   \n", b"\x1a", b"\t", b"\r\n \r\n\x1a"])
+def test_what_spreadsheets_add_is_no_row(end: bytes, tmp_path: Path):
+    """A last line of blanks, the mark by which DOS ended a file, and Excel's own first line with a tab are not read as battles."""
+    assert len(translated(laid(tmp_path / "b.csv", GOOD + end))) == 1
+    tabs = b"sep=\t\r\n" + GOOD.replace(b",", b"\t")
+    assert len(translated(laid(tmp_path / "b.csv", tabs))) == 1
+
+
+def test_a_list_under_the_ending_of_json_lines_is_read(tmp_path: Path, expected: pd.DataFrame):
+    """One JSON list in a .jsonl file, on one line or many, is the table that it is."""
+    for text in (JSON, json.dumps(ROWS, indent=1)):
+        pd.testing.assert_frame_equal(translated(laid(tmp_path / "b.jsonl", text)), expected)
+
+
+def test_uuids_and_bytes_are_read_or_refused_in_words(tmp_path: Path):
+    """A Parquet column of UUIDs holds voters as everybody writes them; bytes that are no text are refused without a codec's words."""
+    ids = [UUID(int=2**127 + n).bytes for n in (1, 2)]
+    table = {"model_a": ["x", "x"], "model_b": ["y", "y"], "winner": ["tie", "tie"]}
+    pq.write_table(pa.table({**table, "voter": pa.array(ids, pa.uuid())}), tmp_path / "b.parquet")
+    assert translated(tmp_path / "b.parquet")["voter"].tolist() == [str(UUID(bytes=value)) for value in ids]
+    pq.write_table(pa.table({**table, "voter": pa.array(ids, pa.binary(16))}), tmp_path / "b.parquet")
+    with pytest.raises(ComparisonError, match=r"row 0: voter: .* is bytes that are no text: write the column as text"):
+        translated(tmp_path / "b.parquet")

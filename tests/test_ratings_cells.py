@@ -74,6 +74,17 @@ def test_names_that_look_different_stay_apart():
     assert read.joined == ()
 
 
+def test_emoji_that_look_different_stay_apart():
+    """What joins two emoji into one, or makes a flag another region's, is seen; a joiner between letters is not."""
+    flags = [
+        "\U0001f3f4" + "".join(chr(0xE0000 + ord(c)) for c in region) + "\U000e007f" for region in ("gbeng", "gbsct")
+    ]
+    names = ["👩💻", "👩\u200d💻", "👨\u200d👩\u200d👧", "👨👩👧", "❤\ufe0f\u200d🔥", "❤🔥", "\U0001f3f4", *flags]
+    assert len({cells.seen(name) for name in names}) == len(names)
+    assert cells.seen("a\u200db") == "ab"
+    assert cells.seen("❤\ufe0f") == "❤"
+
+
 def test_the_order_of_the_rows_chooses_no_spelling():
     """Two spellings that are used equally often give the same name in any order."""
     found = {
@@ -92,8 +103,9 @@ def test_rounded_numbers_are_no_identifiers(number: Any):
 
 def test_yes_and_no_are_read_by_a_table():
     """t and f, true and false, yes and no, 1 and 0 in any case, as words, booleans or numbers; another word is refused with its row."""
-    words = ["t", "TRUE", "Yes", "1", True, 1, 1.0, " true ", "f", "False", "NO", "0", False, 0, 0.0]
-    assert cells.truths(Column.of(words), "anony").tolist() == [True] * 8 + [False] * 7
+    yes = ["t", "TRUE", "Yes", "1", True, 1, 1.0, " true ", Decimal("1.00"), "１"]
+    no = ["f", "False", "NO", "0", False, 0, 0.0, Decimal("0.00")]
+    assert cells.truths(Column.of([*yes, *no]), "anony").tolist() == [True] * len(yes) + [False] * len(no)
     with pytest.raises(ComparisonError, match="row 1: anony is 'maybe'"):
         cells.truths(Column.of(["t", "maybe"]), "anony")
     with pytest.raises(ComparisonError, match="row 1: anony is empty"):
@@ -105,10 +117,7 @@ def test_what_is_no_number_is_refused_with_row_and_column(word: Any):
     """A weight or a count is a number as everybody writes it; anything else is refused with its row."""
     with pytest.raises(ComparisonError, match="row 1: weight is "):
         cells.numbers(Column.of(["0.5", word]), "weight")
-    assert cells.numbers(Column.of(["0.5", 2, 1e-3, Decimal("0.1"), " 3 "]), "weight").tolist() == [
-        0.5,
-        2,
-        1e-3,
-        0.1,
-        3,
+    assert cells.numbers(Column.of(["0.5", 2, 1e-3, Decimal("0.1"), " 3 ", "４"]), "weight").tolist() == [
+        *(0.5, 2, 1e-3),
+        *(0.1, 3, 4),
     ]

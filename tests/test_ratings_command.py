@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -300,3 +301,182 @@ def test_style_columns_that_are_no_numbers_are_refused(tmp_path: Path):
         source = write(table, tmp_path / "b.csv")
         assert words in run(source, "--variants", "--out", tmp_path / "o.json")[2]
         assert run(source, "--out", tmp_path / "o.json")[0] == 0
+
+
+def told(table: pd.DataFrame, tmp_path: Path, *options: str, columns: int | None = None) -> tuple[str, dict]:
+    """What the command prints of this table, and what it writes."""
+    code, printed, refusal = run(
+        write(table, tmp_path / "b.json"), "--out", tmp_path / "o.json", *options, columns=columns
+    )
+    assert (code, refusal) == (0, "")
+    return printed, orjson.loads((tmp_path / "o.json").read_bytes())
+
+
+def test_a_reading_that_does_not_apply_is_null(tmp_path: Path):
+    """--variants rates whatever rates without it: the reading under which no vote counts is null, and nothing is said of it."""
+    table = pd.DataFrame({"model_a": ["x", "y"], "model_b": ["y", "x"], "winner": ["both_bad"] * 2})
+    printed, document = told(table, tmp_path, "--variants", "--both-bad", "tie")
+    assert document["variants"]["both_bad_exclude"] is None
+    assert "both_bad as" not in printed
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame(
+            {"model_a": "x", "model_b": "y", "winner": ["model_a", "model_b"] * 6, "judge": ["u", "v", "w"] * 4}
+        ),
+        pd.DataFrame(
+            {
+                "model_a": ["x", "y"] * 6,
+                "model_b": ["y", "x"] * 6,
+                "winner": ["model_a"] * 7 + ["model_b"] * 5,
+                "judge": "u",
+            }
+        ),
+        pd.DataFrame({"model_a": ["x", "y"] * 6, "model_b": ["y", "x"] * 6, "winner": "tie"}),
+        pd.DataFrame(
+            {"model_a": ["x", "x", "y"] * 4, "model_b": ["z", "y", "z"] * 4, "winner": ["model_a", "model_b"] * 6}
+        ).query("model_b != 'z' or model_a == 'y'"),
+    ],
+    ids=["never swapped", "one voter", "only ties", "a ladder"],
+)
+def test_position_bias_is_not_said_where_it_cannot_be_known(table: pd.DataFrame, tmp_path: Path):
+    """Where no pair changed sides, one voter decided all, or nobody decided, the side that is favoured is null."""
+    printed, document = told(table, tmp_path, "--variants")
+    assert document["variants"]["position_bias"] is None
+    assert "the left one wins" not in printed
+
+
+def test_weights_are_added_up_without_noise(tmp_path: Path):
+    """Sums of weights are printed and written as people add them, in every place the same; missing votes are told in units of weight."""
+    printed, document = told(battles(["x", "y", "z"], 67).assign(weight=0.1), tmp_path, "--variants")
+    assert "20.1 of 20.1 votes, " in printed
+    assert document["method"]["n_votes"] == document["method"]["n_used"] == 20.1
+    assert "more votes of weight 1, every pair" in printed
+    assert document["variants"]["votes_needed"]["unit"] == "weight"
+    printed, document = told(battles(["x", "y"], 100).assign(weight=0.1), tmp_path)
+    assert "20 of 20 votes, " in printed
+    assert {row["n_votes"] for row in document["scores"]} == {document["method"]["n_used"]} == {20}
+    assert not any(
+        "too few votes" in w["en"] for w in told(battles(["x", "y"], 150).assign(weight=0.1), tmp_path)[1]["warnings"]
+    )
+    _, document = told(battles(["x", "y"], 4).assign(weight=1e-9), tmp_path)
+    assert document["method"]["n_used"] == pytest.approx(8e-9)
+
+
+def test_groups_that_never_met_stay_apart_in_every_reading(tmp_path: Path):
+    """With --variants no line puts groups that never met into one order, or plans votes to tell them apart."""
+    table = pd.concat([battles(["a", "b", "c"], 9), battles(["p", "q", "r"], 9)])
+    printed, document = told(table, tmp_path, "--variants")
+    [line] = [line for line in printed.splitlines() if line.startswith("- both_bad as tie: ")]
+    first, second = line.removeprefix("- both_bad as tie: ").split(" | ")
+    assert first[:2] == "A "
+    assert second[:2] == "B "
+    assert {row["group"] for row in document["variants"]["both_bad_tie"]} == {0, 1}
+    assert document["variants"]["votes_needed"] is None
+
+
+def test_the_other_pairs_need_at_least_as_many(tmp_path: Path):
+    """The pairs of neighbours that are not named need at least as many votes as each that is."""
+    printed, document = told(
+        frame(votes([0.7, 0.5, 0.3, 0.1, -0.1, -0.3, -0.5, -0.7], 60, 30, seed=1)), tmp_path, "--variants"
+    )
+    needed = sorted(pair["votes"] for pair in document["variants"]["robustness"] if pair["votes"] is not None)
+    assert len(needed) > 5
+    assert f"would swap without {needed[4]:,} votes" in printed
+    assert (
+        f"- {len(needed) - 5} more pair{'s' * (len(needed) > 6)} of neighbours need{'s' * (len(needed) == 6)} at least as many"
+        in printed
+    )
+
+
+@pytest.mark.parametrize("columns", ["0", "", "-1", "x"])
+def test_a_width_that_is_none_folds_nothing(columns: str, tmp_path: Path):
+    """COLUMNS=0, as some shells export it, prints as into a pipe."""
+    source = write(battles(["x", "y"], 9), tmp_path / "b.csv")
+    done = CliRunner().invoke(app, ["rate", str(source), "--out", str(tmp_path / "o.json")], env={"COLUMNS": columns})
+    assert "points of 25" in done.stdout
+
+
+def test_stacked_figures_say_what_they_are(tmp_path: Path):
+    """At 40 columns each figure stands on a line of its own, with its name, none wider than the screen."""
+    source = write(battles(LONG, 40), tmp_path / "b.csv")
+    _, printed, _ = run(source, "--out", tmp_path / "o.json", columns=40)
+    lines = [line for line in printed.splitlines() if line.startswith("  ") and "organisation" not in line]
+    assert len(lines) == 3 * len(LONG)
+    assert {line.split()[0] for line in lines} == {"rating", "points", "votes:"}
+    assert max(map(len, lines)) <= 40
+
+
+def test_no_file_name_commands_the_terminal(tmp_path: Path):
+    """An escape sequence in the name of a broken file is shown as an escape."""
+    (tmp_path / "\x1b[31mred.json").write_text("{")
+    (tmp_path / "\x1b[31mred.txt").write_text("{")
+    for path in tmp_path.iterdir():
+        _, _, refusal = run(path, "--out", tmp_path / "o.json")
+        assert "\x1b" not in refusal
+        assert r"\x1b[31mred" in refusal
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"winner": "tie", "anony": "f"}, "Battles that were not blind, left out: 2."),
+        (
+            {"winner": "both_bad"},
+            "Votes that found both answers bad, left out of the fit: 2; --both-bad tie counts them as ties.",
+        ),
+        ({"winner": "tie", "weight": 0}, "All weights are 0."),
+    ],
+)
+def test_a_file_without_a_vote_says_what_became_of_its_rows(columns: dict, words: str, tmp_path: Path):
+    """Where nothing is left to rate, the refusal says what was left out and why."""
+    source = write(pd.DataFrame({"model_a": ["x"] * 2, "model_b": ["y"] * 2}).assign(**columns), tmp_path / "b.csv")
+    code, _, refusal = run(source, "--out", tmp_path / "o.json")
+    assert code == 1
+    assert "no comparison can be counted" in refusal
+    assert words in refusal
+
+
+def test_the_place_of_the_answer_is_looked_at_first(tmp_path: Path):
+    """The file of battles is never written over, and a folder that is missing is said before any work."""
+    source = write(battles(["x", "y"], 3), tmp_path / "b.json")
+    before = source.read_bytes()
+    (tmp_path / "link.json").symlink_to(source)
+    for out in (source, tmp_path / "link.json"):
+        assert "is the file of battles itself" in run(source, "--out", out)[2]
+    assert source.read_bytes() == before
+    (tmp_path / "broken.json").write_text("{")
+    assert "does not exist: make it first" in run(tmp_path / "broken.json", "--out", tmp_path / "none" / "o.json")[2]
+
+
+@pytest.mark.parametrize("prior", ["1e-300", "1e-9", "1e-6"])
+def test_a_prior_that_is_too_small_is_called_so(prior: str, tmp_path: Path):
+    """A prior out of rounding's reach is refused, whatever the votes; one that cannot hold undefeated entrants names them."""
+    table = battles(["x", "y"], 9).assign(winner="model_a").query("model_a == 'x'")
+    refusal = run(write(table, tmp_path / "b.csv"), "--prior", prior, "--out", tmp_path / "o.json")[2]
+    least = "or at least 1e-06" in refusal
+    assert least if float(prior) < 1e-6 else "x never lost to y, so a prior of 1e-06 is too small" in refusal
+    assert "check the weights" not in refusal
+
+
+def test_metadata_warn_of_nothing(tmp_path: Path):
+    """Backslashes in metadata as Python prints them reach no screen as a warning."""
+    source = write(pd.DataFrame([{**row, "conv_metadata": r"{'x': '\d'}"} for row in LMARENA]), tmp_path / "b.json")
+    command = [sys.executable, "-m", "arena", "rate", str(source), "--out", str(tmp_path / "o.json"), "--variants"]
+    assert "Warning" not in subprocess.run(command, capture_output=True, text=True, check=True).stderr
+
+
+def test_one_notice_names_a_handful(tmp_path: Path):
+    """However many groups and undefeated entrants there are, a line names about six and counts the others."""
+    ladder = [f"lab-{n:02d}" for n in range(20)]
+    parts = [
+        pd.DataFrame({"model_a": [a], "model_b": [b], "winner": "model_a", "judge": "u"}) for a, b in pairwise(ladder)
+    ]
+    printed, _ = told(
+        pd.concat([*parts, *(battles([f"lab-p{n}", f"lab-q{n}", f"lab-r{n}"], 9) for n in range(5))]), tmp_path
+    )
+    lines = [line for line in printed.splitlines() if line.startswith("- ")]
+    assert max(line.count("lab-") for line in lines) <= 6
+    assert any("The field splits like this in" in line for line in lines)

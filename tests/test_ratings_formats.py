@@ -136,7 +136,7 @@ def test_comparia_rows_without_a_choice_are_left_out():
     battles = formats.translate(pd.DataFrame([*COMPARIA, nobody, {**COMPARIA[0], "both_equal": True}]))
     assert battles.no_choice == 1
     assert battles.frame["winner"].tolist() == ["model_b", "model_a", "tie", "tie"]
-    assert codes(battles) == ["both_and_one"]
+    assert codes(battles) == ["both_and_one", "votes_without_voter"]
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [1, 0, 2], [2, 1, 0]])
@@ -153,6 +153,60 @@ def test_comparia_counts_the_last_vote_on_a_conversation(order: list[int], times
     assert sorted(battles.frame["winner"]) == ["model_a", "model_b"]
     untimed = formats.translate(table.drop(columns="timestamp")).frame["winner"]
     assert sorted(untimed) == (["model_a", "model_b"] if order.index(0) < order.index(1) else ["model_a", "model_a"])
+
+
+@pytest.mark.parametrize(
+    ("column", "rows"), [("conversation_pair_id", COMPARIA), ("question_id", FASTCHAT), ("id", LMARENA)]
+)
+def test_votes_and_conversations_have_identifiers(column: str, rows: list[dict[str, Any]]):
+    """Ids keep the rules of names: `k` and `k ` are one, and that is said; numbers rounded by floating point are refused."""
+    table = pd.DataFrame(rows)
+    battles = formats.translate(table.assign(**{column: ["k", "k "] + [f"m{n}" for n in range(len(rows) - 2)]}))
+    assert "ids_joined" in codes(battles)
+    assert (battles.voted_again == 1) == (column == "conversation_pair_id")
+    with pytest.raises(ComparisonError, match=rf"row 1: {column} is the floating-point number 1e\+17"):
+        formats.translate(table.assign(**{column: [1.0, 1e17] + [2.0] * (len(rows) - 2)}))
+
+
+def test_rows_that_do_not_count_decide_nothing():
+    """A left-out row refuses nothing, names nobody, decides no spelling and no style: as if it had never stood in the file."""
+    bad = {
+        "anony": False,
+        "weight": None,
+        "model_a": "x\u200b" * 900,
+        "model_b": "y\ufeff",
+        "winner": "what",
+        "judge": None,
+    }
+    rows = [{**row, "anony": True, "weight": 1} for row in FASTCHAT]
+    whole, clean = formats.translate(pd.DataFrame([bad, *rows])), formats.translate(pd.DataFrame(rows))
+    pd.testing.assert_frame_equal(whole.frame.reset_index(drop=True), clean.frame.reset_index(drop=True))
+    assert (whole.not_blind, whole.joined, whole.notes) == (1, (), clean.notes)
+    with pytest.raises(ComparisonError, match="row 2: weight is empty"):
+        formats.translate(pd.DataFrame([bad, *rows]).assign(weight=[1, 1, None, 1, 1]))
+    copy = {**LMARENA[0], "model_a": "x ", "conv_metadata": None}
+    battles = formats.translate(pd.DataFrame([*LMARENA, copy]))
+    assert (battles.copies, battles.joined, battles.notes) == (1, (), ())
+    assert set(formats.STYLE_COLUMNS) <= set(battles.frame.columns)
+    last = {**COMPARIA[0], "conversation_pair_id": "c"}
+    for earlier in ({**last, "chosen_model_name": "stray"}, {**last, "model_b_name": "z" * 2000}):
+        battles = formats.translate(pd.DataFrame([earlier, last]))
+        assert (battles.voted_again, battles.frame["model_b"].tolist()) == (1, ["y"])
+
+
+def test_votes_without_a_visitor_are_said():
+    """compar:IA votes without a visitor count as their session's, else each as somebody's; how many of those is said."""
+    rows = [
+        {**COMPARIA[0], "visitor_id": v, "session_hash": s} for v, s in [("v", "s"), (None, "s"), ("", "s"), ("s", "")]
+    ]
+    battles = formats.translate(pd.DataFrame(rows))
+    one, two, three, four = battles.frame["voter"]
+    assert two == three
+    assert len({one, two, four}) == 3
+    assert codes(battles) == []
+    battles = formats.translate(pd.DataFrame([*rows, {**COMPARIA[0], "visitor_id": None}]))
+    assert [(note.code, note.count) for note in battles.notes] == [("votes_without_voter", 1)]
+    assert "voter" not in formats.translate(pd.DataFrame(rows).assign(visitor_id=None, session_hash=" ")).frame.columns
 
 
 def test_the_kaggle_release_is_read():

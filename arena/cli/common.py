@@ -13,6 +13,7 @@ from arena.record.keys import Keys
 from arena.record.store import Store
 from models.errors import ModelError
 from ratings.errors import RatingsError
+from ratings.listing import printable
 
 
 @contextmanager
@@ -32,7 +33,10 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except (ArenaError, ModelError, RatingsError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
+        lines = f"error: {error}".splitlines()
+        typer.echo(
+            "\n".join(map(printable, lines)), err=True
+        )  # a file's name or a cell may hold a command to the terminal
         raise typer.Exit(1) from None
 
 

@@ -14,9 +14,10 @@ from arena.cli.battle_file import BattleFile, read
 from arena.cli.common import refusals
 from arena.cli.rate_page import show
 from ratings import formats, notices, planning, style
-from ratings.comparison import Comparisons
-from ratings.errors import ComparisonError, RatingsError
+from ratings.comparison import BOTH_BAD, Comparisons
+from ratings.errors import ComparisonError, NothingToRateError, RatingsError, renumbered
 from ratings.fit import rate as rate_comparisons
+from ratings.listing import printable
 from ratings.notices import Note
 from ratings.result import Ratings
 from ratings.robustness import robustness
@@ -72,13 +73,18 @@ def rate(path: Path, out: Path, prior: float, both_bad: Literal["exclude", "tie"
     Raises:
         RatingsError: the file is no table of battles, or cannot be rated; the message names the row and the next step.
     """
+    _refuse_place(path, out)
     file = read(path)
     battles = formats.translate(file.table, style=variants)
     comparisons = battles.comparisons()
     _refuse_many(comparisons, variants)
-    ratings = rate_comparisons(comparisons, prior=prior, both_bad=both_bad)
+    left_out = _left_out(battles)
+    try:
+        ratings = rate_comparisons(comparisons, prior=prior, both_bad=both_bad)
+    except NothingToRateError as error:
+        raise RatingsError(_why_nothing(error, comparisons, left_out)) from None
     said = notices.by_kind(ratings.notices)
-    notes = [*file.notes, *_left_out(battles), *battles.notes]
+    notes = [*file.notes, *left_out, *_no_voters(battles), *battles.notes]
     document = {"schema": SCHEMA, "source": _source(path, file, battles, notes), **_result(ratings, said)}
     if variants:
         document["variants"] = otherwise(battles, comparisons, ratings)
@@ -105,16 +111,17 @@ def otherwise(battles: formats.Battles, comparisons: Comparisons, ratings: Ratin
     for name, make in made.items():
         with suppress(RatingsError):  # weights, no prior, or entrants that never met: this choice has no answer then
             chosen[name] = make()
+    if len({row.group for row in ratings.rows if row.group is not None}) > 1:
+        chosen["votes_needed"] = None  # no number of votes between neighbours tells groups apart that never met
+    if chosen["votes_needed"] is not None:
+        chosen["votes_needed"]["unit"] = "votes" if comparisons.weight is None else "weight"
     return sensitivity(comparisons, prior=prior, both_bad=both_bad).to_dict() | chosen
 
 
 def _differences(battles: formats.Battles) -> Any:
     """The covariates of style control; a refusal names the row of the file."""
-    try:
+    with renumbered(battles.frame.index):
         return style.differences({name: battles.frame[name].to_numpy() for name in formats.STYLE_COLUMNS})
-    except ComparisonError as error:
-        row = None if error.row is None else int(battles.frame.index[error.row])
-        raise ComparisonError(error.reason, row=row) from None
 
 
 def _refuse_many(comparisons: Comparisons, variants: bool) -> None:
@@ -183,14 +190,38 @@ def _left_out(battles: formats.Battles) -> list[Note]:
             f"Rows that repeat another row's vote with its id, left out: {battles.copies:,}.",
         ),
     ]
-    told = [note for note in told if note.count]
-    if "voter" not in battles.frame.columns:
-        told.append(
-            Note(
-                "no_voters",
-                1,
-                "파일에 투표자가 없어 표마다 다른 사람으로 보았습니다. 구간이 너무 좁을 수 있습니다.",
-                "The file names no voters: every vote is taken as its own voter, so intervals may be too narrow.",
-            )
+    return [note for note in told if note.count]
+
+
+def _no_voters(battles: formats.Battles) -> list[Note]:
+    if "voter" in battles.frame.columns:
+        return []
+    return [
+        Note(
+            "no_voters",
+            1,
+            "파일에 투표자가 없어 표마다 다른 사람으로 보았습니다. 구간이 너무 좁을 수 있습니다.",
+            "The file names no voters: every vote is taken as its own voter, so intervals may be too narrow.",
         )
-    return told
+    ]
+
+
+def _why_nothing(error: NothingToRateError, comparisons: Comparisons, left_out: list[Note]) -> str:
+    """The refusal, with what became of the file's rows."""
+    said = [note.en for note in left_out]
+    bad = int((comparisons.outcome == BOTH_BAD).sum())
+    if bad:
+        said.append(
+            f"Votes that found both answers bad, left out of the fit: {bad:,}; --both-bad tie counts them as ties."
+        )
+    if comparisons.weight is not None and not comparisons.weight.any():
+        said.append("All weights are 0.")
+    return " ".join([str(error) + "." if said else str(error), *said])
+
+
+def _refuse_place(path: Path, out: Path) -> None:
+    """Raises where nothing can be written, or the file of battles would be written over."""
+    if out.exists() and out.samefile(path):
+        raise RatingsError(f"--out {printable(str(out))} is the file of battles itself: give another name")
+    if not out.parent.is_dir():
+        raise RatingsError(f"the folder {printable(str(out.parent))} of --out does not exist: make it first")

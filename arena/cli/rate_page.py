@@ -15,9 +15,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ratings.listing import HANDFUL, listed, printable
+from ratings.listing import HANDFUL, counted, figure, listed, printable
 from ratings.result import EntrantRating, Interval, Ratings
 
+_GROUPS = 3
+"""Groups that a line names before it counts the rest."""
 _WIDE = 10_000
 """A pipe has no width."""
 
@@ -27,7 +29,9 @@ def show(ratings: Ratings, said: Iterable[str], variants: dict[str, Any] | None)
     with suppress(AttributeError, ValueError):
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may not know the letters
     console = _console()
-    line = f"{ratings.n_used:,} of {ratings.n_votes:,} votes, {ratings.n_eff_voters:,.1f} effective voters"
+    line = (
+        f"{figure(ratings.n_used)} of {counted(ratings.n_votes, 'vote')}, {ratings.n_eff_voters:,.1f} effective voters"
+    )
     console.print(line, highlight=False)
     console.print()
     for part in _leaderboard(ratings, console.width):
@@ -44,7 +48,10 @@ def show(ratings: Ratings, said: Iterable[str], variants: dict[str, Any] | None)
 def _console() -> Console:
     """As wide as the terminal, or as COLUMNS says; without either nothing is folded."""
     console = Console(emoji=False)
-    return console if console.is_terminal or os.environ.get("COLUMNS") else Console(emoji=False, width=_WIDE)
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return console
+    return console if console.is_terminal and console.width > 0 else Console(emoji=False, width=_WIDE)
 
 
 def _leaderboard(ratings: Ratings, width: int) -> list[Table | Text | str]:
@@ -57,7 +64,7 @@ def _leaderboard(ratings: Ratings, width: int) -> list[Table | Text | str]:
         if _width([[line[n] for n in shown] for line in [header, *lines]]) <= width:
             left_out = ["(the points stand in the JSON file; a wider terminal shows them)"] if shown is narrow else []
             return [_table([header[n] for n in shown], [[line[n] for n in shown] for line in lines]), *left_out]
-    return _stacked(header, lines)
+    return _stacked(header, lines, width)
 
 
 def _cells(row: EntrantRating, grouped: bool) -> list[str]:
@@ -68,7 +75,7 @@ def _cells(row: EntrantRating, grouped: bool) -> list[str]:
         _interval(row.rating_ci95, 1),
         _number(row.points, 2),
         _interval(row.points_ci95, 2),
-        f"{row.n_votes:,}",
+        figure(row.n_votes),
     ]
 
 
@@ -91,21 +98,25 @@ def _justify(name: str) -> Literal["left", "right"]:
     return "left" if name == "model" else "right"
 
 
-def _stacked(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[Table | Text | str]:
-    """Each name on a line of its own, what belongs to it on the next."""
+def _stacked(header: Sequence[str], lines: Sequence[Sequence[str]], width: int) -> list[Table | Text | str]:
+    """Each name on a line of its own, what belongs to it on the next, or on one line each where that is too long."""
     told: list[Table | Text | str] = []
     widest = max(cell_len(line[0]) for line in lines)
     for rank, model, rating, ci, points, points_ci, votes in lines:
         told.append(Text(f"{rank:>{widest}}  {model}"))
-        figures = f"{rating} ({ci}), {points} ({points_ci}) {header[4]}, {votes} votes"
-        told.append(Text(" " * (widest + 2) + ("not ranked" if rating == "–" else figures)))
+        figures = [f"rating {rating} (95 % {ci})", f"{header[4]}: {points} (95 % {points_ci})", f"votes: {votes}"]
+        figures = ["not ranked"] if rating == "–" else figures
+        indent = " " * (widest + 2)
+        one = indent + ", ".join(figures)
+        told += [Text(one)] if cell_len(one) <= width else [Text("  " + part) for part in figures]
     return told
 
 
 def _otherwise(variants: dict[str, Any]) -> list[str]:
     """What the other choices say, each in a line."""
     other = "tie" if variants["both_bad"] == "exclude" else "exclude"
-    told = [f"both_bad as {other}: {_ratings(variants[f'both_bad_{other}'])}"]
+    rows = variants[f"both_bad_{other}"]
+    told = [] if rows is None else [f"both_bad as {other}: {_ratings(rows)}"]
     ties, style_fit = variants["davidson"], variants["style_controlled"]
     bias, needed = variants["position_bias"], variants["votes_needed"]
     if ties:
@@ -118,24 +129,36 @@ def _otherwise(variants: dict[str, Any]) -> list[str]:
         told.append(f"of two equal answers the left one wins {bias['share']:.1%} ({low:.1%} – {high:.1%})")
     told += _fragile([pair for pair in variants["robustness"] or () if pair["votes"] is not None])
     if needed and needed["uniform"]:
-        told.append(f"all neighbours told apart: about {needed['uniform']:,} more votes, every pair drawn alike")
+        weight = " of weight 1" if needed["unit"] == "weight" else ""
+        votes = counted(needed["uniform"], "more vote")
+        told.append(f"all neighbours told apart: about {votes}{weight}, every pair drawn alike")
     return told
 
 
 def _ratings(rows: Iterable[dict[str, Any]]) -> str:
+    """The entrants by their rating; groups that never met stand apart, as in the table."""
     rated = sorted((row for row in rows if row["rating"] is not None), key=lambda row: -row["rating"])
-    return listed([f"{row['model']} {row['rating']:.1f}" for row in rated])
+    groups = sorted({row.get("group") or 0 for row in rated})
+    told = []
+    for group in groups[:_GROUPS]:
+        names = [f"{row['model']} {row['rating']:.1f}" for row in rated if (row.get("group") or 0) == group]
+        told.append(
+            (f"{_letters(group)} " if len(groups) > 1 else "") + listed(names, most=HANDFUL if len(groups) == 1 else 1)
+        )
+    rest = len(groups) - len(told)
+    return " | ".join(told) + (f" | and {counted(rest, 'more group')}" if rest else "")
 
 
 def _fragile(pairs: list[dict[str, Any]]) -> list[str]:
     """The pairs that fewest votes hold apart, and how many there are besides."""
     told = []
     for pair in sorted(pairs, key=lambda pair: pair["votes"])[:HANDFUL]:
-        voters = "" if pair["voters"] is None else f" or {pair['voters']:,} voters"
+        voters = "" if pair["voters"] is None else f" or {counted(pair['voters'], 'voter')}"
         names = f"{printable(pair['upper'])} and {printable(pair['lower'])}"
-        told.append(f"{names} would swap without {pair['votes']:,} votes{voters}")
+        told.append(f"{names} would swap without {counted(pair['votes'], 'vote')}{voters}")
     rest = len(pairs) - len(told)
-    return [*told, f"{rest:,} more pairs of neighbours would swap without more votes than these"] if rest else told
+    need = "needs" if rest == 1 else "need"
+    return [*told, f"{counted(rest, 'more pair')} of neighbours {need} at least as many"] if rest else told
 
 
 def _rank(row: EntrantRating, grouped: bool) -> str:

@@ -39,31 +39,23 @@ def decode(content: bytes) -> tuple[str, str]:
     if encoding is not None:
         return _strict(content, encoding), encoding
     try:
-        return _no_nul(content.decode("utf-8")), "utf-8"
+        return content.decode("utf-8"), "utf-8"
     except UnicodeDecodeError as error:
         if _broken_utf8(content):
             raise ComparisonError(
                 f"byte {error.start} is no UTF-8 in a file that otherwise is: save it as UTF-8 again"
             ) from None
     try:
-        return _no_nul(content.decode("cp949")), "cp949"
+        return content.decode("cp949"), "cp949"
     except UnicodeDecodeError:
         raise ComparisonError("the text is neither UTF-8 nor UTF-16 nor CP949: save it as UTF-8") from None
 
 
 def _strict(content: bytes, encoding: str) -> str:
     try:
-        return _no_nul(content.decode(encoding))
+        return content.decode(encoding)
     except UnicodeDecodeError as error:
         raise ComparisonError(f"byte {error.start} is no {encoding.upper()}: save the file as UTF-8") from None
-
-
-def _no_nul(text: str) -> str:
-    if "\0" in text:
-        raise ComparisonError(
-            f"character {text.index(chr(0))} is NUL, which no text holds: save the file as UTF-8 again"
-        )
-    return text
 
 
 def _without_mark(content: bytes) -> str | None:
