@@ -47,8 +47,9 @@ def test_migrations_make_exactly_the_tables(store: Store) -> None:
     assert differences == []
 
 
-def test_the_whole_way(store: Store) -> None:
-    """A battle goes from open to revealed, each state only once, and its vote is there with everything that was decided."""
+@pytest.mark.parametrize(("reveal", "after"), [(False, BattleState.VOTED), (True, BattleState.REVEALED)])
+def test_the_whole_way(store: Store, reveal: bool, after: BattleState) -> None:
+    """A battle goes from open to voted, or to revealed in the same commit, and its vote is there with everything that was decided."""
     citizen = voting.enrol(store)
     battle = voting.opened(store, citizen)
     assert (battle.state, battle.draw.number, battle.votable) == (BattleState.OPEN, 1, False)
@@ -58,29 +59,25 @@ def test_the_whole_way(store: Store) -> None:
     assert answered.votable
     voting.begin(store, battle, citizen)
     assert len(voting.finish(store, battle, 2).turns) == 2
-    vote, new = voting.vote(store, battle, citizen, voting.ballot(Winner.TIE, "좋아요"))
+    vote, new = voting.vote(store, battle, citizen, voting.ballot(Winner.TIE, "좋아요"), reveal=reveal)
     assert new
-    assert store.battles.find(battle.id, citizen.id).state is BattleState.VOTED
-    store.battles.reveal(battle.id, NOW)
-    store.battles.reveal(battle.id, LATER)
-    assert store.battles.find(battle.id, citizen.id).state is BattleState.REVEALED
+    assert store.battles.find(battle.id, citizen.id).state is after
     (row,) = store.votes.after(STAGE, 0)
     assert (row.receipt, row.winner, row.voter, row.identity_level) == (vote.receipt, "tie", citizen.id, "anonymous")
     assert (row.model_a, row.model_b, row.cast_at, row.draw_probability) == ("garam", "narae", NOW, 0.5)
     assert row.record == vote.record
 
 
-def test_a_vote_counts_once_and_never_changes(store: Store) -> None:
-    """The same ballot again gives the same receipt; another ballot is refused, before and after the reveal."""
+@pytest.mark.parametrize("reveal", [False, True])
+def test_a_vote_counts_once_and_never_changes(store: Store, reveal: bool) -> None:
+    """The same ballot again gives the same receipt; another ballot is refused, whether the vote revealed the battle or not."""
     citizen = voting.enrol(store)
     battle = voting.ready(store, citizen)
-    first, new = voting.vote(store, battle, citizen)
-    again, newer = voting.vote(store, battle, citizen, at=LATER)
+    first, new = voting.vote(store, battle, citizen, reveal=reveal)
+    again, newer = voting.vote(store, battle, citizen, at=LATER, reveal=reveal)
     assert (new, newer, again.receipt, again.record) == (True, False, first.receipt, first.record)
-    for _ in range(2):
-        assert refused(lambda: voting.vote(store, battle, citizen, voting.ballot(Winner.MODEL_B))) == "another_vote"
-        assert refused(lambda: voting.vote(store, battle, citizen, voting.ballot(comment="!"))) == "another_vote"
-        store.battles.reveal(battle.id, NOW)
+    assert refused(lambda: voting.vote(store, battle, citizen, voting.ballot(Winner.MODEL_B))) == "another_vote"
+    assert refused(lambda: voting.vote(store, battle, citizen, voting.ballot(comment="!"))) == "another_vote"
     assert votes_of(store) == [first.receipt]
 
 

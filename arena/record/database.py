@@ -35,12 +35,8 @@ _LINES: dict[str, threading.Lock] = {}
 class Database:
     """Opens a database (SQLite file or PostgreSQL), migrates it, and lends transactions."""
 
-    def __init__(self, url: str, *, durable: bool = True) -> None:
-        """`url` is SQLAlchemy's: `sqlite:///var/arena.db` or `postgresql+psycopg://user@host/name`.
-
-        Without `durable`, a commit does not wait for the disk: for what may be forgotten, never for a vote.
-        """
-        self._durable = durable
+    def __init__(self, url: str) -> None:
+        """`url` is SQLAlchemy's: `sqlite:///var/arena.db` or `postgresql+psycopg://user@host/name`."""
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite and self.url.database:
@@ -85,7 +81,7 @@ class Database:
             for pragma in (
                 "journal_mode=WAL",
                 # The acknowledgement of a vote must survive a power cut.
-                f"synchronous={'FULL' if self._durable else 'NORMAL'}",
+                "synchronous=FULL",
                 "foreign_keys=ON",
                 f"busy_timeout={BUSY_TIMEOUT_MS}",
             ):
@@ -94,7 +90,7 @@ class Database:
             self._file = self._file or _identity(self.url.database)
         else:
             with connection.cursor() as cursor:
-                cursor.execute(f"SET synchronous_commit = {'on' if self._durable else 'off'}")
+                cursor.execute("SET synchronous_commit = on")
                 cursor.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
             connection.commit()
 
