@@ -13,9 +13,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
 
 from arena.domain.battle import Battle, BattleState
-from arena.domain.errors import ArenaError, Conflict
+from arena.domain.errors import ArenaError, Conflict, TooMany
 from arena.domain.stage import StageStatus
 from arena.domain.vote import Vote, Winner
+from arena.record.counters import Bound
 from arena.record.store import Store
 from arena.record.tables import metadata
 from tests import voting
@@ -204,6 +205,36 @@ def test_votes_that_are_committed_together_stay_apart(store: Store) -> None:
         wrong = {3: "broken", 7: "battle_not_found"}.get(i % 10)
         assert answer == (wrong or kept.pop(ready[i].id))
     assert kept == {}
+
+
+def test_a_bound_holds_among_votes_that_are_committed_together(store: Store) -> None:
+    """Forty votes at once against a bound of fifteen: fifteen are kept and counted; the others are told to wait, and leave their battles as they were."""
+    citizen = voting.enrol(store)
+    ready = voting.many_ready(store, citizen, 20)
+    bounds = [Bound("hour", 15, timedelta(hours=1)), Bound("day", 100, timedelta(days=1))]
+    start = threading.Barrier(40)
+
+    def decide(i: int) -> str:
+        start.wait()
+        try:
+            return voting.vote(store, ready[i % 20], citizen, bounds=bounds)[
+                0
+            ].receipt  # each battle twice, by the same ballot
+        except TooMany as refusal:
+            return refusal.code
+
+    with ThreadPoolExecutor(40) as threads:
+        told = list(threads.map(decide, range(40)))
+    kept = set(votes_of(store))
+    assert len(kept) == 15
+    assert set(told) == kept | {"too_many"}
+    assert all(told.count(receipt) == 2 for receipt in kept)
+    assert [store.counters.held(bound.key, NOW) for bound in bounds] == [15, 15]
+    states = [store.battles.find(battle.id, citizen.id).state for battle in ready]
+    assert (states.count(BattleState.VOTED), states.count(BattleState.OPEN)) == (15, 5)
+    assert voting.vote(
+        store, ready[states.index(BattleState.OPEN)], citizen, at=NOW + timedelta(hours=1), bounds=bounds
+    )[1]
 
 
 def test_turns_at_once_are_one(store: Store) -> None:

@@ -1,5 +1,6 @@
 """A stage in the record without models or web: battles that are asked, answered and voted by the record's own verbs."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import insert
@@ -79,6 +80,7 @@ def vote(
     *,
     at: datetime = NOW,
     reveal: bool = False,
+    bounds: Sequence[Bound] = (),
 ) -> tuple[Vote, bool]:
     """Casts it; the vote and whether it is new."""
     chosen = choice or ballot()
@@ -88,7 +90,7 @@ def vote(
         chosen,
         lambda b: cast(b, citizen, chosen, at, SECRET),
         reveal=reveal,
-        admission=admission(at=at),
+        admission=admission(*bounds, at=at),
     )
     return done.vote, done.new
 

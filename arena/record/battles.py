@@ -484,9 +484,8 @@ def judged_conversations(connection: Connection, battle_ids: Sequence[str]) -> d
     if not battle_ids:
         return {}
     found: dict[str, list[Turn]] = {}
-    for battle_id, n, prompt, asked_at, turn_marks, side, status, text, marks in _JUDGED.execute(
-        connection, battle_ids
-    ):
+    rows = _JUDGED.execute(connection, battle_ids)
+    for battle_id, n, prompt, asked_at, turn_marks, side, status, text, marks in rows:
         asked = found.setdefault(battle_id, [])
         if not asked or asked[-1].n != n:
             asked.append(Turn(n, prompt, asked_at, {}, tuple(turn_marks)))

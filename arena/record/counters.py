@@ -80,8 +80,8 @@ def count(connection: Connection, acts: Sequence[Admission]) -> list[datetime | 
     now = max(act.at for act in acts)
     rows = [{"key": k, "hits": asked[k], "expires_at": now + windows[k], "now": now} for k in sorted(asked)]
     counted = connection.execute(_COUNT[connection.dialect.name], rows).all()
-    before = {key: hits - asked[key] for key, hits, _ in counted}
-    until = {key: expires_at for key, _, expires_at in counted}
+    before = {row.key: row.hits - asked[row.key] for row in counted}
+    until = {row.key: row.expires_at for row in counted}
     refused_until: list[datetime | None] = []
     over = Counter[str]()
     for act in acts:

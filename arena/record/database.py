@@ -154,7 +154,7 @@ class ForIds:
         self._one = build(lambda column: column == bindparam("one_id"))
         self._many = build(lambda column: column.in_(bindparam("many_ids", expanding=True)))
 
-    def execute(self, connection: Connection, ids: Sequence[str], **more: Any) -> CursorResult[Any]:
+    def execute(self, connection: Connection, ids: Sequence[str], **more: Any) -> CursorResult[*tuple[Any, ...]]:
         """Runs it for these ids, at least one, and its other parameters."""
         if len(ids) == 1:
             return connection.execute(self._one, {"one_id": ids[0], **more})

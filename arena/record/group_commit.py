@@ -264,8 +264,8 @@ def nothing_to_judge() -> Conflict:
 
 def _again(kept: Cast, ballot: Ballot) -> Cast | Conflict:
     """The vote that is there, when the same ballot asks again; another one comes too late."""
-    asked = {side: tuple(sorted(tags)) for side, tags in ballot.reasons.items()}
-    if kept.vote.ballot != Ballot(ballot.winner, asked, ballot.comment):
+    asked = replace(ballot, reasons={side: tuple(sorted(tags)) for side, tags in ballot.reasons.items()})
+    if kept.vote.ballot != asked:
         return refusal_of_second()
     return replace(kept, new=False)
 
