@@ -8,13 +8,35 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal, TypeVar
 
-from sqlalchemy import Connection, bindparam, case, delete, select, update
+import orjson
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Executable,
+    String,
+    bindparam,
+    case,
+    cast,
+    column,
+    delete,
+    func,
+    literal_column,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeEngine
 
 from arena.domain.errors import Forbidden, TooMany
 from arena.record.database import Database
-from arena.record.tables import counters, network_keys, spent_proofs
+from arena.record.tables import Moment, counters, network_keys, spent_proofs
+
+T = TypeVar("T")
 
 KEPT_DAYS = 2
 """How long a day's network key lives; afterwards its digests mean nothing to anybody."""
@@ -48,20 +70,43 @@ class Admission:
         return TooMany("too_many", self.ko, self.en, retry_after_s=max(1.0, (until - self.at).total_seconds()))
 
 
-# Built once: building a statement costs more than running it. A window that is over begins again.
-_over = counters.c.expires_at <= bindparam("now", type_=counters.c.expires_at.type)
-_COUNT = {}
-_SPEND = {}
-for _name, _insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert)):
-    _row = _insert(counters)
-    _COUNT[_name] = _row.on_conflict_do_update(
-        index_elements=[counters.c.key],
-        set_={
-            "hits": case((_over, _row.excluded.hits), else_=counters.c.hits + _row.excluded.hits),
-            "expires_at": case((_over, _row.excluded.expires_at), else_=counters.c.expires_at),
-        },
-    ).returning(counters.c.key, counters.c.hits, counters.c.expires_at)
-    _SPEND[_name] = _insert(spent_proofs).on_conflict_do_nothing().returning(spent_proofs.c.id)
+def _counting(dialect: Literal["sqlite", "postgresql"]) -> Executable:
+    """Adds to many counters in one statement of one form, whatever their number: `asked` is JSON of `[[key, hits, window in µs], …]`.
+
+    A window that is over at `now` begins again. The rows are locked in the order of their keys.
+    """
+    text = bindparam("asked", type_=String)
+    each = func.json_each(text) if dialect == "sqlite" else func.json_array_elements(cast(text, JSON))
+    asked = each.table_valued(column("value", JSON)).alias("asked")
+
+    def field(n: int, kind: type[TypeEngine[T]]) -> ColumnElement[T]:
+        return cast(asked.c.value.op("->>")(literal_column(str(n))), kind)
+
+    now = bindparam("now", type_=Moment)
+    chosen = select(
+        field(0, String).label("key"), field(1, BigInteger), type_coerce(now, BigInteger) + field(2, BigInteger)
+    )
+    row = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(counters)
+    over = counters.c.expires_at <= now
+    return (
+        row.from_select([counters.c.key, counters.c.hits, counters.c.expires_at], chosen.order_by("key"))
+        .on_conflict_do_update(
+            index_elements=[counters.c.key],
+            set_={
+                "hits": case((over, row.excluded.hits), else_=counters.c.hits + row.excluded.hits),
+                "expires_at": case((over, row.excluded.expires_at), else_=counters.c.expires_at),
+            },
+        )
+        .returning(counters.c.key, counters.c.hits, counters.c.expires_at)
+    )
+
+
+# Built once: building a statement costs more than running it.
+_COUNT = {dialect: _counting(dialect) for dialect in ("sqlite", "postgresql")}
+_SPEND = {
+    name: insert(spent_proofs).on_conflict_do_nothing().returning(spent_proofs.c.id)
+    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}
 _TAKE_BACK = (
     update(counters).where(counters.c.key == bindparam("of_key")).values(hits=counters.c.hits - bindparam("refused"))
 )
@@ -74,12 +119,12 @@ def count(connection: Connection, acts: Sequence[Admission]) -> list[datetime | 
     anyway), in the order of their keys, so that two transactions that count the same kind of act never wait for each other in a ring.
     """
     asked = Counter(bound.key for act in acts for bound in act.bounds)
-    windows = {bound.key: bound.window for act in acts for bound in act.bounds}
     if not asked:
         return [None] * len(acts)
+    windows = {bound.key: bound.window // timedelta(microseconds=1) for act in acts for bound in act.bounds}
+    rows = orjson.dumps([[key, hits, windows[key]] for key, hits in asked.items()]).decode()
     now = max(act.at for act in acts)
-    rows = [{"key": k, "hits": asked[k], "expires_at": now + windows[k], "now": now} for k in sorted(asked)]
-    counted = connection.execute(_COUNT[connection.dialect.name], rows).all()
+    counted = connection.execute(_COUNT[connection.dialect.name], {"asked": rows, "now": now}).all()
     before = {row.key: row.hits - asked[row.key] for row in counted}
     until = {row.key: row.expires_at for row in counted}
     refused_until: list[datetime | None] = []

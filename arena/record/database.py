@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import (
@@ -41,7 +42,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        options: dict[str, Any] = {"pool_size": 8, "max_overflow": 8}
+        options: dict[str, Any] = {"pool_size": 8, "max_overflow": 8, "json_deserializer": orjson.loads}
         options["connect_args"] = {"check_same_thread": False} if self.is_sqlite else {"connect_timeout": 5}
         self.engine: Engine = create_engine(self.url, **options)
         self._file: tuple[int, int] | None = None
