@@ -11,8 +11,9 @@ from arena.domain.battle import Answer, Battle, BattleState, Draw, Turn
 from arena.domain.errors import ArenaError, Conflict, Forbidden, TooMany, Unavailable, not_found
 from arena.domain.stage import Consent, StageStatus
 from arena.record.citizens import agreed
+from arena.record.conversations import conversations
 from arena.record.counters import Admission, require
-from arena.record.database import Database, ForIds
+from arena.record.database import Database
 from arena.record.events import removed
 from arena.record.tables import answers, battles, stages, turns, votes
 
@@ -430,68 +431,6 @@ def find(connection: Connection, battle_id: str) -> Battle | None:
 
 # Built once: building a statement costs more than running it.
 _FOUND = select(battles).where(battles.c.id == bindparam("id"))
-_CONVERSATIONS = ForIds(
-    lambda these: (
-        select(
-            turns.c.battle_id,
-            turns.c.n.label("turn"),
-            turns.c.prompt,
-            turns.c.asked_at,
-            turns.c.marks.label("turn_marks"),
-            *(c for c in answers.c if c.name not in ("battle_id", "n")),
-        )
-        .join(answers, and_(answers.c.battle_id == turns.c.battle_id, answers.c.n == turns.c.n), isouter=True)
-        .where(these(turns.c.battle_id))
-        .order_by(turns.c.battle_id, turns.c.n, answers.c.side)
-    )
-)
-
-
-def conversations(connection: Connection, battle_ids: Sequence[str]) -> dict[str, tuple[Turn, ...]]:
-    """The turns of these battles, with their answers."""
-    if not battle_ids:
-        return {}
-    found: dict[str, list[Turn]] = {}
-    for row in _CONVERSATIONS.execute(connection, battle_ids):
-        asked = found.setdefault(row.battle_id, [])
-        if not asked or asked[-1].n != row.turn:
-            asked.append(Turn(row.turn, row.prompt, row.asked_at, {}, tuple(row.turn_marks)))
-        if row.side is not None:
-            fields = {name: getattr(row, name) for name in Answer.__dataclass_fields__}
-            asked[-1].answers[row.side] = Answer(**{**fields, "marks": tuple(row.marks)})
-    return {battle_id: tuple(asked) for battle_id, asked in found.items()}
-
-
-_JUDGED = ForIds(
-    lambda these: (
-        select(
-            turns.c.battle_id,
-            turns.c.n.label("turn"),
-            turns.c.prompt,
-            turns.c.asked_at,
-            turns.c.marks.label("turn_marks"),
-            *(answers.c[name] for name in ("side", "status", "text", "marks")),
-        )
-        .join(answers, and_(answers.c.battle_id == turns.c.battle_id, answers.c.n == turns.c.n), isouter=True)
-        .where(these(turns.c.battle_id))
-        .order_by(turns.c.battle_id, turns.c.n, answers.c.side)
-    )
-)
-
-
-def judged_conversations(connection: Connection, battle_ids: Sequence[str]) -> dict[str, tuple[Turn, ...]]:
-    """The turns of these battles with what a vote seals of each answer: its status, its text and its marks."""
-    if not battle_ids:
-        return {}
-    found: dict[str, list[Turn]] = {}
-    rows = _JUDGED.execute(connection, battle_ids)
-    for battle_id, n, prompt, asked_at, turn_marks, side, status, text, marks in rows:
-        asked = found.setdefault(battle_id, [])
-        if not asked or asked[-1].n != n:
-            asked.append(Turn(n, prompt, asked_at, {}, tuple(turn_marks)))
-        if side is not None:
-            asked[-1].answers[side] = Answer(side, status, text, marks=tuple(marks))
-    return {battle_id: tuple(asked) for battle_id, asked in found.items()}
 
 
 def as_battle(row: Any, conversation: tuple[Turn, ...]) -> Battle:

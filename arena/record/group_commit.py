@@ -18,7 +18,8 @@ from arena.domain.battle import Battle, BattleState, Turn
 from arena.domain.errors import Conflict, TooMany, Unavailable, not_found
 from arena.domain.stage import StageStatus
 from arena.domain.vote import Ballot, Vote, Winner
-from arena.record.battles import as_battle, judged_conversations, refusal, stage_not_open
+from arena.record import conversations
+from arena.record.battles import as_battle, refusal, stage_not_open
 from arena.record.counters import Admission, count
 from arena.record.database import Database, ForIds
 from arena.record.tables import battles, stages, votes
@@ -151,7 +152,7 @@ def _decide(connection: Connection, batch: Sequence[_Request]) -> list[Cast | Ba
     """
     ids = sorted({request.battle_id for request in batch})
     rows = {row.id: row for row in _LOCKED.execute(connection, ids)}
-    judged = judged_conversations(connection, [id for id, row in rows.items() if row.state == BattleState.OPEN])
+    judged = conversations.judged(connection, [id for id, row in rows.items() if row.state == BattleState.OPEN])
     decided = [id for id, row in rows.items() if row.state in DECIDED]
     kept: dict[str, Cast] = {}
     if decided:

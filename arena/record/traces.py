@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from arena.domain.battle import BattleState, Turn
 from arena.domain.vote import Winner
-from arena.record.battles import conversations
+from arena.record.conversations import conversations
 from arena.record.database import Database
 from arena.record.tables import answers, battles, turns, votes
 from arena.record.votes import VoteRow, Votes
