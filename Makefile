@@ -59,7 +59,7 @@ bench-models: $(VENV)/dev.stamp ## local engines and endpoint clients side by si
 bench-ratings: $(VENV)/run.stamp build/peers.stamp ## the ratings beside evalica, arena-rank and FastChat's method: speed, memory, accuracy, coverage
 	@$(BIN)/python -m benchmarks.ratings
 
-bench-votes: $(VENV)/dev.stamp ## durable votes per second against bare inserts, on SQLite and PostgreSQL
+bench-votes: $(VENV)/dev.stamp ## durable votes per second over HTTP, by the record and as bare inserts, on SQLite and PostgreSQL
 	@$(BIN)/python -m benchmarks.votes
 
 bench-integrity: $(VENV)/dev.stamp ## attackers of several kinds: who is found, who is wronged, how far the score moves

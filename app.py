@@ -72,7 +72,7 @@ def build(chosen: settings.Settings) -> FastAPI:
                 app.state.services = api.Services(
                     arena=arena,
                     sessions=sessions,
-                    limits=Limits(limits, store.ephemera, secret=keys.secret),
+                    limits=Limits(limits, store.counters, secret=keys.secret),
                     leaderboard=leaderboard,
                     views=views,
                     organizer=login.organizer,
@@ -80,8 +80,8 @@ def build(chosen: settings.Settings) -> FastAPI:
                     secure_cookies=chosen.public_url.startswith("https://"),
                     trusted_proxies=chosen.trusted_proxies,
                 )
-                tending = asyncio.gather(
-                    arena.tend(), ledger_routes.keep_signing(ledger, arena), keep_delivering(store, keys)
+                maintenance = asyncio.gather(
+                    arena.run_maintenance(), ledger_routes.keep_signing(ledger, arena), keep_delivering(store, keys)
                 )
                 # What the libraries brought stays: looking at all of it again, the collector would stop the loop for half a second.
                 gc.freeze()
@@ -89,9 +89,9 @@ def build(chosen: settings.Settings) -> FastAPI:
                     yield
                 finally:
                     gc.unfreeze()
-                    tending.cancel()
+                    maintenance.cancel()
                     with contextlib.suppress(asyncio.CancelledError):
-                        await tending
+                        await maintenance
                     await arena.close()
         finally:
             await asyncio.to_thread(watch.close)

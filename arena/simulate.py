@@ -287,7 +287,7 @@ class _Crowd:
             enrolled.append((citizen, granted))
         bulk.enrol(store.database, enrolled, self.now)
 
-    def draw(self, seed: str, number: int) -> Draw:
+    def draw(self, seed: str, number: int, _removed: frozenset[str] = frozenset()) -> Draw:
         """The stage's own draw; nobody else draws in a simulated stage, so what was drawn before is known here."""
         rule = pairing.rule_of(self.stage)
         if pairing.epoch_start(number) == number - 1:
@@ -308,9 +308,13 @@ class _Crowd:
         store.battles.finish_turn(battle.id, 1, given, owner="simulate", void_reason=None, now=now)
         ballot = self._ballot(citizen, battle.draw)
         now = self._later()
-        store.votes.cast(battle.id, citizen.id, ballot, lambda b: cast(b, citizen, ballot, now, self.secret))
-        if self.stage.protocol.reveal == "after_vote":
-            store.battles.reveal(battle.id, now)
+        store.votes.cast(
+            battle.id,
+            citizen.id,
+            ballot,
+            lambda b: cast(b, citizen, ballot, now, self.secret),
+            reveal=self.stage.protocol.reveal == "after_vote",
+        )
 
     def played(self, drawn: Draw) -> tuple[Battle, Vote]:
         """The same battle as a value."""

@@ -53,7 +53,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     rule = rule_of(stage)
     for _ in range(40):
         battle = store.battles.open(
-            new_battle_id(), stage.id, fan.id, lambda seed, n: draw(seed, n, stage.entrant_ids, rule, {}), now
+            new_battle_id(), stage.id, fan.id, lambda seed, n, _: draw(seed, n, stage.entrant_ids, rule, {}), now
         )
         begin(store, battle, fan)
         finish(store, battle)

@@ -201,7 +201,9 @@ def test_what_two_processes_drew_a_stranger_draws_again(store: Store, protocol: 
     for n in range(230):
         available = stage.entrant_ids[:2] if 20 <= n < 90 else stage.entrant_ids
 
-        def drawing(seed: str, number: int, n: int = n, available: tuple[str, ...] = available) -> Draw:
+        def drawing(
+            seed: str, number: int, _removed: frozenset[str], n: int = n, available: tuple[str, ...] = available
+        ) -> Draw:
             return processes[n % 2].draw(seed, number, available)
 
         store.battles.open(new_battle_id(), stage.id, citizen.id, drawing, NOW)

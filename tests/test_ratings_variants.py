@@ -98,6 +98,7 @@ def test_sensitivity_shows_the_other_choices():
     """both_bad the other way, its share per entrant with an interval, and the tie model stand beside the declared fit."""
     seen = sensitivity.sensitivity(COMPARISONS)
     assert seen.declared.to_dict() == rate(COMPARISONS).to_dict()
+    assert seen.other is not None
     assert seen.other.to_dict() == rate(COMPARISONS, both_bad="tie").to_dict()
     assert seen.other.n_used == seen.declared.n_votes > seen.declared.n_used
     for share, row in zip(seen.shares, seen.declared.rows, strict=True):

@@ -13,9 +13,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
 
 from arena.domain.battle import Battle, BattleState
-from arena.domain.errors import ArenaError, Conflict
+from arena.domain.errors import ArenaError, Conflict, TooMany
 from arena.domain.stage import StageStatus
 from arena.domain.vote import Vote, Winner
+from arena.record.counters import Bound
 from arena.record.store import Store
 from arena.record.tables import metadata
 from tests import voting
@@ -47,8 +48,9 @@ def test_migrations_make_exactly_the_tables(store: Store) -> None:
     assert differences == []
 
 
-def test_the_whole_way(store: Store) -> None:
-    """A battle goes from open to revealed, each state only once, and its vote is there with everything that was decided."""
+@pytest.mark.parametrize(("reveal", "after"), [(False, BattleState.VOTED), (True, BattleState.REVEALED)])
+def test_the_whole_way(store: Store, reveal: bool, after: BattleState) -> None:
+    """A battle goes from open to voted, or to revealed in the same commit, and its vote is there with everything that was decided."""
     citizen = voting.enrol(store)
     battle = voting.opened(store, citizen)
     assert (battle.state, battle.draw.number, battle.votable) == (BattleState.OPEN, 1, False)
@@ -58,29 +60,25 @@ def test_the_whole_way(store: Store) -> None:
     assert answered.votable
     voting.begin(store, battle, citizen)
     assert len(voting.finish(store, battle, 2).turns) == 2
-    vote, new = voting.vote(store, battle, citizen, voting.ballot(Winner.TIE, "좋아요"))
+    vote, new = voting.vote(store, battle, citizen, voting.ballot(Winner.TIE, "좋아요"), reveal=reveal)
     assert new
-    assert store.battles.find(battle.id, citizen.id).state is BattleState.VOTED
-    store.battles.reveal(battle.id, NOW)
-    store.battles.reveal(battle.id, LATER)
-    assert store.battles.find(battle.id, citizen.id).state is BattleState.REVEALED
+    assert store.battles.find(battle.id, citizen.id).state is after
     (row,) = store.votes.after(STAGE, 0)
     assert (row.receipt, row.winner, row.voter, row.identity_level) == (vote.receipt, "tie", citizen.id, "anonymous")
     assert (row.model_a, row.model_b, row.cast_at, row.draw_probability) == ("garam", "narae", NOW, 0.5)
     assert row.record == vote.record
 
 
-def test_a_vote_counts_once_and_never_changes(store: Store) -> None:
-    """The same ballot again gives the same receipt; another ballot is refused, before and after the reveal."""
+@pytest.mark.parametrize("reveal", [False, True])
+def test_a_vote_counts_once_and_never_changes(store: Store, reveal: bool) -> None:
+    """The same ballot again gives the same receipt; another ballot is refused, whether the vote revealed the battle or not."""
     citizen = voting.enrol(store)
     battle = voting.ready(store, citizen)
-    first, new = voting.vote(store, battle, citizen)
-    again, newer = voting.vote(store, battle, citizen, at=LATER)
+    first, new = voting.vote(store, battle, citizen, reveal=reveal)
+    again, newer = voting.vote(store, battle, citizen, at=LATER, reveal=reveal)
     assert (new, newer, again.receipt, again.record) == (True, False, first.receipt, first.record)
-    for _ in range(2):
-        assert refused(lambda: voting.vote(store, battle, citizen, voting.ballot(Winner.MODEL_B))) == "another_vote"
-        assert refused(lambda: voting.vote(store, battle, citizen, voting.ballot(comment="!"))) == "another_vote"
-        store.battles.reveal(battle.id, NOW)
+    assert refused(lambda: voting.vote(store, battle, citizen, voting.ballot(Winner.MODEL_B))) == "another_vote"
+    assert refused(lambda: voting.vote(store, battle, citizen, voting.ballot(comment="!"))) == "another_vote"
     assert votes_of(store) == [first.receipt]
 
 
@@ -207,6 +205,36 @@ def test_votes_that_are_committed_together_stay_apart(store: Store) -> None:
         wrong = {3: "broken", 7: "battle_not_found"}.get(i % 10)
         assert answer == (wrong or kept.pop(ready[i].id))
     assert kept == {}
+
+
+def test_a_bound_holds_among_votes_that_are_committed_together(store: Store) -> None:
+    """Forty votes at once against a bound of fifteen: fifteen are kept and counted; the others are told to wait, and leave their battles as they were."""
+    citizen = voting.enrol(store)
+    ready = voting.many_ready(store, citizen, 20)
+    bounds = [Bound("hour", 15, timedelta(hours=1)), Bound("day", 100, timedelta(days=1))]
+    start = threading.Barrier(40)
+
+    def decide(i: int) -> str:
+        start.wait()
+        try:
+            return voting.vote(store, ready[i % 20], citizen, bounds=bounds)[
+                0
+            ].receipt  # each battle twice, by the same ballot
+        except TooMany as refusal:
+            return refusal.code
+
+    with ThreadPoolExecutor(40) as threads:
+        told = list(threads.map(decide, range(40)))
+    kept = set(votes_of(store))
+    assert len(kept) == 15
+    assert set(told) == kept | {"too_many"}
+    assert all(told.count(receipt) == 2 for receipt in kept)
+    assert [store.counters.held(bound.key, NOW) for bound in bounds] == [15, 15]
+    states = [store.battles.find(battle.id, citizen.id).state for battle in ready]
+    assert (states.count(BattleState.VOTED), states.count(BattleState.OPEN)) == (15, 5)
+    assert voting.vote(
+        store, ready[states.index(BattleState.OPEN)], citizen, at=NOW + timedelta(hours=1), bounds=bounds
+    )[1]
 
 
 def test_turns_at_once_are_one(store: Store) -> None:

@@ -39,8 +39,8 @@ def vote_until_killed(url: str, shared: list[Battle], citizen: Citizen, told: in
     record = Votes(Database(url))
     choice = voting.ballot()
     for battle in random.sample(shared, len(shared)):
-        vote, _ = record.cast(battle.id, citizen.id, choice, lambda b: cast(b, citizen, choice, NOW, SECRET))
-        os.write(told, f"{battle.id} {vote.receipt}\n".encode())
+        done = record.cast(battle.id, citizen.id, choice, lambda b: cast(b, citizen, choice, NOW, SECRET))
+        os.write(told, f"{battle.id} {done.vote.receipt}\n".encode())
     signal.pause()
 
 

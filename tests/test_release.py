@@ -55,7 +55,7 @@ def play(
     store.citizens.enrol(citizen, YES if agreed is None else agreed, NOW)
     rule = pairing.rule_of(stage)
 
-    def draw(seed: str, number: int) -> Any:
+    def draw(seed: str, number: int, _removed: frozenset[str]) -> Any:
         return pairing.draw(seed, number, stage.entrant_ids, rule, {})
 
     battle = store.battles.open(new_battle_id(), stage.id, citizen.id, draw, NOW)

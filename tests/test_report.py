@@ -51,7 +51,7 @@ def void(room: Room) -> None:
     rule = pairing.rule_of(room.stage)
     battle = room.store.battles.open(
         new_battle_id(), room.stage.id, citizen.id,
-        lambda seed, number: pairing.draw(seed, number, room.stage.entrant_ids, rule, {}), NOW,
+        lambda seed, number, _: pairing.draw(seed, number, room.stage.entrant_ids, rule, {}), NOW,
     )  # fmt: skip
     room.store.battles.begin_turn(battle.id, citizen.id, "안녕?", max_turns=1, lease=("t", NOW), now=NOW)
     given = [Answer("a", "failed", error_kind="timeout"), Answer("b", "complete", "안녕하세요")]

@@ -1,5 +1,6 @@
 """A stage in the record without models or web: battles that are asked, answered and voted by the record's own verbs."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import insert
@@ -8,6 +9,7 @@ from arena.domain.battle import Answer, Battle, BattleState, Draw, new_battle_id
 from arena.domain.citizen import Citizen
 from arena.domain.stage import StageStatus
 from arena.domain.vote import Ballot, Vote, Winner, cast
+from arena.record.counters import Admission, Bound
 from arena.record.store import Store
 from arena.record.tables import answers, battles, turns
 
@@ -18,7 +20,7 @@ LATER = NOW + timedelta(seconds=20)
 OWNER = "process-1"
 
 
-def draw(_seed: str, number: int) -> Draw:
+def draw(_seed: str, number: int, _removed: frozenset[str] = frozenset()) -> Draw:
     """Who stands where does not matter here."""
     return Draw("garam", "narae", number, ("garam", "narae"), 0.5)
 
@@ -65,14 +67,32 @@ def ballot(winner: Winner = Winner.MODEL_A, comment: str = "") -> Ballot:
     return Ballot(winner, {"a": ("useful",), "b": ()}, comment)
 
 
+def admission(*bounds: Bound, at: datetime = NOW) -> Admission:
+    """An act from some network, counted against these bounds."""
+    return Admission(bounds, at, "n" * 32, "너무 많아요.", "Too many.")
+
+
 def vote(
-    store: Store, battle: Battle, citizen: Citizen, choice: Ballot | None = None, *, at: datetime = NOW
+    store: Store,
+    battle: Battle,
+    citizen: Citizen,
+    choice: Ballot | None = None,
+    *,
+    at: datetime = NOW,
+    reveal: bool = False,
+    bounds: Sequence[Bound] = (),
 ) -> tuple[Vote, bool]:
-    """Casts it."""
+    """Casts it; the vote and whether it is new."""
     chosen = choice or ballot()
-    return store.votes.cast(
-        battle.id, citizen.id, chosen, lambda b: cast(b, citizen, chosen, at, SECRET), network="n" * 32
+    done = store.votes.cast(
+        battle.id,
+        citizen.id,
+        chosen,
+        lambda b: cast(b, citizen, chosen, at, SECRET),
+        reveal=reveal,
+        admission=admission(*bounds, at=at),
     )
+    return done.vote, done.new
 
 
 def many_ready(store: Store, citizen: Citizen, count: int, *, first: int = 1) -> list[Battle]:

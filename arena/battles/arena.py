@@ -6,6 +6,7 @@ import itertools
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,11 +23,11 @@ from arena.domain import privacy
 from arena.domain import vote as votes
 from arena.domain.battle import SIDES, Answer, Battle, Side, new_battle_id, void_reason
 from arena.domain.citizen import Citizen
-from arena.domain.errors import ArenaError, Forbidden, NotFound, Unavailable, Unusable
+from arena.domain.errors import ArenaError, NotFound, Unavailable, Unusable
 from arena.domain.stage import Stage, StageStatus
 from arena.domain.vote import Ballot, Winner
 from arena.record.battles import stage_not_open
-from arena.record.events import REMOVED
+from arena.record.counters import Admission
 from arena.record.store import Store
 from models.base import Message
 
@@ -94,41 +95,45 @@ class Arena:
         """Entrants that can be drawn now."""
         return len(self._drawn & self._entrants.available())
 
-    async def recorded(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run_in_db_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs one call of the record in a thread: the loop never waits for a disk."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: call(*args, **kwargs))
 
     # --- the verbs -------------------------------------------------------------------------------------------------
 
-    async def open(self, citizen: Citizen) -> str:
-        """Draws a battle for this citizen; returns its id.
+    async def open(self, citizen: Citizen, admission: Admission | None = None) -> str:
+        """Draws a battle for this citizen, counted by `admission`; returns its id.
 
         Raises:
             Forbidden: a required consent is missing.
+            TooMany: the citizen, or the network, has opened as many as it may.
             Conflict: the stage is not open.
             Unavailable: fewer than two entrants can be drawn, the draws are paused, or not saved.
         """
         now = self._clock()
         self._require_window(now)
-        await self._require_consents(citizen)
-        available = await self.recorded(self._drawable)
-        battle = await self.recorded(
+        entrants = self._entrants.available()
+        battle = await self.run_in_db_thread(
             self.store.battles.open,
             new_battle_id(),
             self.stage.id,
             citizen.id,
-            lambda seed, number: self._pairing.draw(seed, number, available),
+            lambda seed, number, removed: self._pairing.draw(seed, number, self._drawable(entrants - removed)),
             now,
+            consents=self.stage.consents,
+            admission=admission,
         )
         return battle.id
 
-    async def ask(self, citizen: Citizen, battle_id: str, prompt: str) -> RunningTurn:
-        """Asks both sides at the same instant; the turn runs on by itself.
+    async def ask(
+        self, citizen: Citizen, battle_id: str, prompt: str, admission: Admission | None = None
+    ) -> RunningTurn:
+        """Asks both sides at the same instant, counted by `admission`; the turn runs on by itself.
 
         Raises:
             TooLarge, Unusable: the prompt.
             NotFound, Conflict: the battle.
-            TooMany: too many streams at once.
+            TooMany: too many turns lately, or too many streams at once.
             Unavailable: no room for two more answers.
         """
         now = self._clock()
@@ -137,8 +142,8 @@ class Arena:
         self._require_room()
         self._beginning += 1
         try:
-            prompt, marks = await self.recorded(self._admitted, clean_prompt(prompt, protocol.prompt_chars))
-            battle = await self.recorded(
+            prompt, marks = await self.run_in_db_thread(self._admitted, clean_prompt(prompt, protocol.prompt_chars))
+            battle = await self.run_in_db_thread(
                 self.store.battles.begin_turn,
                 battle_id,
                 citizen.id,
@@ -148,6 +153,7 @@ class Arena:
                 lease=(self._owner, now + LEASE),
                 now=now,
                 marks=marks,
+                admission=admission,
             )
         finally:
             self._beginning -= 1
@@ -186,7 +192,7 @@ class Arena:
 
     async def stop(self, citizen: Citizen, battle_id: str) -> None:
         """Stops both sides of the running turn; without one it changes nothing."""
-        await self.recorded(self.store.battles.find, battle_id, citizen.id)
+        await self.run_in_db_thread(self.store.battles.find, battle_id, citizen.id)
         _, turn = self._running.get(battle_id, ("", None))
         if turn is not None:
             turn.stop()
@@ -198,28 +204,29 @@ class Arena:
         winner: str,
         reasons: Mapping[Side, Sequence[str]],
         comment: str,
-        *,
-        network: str | None = None,
+        admission: Admission | None = None,
     ) -> Thanks:
-        """Casts the vote; returns only when it is durable. `network` is today's digest of where it comes from.
+        """Casts the vote, counted by `admission`; returns only when it is durable, and nothing stands between the commit and the thank-you.
 
         Raises:
             Unusable: unknown winner or reason.
             NotFound, Conflict: the battle.
+            TooMany: the citizen, or the network, has cast as many as it may.
             Unavailable: not saved; the same call may succeed later.
         """
         now = self._clock()
         self._require_window(now)
         ballot = self._ballot(winner, reasons, comment)
-        cast, new = await self.recorded(
+        done = await self.run_in_db_thread(
             self.store.votes.cast,
             battle_id,
             citizen.id,
             ballot,
             lambda battle: votes.cast(battle, citizen, ballot, now, self._secret),
-            network=network,
+            reveal=self.stage.protocol.reveal == "after_vote",
+            admission=admission,
         )
-        return Thanks(cast.receipt, new, await self._reveal(citizen, battle_id, now))
+        return Thanks(done.vote.receipt, done.new, reveal_of(done.battle, self.stage, done.stage_status))
 
     async def view(self, citizen: Citizen, battle_id: str) -> BlindBattle:
         """The owner's view.
@@ -233,16 +240,18 @@ class Arena:
             reveal = reveal_of(battle, self.stage, self._status())
             return blind(battle, self.stage, self.store.votes.of_battle(battle_id), reveal)
 
-        return await self.recorded(read)
+        return await self.run_in_db_thread(read)
 
     async def ready(self) -> None:
         """Raises Unavailable unless a vote could be saved now and two entrants reached."""
-        await self.recorded(self.store.ping)
-        await self.recorded(self._drawable)
+        await self.run_in_db_thread(self.store.ping)
+        self._drawable(
+            self._entrants.available() - await self.run_in_db_thread(self.store.events.removed, self.stage.id)
+        )
 
     # --- the life of the process -----------------------------------------------------------------------------------
 
-    async def tend(self) -> None:
+    async def run_maintenance(self) -> None:
         """Renews the leases of running turns, opens what dead processes left, erases what may not be kept; runs until cancelled."""
         for n in itertools.count(1):
             await asyncio.sleep(RENEW_S)
@@ -250,14 +259,14 @@ class Arena:
                 now = self._clock()
                 for battle_id, (_, turn) in list(self._running.items()):
                     if not turn.over.is_set():
-                        await self.recorded(self.store.battles.renew, battle_id, self._owner, now + LEASE)
+                        await self.run_in_db_thread(self.store.battles.renew, battle_id, self._owner, now + LEASE)
                 if n % SWEEP_EVERY == 0:
-                    await self.recorded(self.store.battles.release_expired, now)
+                    await self.run_in_db_thread(self.store.battles.release_expired, now)
                     idle = timedelta(minutes=self.stage.limits.idle_minutes)
-                    await self.recorded(self.store.battles.abandon_idle, now - idle)
-                    await self.recorded(self.store.ephemera.sweep, now)
+                    await self.run_in_db_thread(self.store.battles.abandon_idle, now - idle)
+                    await self.run_in_db_thread(self.store.counters.sweep, now)
                 if n % PURGE_EVERY == 0:
-                    await self.recorded(retention.purge, self.store, self.stage, now)
+                    await self.run_in_db_thread(retention.purge, self.store, self.stage, now)
             except Unavailable:
                 log.warning("the record cannot be reached; leases are not renewed until it is back")
 
@@ -267,7 +276,7 @@ class Arena:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(Unavailable):
-            await self.recorded(self.store.battles.release_owner, self._owner)
+            await self.run_in_db_thread(self.store.battles.release_owner, self._owner)
         self._threads.shutdown()
 
     # --- inside ----------------------------------------------------------------------------------------------------
@@ -290,7 +299,7 @@ class Arena:
                 }
             )
             with contextlib.suppress(ArenaError):
-                await self.recorded(self.store.battles.release, battle_id, self._owner)
+                await self.run_in_db_thread(self.store.battles.release, battle_id, self._owner)
         finally:
             await turn.end()
         await asyncio.sleep(RESUME_S)
@@ -300,11 +309,11 @@ class Arena:
     async def _keep(self, battle: Battle, answers: Sequence[Answer]) -> Mapping[str, Any]:
         """Stores the answers, patiently: two answers are worth a few tries."""
         void = void_reason(answers)
-        answers = await self.recorded(self._marked, battle, answers)
+        answers = await self.run_in_db_thread(self._marked, battle, answers)
         pauses = iter((0.2, 1.0, 3.0))
         while True:
             try:
-                kept = await self.recorded(
+                kept = await self.run_in_db_thread(
                     self.store.battles.finish_turn,
                     battle.id,
                     len(battle.turns),
@@ -359,23 +368,9 @@ class Arena:
         said = clean_comment(comment, self.stage.limits.comment_chars)
         return Ballot(Winner(winner), tags, privacy.mask(said, privacy.check(said)))
 
-    async def _reveal(self, citizen: Citizen, battle_id: str, now: datetime) -> Reveal | None:
-        """After the vote is durable: a failure here must not look like a lost vote, so the reveal is then simply not there yet."""
-
-        def read() -> Reveal | None:
-            reveal = reveal_of(self.store.battles.find(battle_id, citizen.id), self.stage, self._status())
-            if reveal is not None:
-                self.store.battles.reveal(battle_id, now)
-            return reveal
-
-        try:
-            return await self.recorded(read)
-        except Unavailable:
-            return None
-
-    def _drawable(self) -> list[str]:
-        removed = {event.data["entrant"] for event in self.store.events.of_stage(self.stage.id, REMOVED)}
-        available = sorted(self._entrants.available() - removed)
+    def _drawable(self, entrants: AbstractSet[str]) -> list[str]:
+        """These in the order that a draw takes them in; raises Unavailable unless there are two."""
+        available = sorted(entrants)
         if len(set(available) & set(self.stage.entrant_ids)) < 2:
             raise Unavailable(
                 "no_entrants",
@@ -392,16 +387,6 @@ class Arena:
     def _require_window(self, now: datetime) -> None:
         if not self.stage.is_within_window(now):
             raise stage_not_open()
-
-    async def _require_consents(self, citizen: Citizen) -> None:
-        granted = await self.recorded(self.store.citizens.consents, citizen.id)
-        missing = [c.id for c in self.stage.consents if c.required and granted.get(c.id) != c.version]
-        if missing:
-            raise Forbidden(
-                "consent_needed",
-                "먼저 필수 동의가 필요해요. 첫 화면에서 동의해 주세요.",
-                f"A required consent is missing ({', '.join(missing)}). Give it on the first page.",
-            )
 
     def _require_room(self) -> None:
         """Both answers or none: a question that only one side has room for would make the battle void."""

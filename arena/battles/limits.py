@@ -1,7 +1,8 @@
 """How much one citizen and one network may do, and the small work a new citizen's browser may have to show first.
 
-Counted by `limits` in the arena's own database, so that every process sees the same counts. An address is never kept: its network
-prefix is, as a digest under a key that is deleted two days later.
+Nothing is counted here: an act takes an admission with it, and the transaction that does the act counts it (`record/counters.py`), so that
+every process sees the same counts and a refused act is counted nowhere. An address is never kept: its network prefix is, as a digest
+under a key that is deleted two days later.
 """
 
 import base64
@@ -10,24 +11,22 @@ import hashlib
 import ipaddress
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import altcha
-from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerHour, RateLimitItemPerMinute
-from limits.storage import Storage
-from limits.strategies import FixedWindowRateLimiter
 
 from arena.domain import stage
 from arena.domain.citizen import keyed_digest
-from arena.domain.errors import Forbidden, TooMany, Unavailable
-from arena.record.ephemera import Ephemera
+from arena.record.counters import Admission, Bound, Counters, proof_needed
 
 Act = Literal["session", "battle", "turn", "vote", "login"]
 
 ALGORITHM = "PBKDF2/SHA-256"
 CHALLENGE_LASTS = timedelta(minutes=10)
 PROOF_CHARS = 4000
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 _WAIT: dict[Act, tuple[str, str]] = {
     "session": (
@@ -59,75 +58,65 @@ class Limits:
     def __init__(
         self,
         declared: stage.Limits,
-        ephemera: Ephemera,
+        counters: Counters,
         *,
         secret: bytes,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`secret` signs the challenges."""
         self._declared = declared
-        self._ephemera = ephemera
+        self._counters = counters
         self._clock = clock
         self._secret = hashlib.sha256(b"proof-of-work\x00" + secret).digest()
-        self._storage = _Counted(ephemera, clock)
-        self._limiter = FixedWindowRateLimiter(self._storage)
         d, factor = declared, declared.network_factor
-        self._of_citizen: dict[Act, tuple[RateLimitItem, ...]] = {
+        self._of_citizen: dict[Act, tuple[tuple[int, timedelta], ...]] = {
             "session": (),
-            "battle": (RateLimitItemPerHour(d.battles_per_hour), RateLimitItemPerDay(d.battles_per_day)),
-            "turn": (RateLimitItemPerMinute(d.turns_per_minute), RateLimitItemPerDay(d.turns_per_day)),
-            "vote": (RateLimitItemPerHour(d.votes_per_hour), RateLimitItemPerDay(d.votes_per_day)),
+            "battle": ((d.battles_per_hour, HOUR), (d.battles_per_day, DAY)),
+            "turn": ((d.turns_per_minute, MINUTE), (d.turns_per_day, DAY)),
+            "vote": ((d.votes_per_hour, HOUR), (d.votes_per_day, DAY)),
             "login": (),
         }
-        self._of_network: dict[Act, tuple[RateLimitItem, ...]] = {
-            "session": (RateLimitItemPerHour(d.sessions_per_hour),),
-            "battle": (RateLimitItemPerHour(d.battles_per_hour * factor),),
-            "turn": (RateLimitItemPerMinute(d.turns_per_minute * factor),),
-            "vote": (RateLimitItemPerHour(d.votes_per_hour * factor),),
-            "login": (RateLimitItemPerHour(d.organizer_logins_per_hour),),
+        self._of_network: dict[Act, tuple[int, timedelta]] = {
+            "session": (d.sessions_per_hour, HOUR),
+            "battle": (d.battles_per_hour * factor, HOUR),
+            "turn": (d.turns_per_minute * factor, MINUTE),
+            "vote": (d.votes_per_hour * factor, HOUR),
+            "login": (d.organizer_logins_per_hour, HOUR),
         }
 
-    def admit(self, act: Act, citizen_id: str | None, network: str) -> None:
-        """Counts one act.
+    def admission(self, act: Act, citizen_id: str | None, address: str) -> Admission:
+        """What one act of this citizen from this address counts against; the transaction that does the act counts it.
+
+        Reads the database when a day begins; nothing is counted yet.
+        """
+        network = self.network(address)
+        of_citizen = self._of_citizen[act] if citizen_id is not None else ()
+        bounds = tuple(_bound(act, "citizen", str(citizen_id), most, window) for most, window in of_citizen)
+        of_network = _bound(act, "network", network, *self._of_network[act])
+        return Admission((*bounds, of_network), self._clock(), network, *_WAIT[act])
+
+    def admit(self, act: Act, citizen_id: str | None, address: str) -> None:
+        """Counts an act that nothing else is kept of, such as a login.
 
         Raises:
             TooMany: the citizen, or the network, has used up what it may; says when it may again.
         """
-        bounds = [(item, "network", network) for item in self._of_network[act]]
-        if citizen_id is not None:
-            bounds = [*((item, "citizen", citizen_id) for item in self._of_citizen[act]), *bounds]
-        for item, kind, who in bounds:
-            if not self._limiter.hit(item, act, kind, who):
-                wait = self._limiter.get_window_stats(item, act, kind, who).reset_time - self._clock().timestamp()
-                raise TooMany("too_many", *_WAIT[act], retry_after_s=max(1.0, wait))
+        self._counters.count(self.admission(act, citizen_id, address))
 
-    def enter(self, act: Act, citizen_id: str | None, address: str) -> str:
-        """Counts one act from this address; returns today's digest of its network.
+    def welcome(self, address: str, proof: str | None) -> Admission:
+        """What lets a new citizen in, with a proof of work where one is due: base64 of ALTCHA's `{challenge, solution}`.
 
         Raises:
-            TooMany: as `admit`.
+            Forbidden: no proof, a wrong or an expired one; the transaction that keeps the citizen raises it for a used one. Ask for a new challenge.
         """
-        network = self.network(address)
-        self.admit(act, citizen_id, network)
-        return network
-
-    def welcome(self, address: str, proof: str | None) -> None:
-        """Lets a new citizen in, with a proof of work where one is due.
-
-        Raises:
-            TooMany: as `admit`.
-            Forbidden: as `redeem`.
-        """
-        network = self.network(address)
-        if self.proof_needed(network):
-            self.redeem(proof)
-        self.admit("session", None, network)
+        admission = self.admission("session", None, address)
+        return replace(admission, proof=self._checked(proof)) if self._proof_due(admission) else admission
 
     def network(self, address: str) -> str:
         """Today's digest of the address's network prefix (/24, or /56); the address itself is kept nowhere."""
-        return keyed_digest(self._ephemera.network_key(self._clock()), "network", prefix_of(address))[:32]
+        return keyed_digest(self._counters.network_key(self._clock()), "network", prefix_of(address))[:32]
 
-    def proof_needed(self, network: str) -> bool:
+    def _proof_due(self, admission: Admission) -> bool:
         """Whether a new citizen from there has to show a proof of work now."""
         match self._declared.proof:
             case "always":
@@ -135,8 +124,8 @@ class Limits:
             case "never":
                 return False
             case "pressure":
-                item = self._of_network["session"][0]
-                return self._storage.get(item.key_for("session", "network", network)) >= self._declared.proof_after
+                (bound,) = admission.bounds
+                return self._counters.held(bound.key, admission.at) >= self._declared.proof_after
 
     def challenge(self) -> dict[str, Any]:
         """A new ALTCHA challenge (version 2) for a browser to solve."""
@@ -149,21 +138,16 @@ class Limits:
         )
         return made.to_dict()
 
-    def redeem(self, proof: str | None) -> None:
-        """Takes a solved challenge, once: base64 of ALTCHA's `{challenge, solution}`.
-
-        Raises:
-            Forbidden: missing, wrong, expired or used before; ask for a new challenge.
-        """
+    def _checked(self, proof: str | None) -> tuple[str, datetime]:
+        """A solved challenge: its name, under which it is used up once, and when it expires."""
         solved = _parsed(proof)
         if solved is None:
-            raise _proof_needed()
+            raise proof_needed()
         result = altcha.verify_solution(solved, hmac_secret=self._secret)
         expires = solved.challenge.parameters.expires_at
         if not result.verified or expires is None or expires <= self._clock().timestamp():
-            raise _proof_needed()
-        if not self._ephemera.spend(str(solved.challenge.signature), datetime.fromtimestamp(expires, UTC)):
-            raise _proof_needed()
+            raise proof_needed()
+        return str(solved.challenge.signature), datetime.fromtimestamp(expires, UTC)
 
 
 def prefix_of(address: str) -> str:
@@ -177,37 +161,8 @@ def prefix_of(address: str) -> str:
     return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 56), strict=False))
 
 
-class _Counted(Storage):
-    """The `limits` library's storage in the arena's database."""
-
-    STORAGE_SCHEME = None
-
-    def __init__(self, ephemera: Ephemera, clock: Callable[[], datetime]) -> None:
-        super().__init__()
-        self._ephemera = ephemera
-        self._clock = clock
-
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        return Unavailable
-
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        return self._ephemera.count(key, amount, timedelta(seconds=expiry), self._clock())
-
-    def get(self, key: str) -> int:
-        return self._ephemera.counted(key, self._clock())[0]
-
-    def get_expiry(self, key: str) -> float:
-        return self._ephemera.counted(key, self._clock())[1].timestamp()
-
-    def check(self) -> bool:
-        return True
-
-    def reset(self) -> None:
-        self._ephemera.forget(None)
-
-    def clear(self, key: str) -> None:
-        self._ephemera.forget(key)
+def _bound(act: Act, kind: str, who: str, most: int, window: timedelta) -> Bound:
+    return Bound(f"{act}/{kind}/{who}/{int(window.total_seconds())}", most, window)
 
 
 def _parsed(proof: str | None) -> altcha.Payload | None:
@@ -218,11 +173,3 @@ def _parsed(proof: str | None) -> altcha.Payload | None:
         return altcha.Payload.from_dict(read)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error):
         return None
-
-
-def _proof_needed() -> Forbidden:
-    return Forbidden(
-        "proof_needed",
-        "사람이 쓰는 브라우저인지 잠깐 확인할게요. 확인이 끝나면 저절로 이어집니다.",
-        "Your browser has to show a small proof of work first: solve GET /api/v1/challenge and send it as `proof`.",
-    )

@@ -1,4 +1,4 @@
-"""A battle: one conversation with two hidden entrants, and its one way from open to revealed."""
+"""A battle: one conversation with two hidden entrants, and its one way from open to the vote."""
 
 import secrets
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ TOO_LONG = "too_long"
 
 
 class BattleState(StrEnum):
-    """open → answering → open → voted → revealed; or void, or abandoned."""
+    """open → answering → open → voted, or → revealed where the vote itself reveals; or void, or abandoned."""
 
     OPEN = "open"
     ANSWERING = "answering"

@@ -1,6 +1,6 @@
 """Battles, turns and answers. Every transition is one conditional update: whoever comes second changes nothing."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,9 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, literal, select, update
 
 from arena.domain.battle import Answer, Battle, BattleState, Draw, Turn
-from arena.domain.errors import ArenaError, Conflict, TooMany, Unavailable, not_found
-from arena.domain.stage import StageStatus
-from arena.record.database import Database, ForIds
+from arena.domain.errors import ArenaError, Conflict, Forbidden, TooMany, Unavailable, not_found
+from arena.domain.stage import Consent, StageStatus
+from arena.record.citizens import agreed
+from arena.record.conversations import conversations
+from arena.record.counters import Admission, require
+from arena.record.database import Database
+from arena.record.events import removed
 from arena.record.tables import answers, battles, stages, turns, votes
 
 
@@ -42,15 +46,31 @@ class Battles:
         self._database = database
 
     def open(
-        self, battle_id: str, stage_id: str, citizen_id: str, draw: Callable[[str, int], Draw], now: datetime
+        self,
+        battle_id: str,
+        stage_id: str,
+        citizen_id: str,
+        draw: Callable[[str, int, frozenset[str]], Draw],
+        now: datetime,
+        *,
+        consents: Sequence[Consent] = (),
+        admission: Admission | None = None,
     ) -> Battle:
-        """Numbers the draw, draws by `draw(seed, number)`, and keeps the battle, all in one transaction.
+        """Numbers the draw, draws by `draw(seed, number, removed entrants)`, and keeps the battle, all in one transaction.
+
+        `consents` are the stage's, of which the required ones must have been given; the act is counted by `admission`.
 
         Raises:
+            Forbidden: a required consent is missing.
+            TooMany: as `counters.require`.
             Conflict: the stage is not open.
             Unavailable: its organizers have paused the draws.
         """
         with self._database.writing() as connection:
+            if consents:
+                require_consents(agreed(connection, citizen_id), consents)
+            require(connection, admission)
+            # From here to the commit the stage's row is ours: draws are numbered one after the other, in every process.
             row = connection.execute(
                 update(stages)
                 .where(stages.c.id == stage_id, stages.c.status == StageStatus.OPEN, stages.c.paused_at.is_(None))
@@ -59,7 +79,8 @@ class Battles:
             ).one_or_none()
             if row is None:
                 raise _why_not_drawn(connection, stage_id)
-            opened = Battle(battle_id, stage_id, citizen_id, BattleState.OPEN, draw(row.draw_seed, row.draws), now)
+            drawn = draw(row.draw_seed, row.draws, removed(connection, stage_id))
+            opened = Battle(battle_id, stage_id, citizen_id, BattleState.OPEN, drawn, now)
             connection.execute(insert(battles).values(**battle_values(opened, touched_at=now)))
             return opened
 
@@ -74,16 +95,20 @@ class Battles:
         lease: tuple[str, datetime],
         now: datetime,
         marks: Sequence[str] = (),
+        admission: Admission | None = None,
     ) -> Battle:
         """Takes the battle for one turn: open → answering, with a lease `(owner, until)` that others honour.
+
+        The turn is counted by `admission`, when it is taken.
 
         Raises:
             NotFound: unknown, or somebody else's.
             Conflict: another state, or no turn left.
-            TooMany: this citizen has `max_streams` answers running, here or in other processes.
+            TooMany: as `counters.require`, or this citizen has `max_streams` answers running, here or in other processes.
         """
         owner, until = lease
         with self._database.writing() as connection:
+            require(connection, admission)
             if max_streams is not None and _running(connection, citizen_id, now) >= max_streams:
                 raise too_many_streams()
             _release_expired(connection, battle_id, now)
@@ -172,15 +197,6 @@ class Battles:
                 .values(state=BattleState.ABANDONED)
             )
             return changed.rowcount
-
-    def reveal(self, battle_id: str, now: datetime) -> None:
-        """voted → revealed; a second call changes nothing."""
-        with self._database.writing() as connection:
-            connection.execute(
-                update(battles)
-                .where(battles.c.id == battle_id, battles.c.state == BattleState.VOTED)
-                .values(state=BattleState.REVEALED, revealed_at=now)
-            )
 
     def find(self, battle_id: str, citizen_id: str) -> Battle:
         """The citizen's battle with its turns.
@@ -284,6 +300,17 @@ def battle_values(battle: Battle, *, touched_at: datetime) -> dict[str, Any]:
         "opened_at": battle.opened_at,
         "touched_at": touched_at,
     }
+
+
+def require_consents(given: Mapping[str, int], asked: Sequence[Consent]) -> None:
+    """Raises Forbidden unless every required consent was given in its version: `given` is `{consent id: version}`."""
+    missing = [consent.id for consent in asked if consent.required and given.get(consent.id) != consent.version]
+    if missing:
+        raise Forbidden(
+            "consent_needed",
+            "먼저 필수 동의가 필요해요. 첫 화면에서 동의해 주세요.",
+            f"A required consent is missing ({', '.join(missing)}). Give it on the first page.",
+        )
 
 
 def stage_not_open() -> Conflict:
@@ -425,36 +452,6 @@ def find(connection: Connection, battle_id: str) -> Battle | None:
 
 # Built once: building a statement costs more than running it.
 _FOUND = select(battles).where(battles.c.id == bindparam("id"))
-_CONVERSATIONS = ForIds(
-    lambda these: (
-        select(
-            turns.c.battle_id,
-            turns.c.n.label("turn"),
-            turns.c.prompt,
-            turns.c.asked_at,
-            turns.c.marks.label("turn_marks"),
-            *(c for c in answers.c if c.name not in ("battle_id", "n")),
-        )
-        .join(answers, and_(answers.c.battle_id == turns.c.battle_id, answers.c.n == turns.c.n), isouter=True)
-        .where(these(turns.c.battle_id))
-        .order_by(turns.c.battle_id, turns.c.n, answers.c.side)
-    )
-)
-
-
-def conversations(connection: Connection, battle_ids: Sequence[str]) -> dict[str, tuple[Turn, ...]]:
-    """The turns of these battles, with their answers."""
-    if not battle_ids:
-        return {}
-    found: dict[str, list[Turn]] = {}
-    for row in _CONVERSATIONS.execute(connection, battle_ids):
-        asked = found.setdefault(row.battle_id, [])
-        if not asked or asked[-1].n != row.turn:
-            asked.append(Turn(row.turn, row.prompt, row.asked_at, {}, tuple(row.turn_marks)))
-        if row.side is not None:
-            fields = {name: getattr(row, name) for name in Answer.__dataclass_fields__}
-            asked[-1].answers[row.side] = Answer(**{**fields, "marks": tuple(row.marks)})
-    return {battle_id: tuple(asked) for battle_id, asked in found.items()}
 
 
 def as_battle(row: Any, conversation: tuple[Turn, ...]) -> Battle:

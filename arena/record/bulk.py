@@ -10,8 +10,8 @@ from arena.domain.citizen import Citizen
 from arena.domain.stage import StageStatus
 from arena.domain.vote import Vote
 from arena.record.battles import answer_values, battle_values, stage_not_open
-from arena.record.casting import vote_values
 from arena.record.database import Database
+from arena.record.group_commit import vote_values
 from arena.record.tables import answers, battles, citizens, consents, stages, turns, votes
 
 

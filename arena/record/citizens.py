@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from arena.domain.citizen import Citizen
+from arena.domain.stage import STRATA_CONSENT
+from arena.record.counters import Admission, require
 from arena.record.database import Database
-from arena.record.tables import citizens, consents, identities
+from arena.record.tables import citizens, consents, identities, strata
 
 
 class Citizens:
@@ -16,9 +18,22 @@ class Citizens:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def enrol(self, citizen: Citizen, granted: Mapping[str, tuple[int, bool]], now: datetime) -> None:
-        """Keeps a citizen and the answers to the consents, `{consent id: (version, granted)}`: each change with its time, none overwritten."""
+    def enrol(
+        self,
+        citizen: Citizen,
+        granted: Mapping[str, tuple[int, bool]],
+        now: datetime,
+        admission: Admission | None = None,
+    ) -> None:
+        """Keeps a citizen and the answers to the consents, `{consent id: (version, granted)}`: each change with its time, none overwritten.
+
+        Who no longer agrees to speak about themselves has said nothing: their strata go in the same transaction.
+
+        Raises:
+            TooMany, Forbidden: as `counters.require`, for a citizen who comes with an admission; nothing was kept.
+        """
         with self._database.writing() as connection:
+            require(connection, admission)
             known = connection.execute(select(citizens.c.id).where(citizens.c.id == citizen.id)).one_or_none()
             if known is None:
                 connection.execute(
@@ -32,12 +47,14 @@ class Citizens:
             ]
             if new:
                 connection.execute(insert(consents), new)
+            _, about_oneself = granted.get(STRATA_CONSENT, (0, True))
+            if not about_oneself:
+                connection.execute(delete(strata).where(strata.c.citizen_id == citizen.id))
 
     def consents(self, citizen_id: str) -> dict[str, int]:
         """What this citizen has agreed to and not taken back: `{consent id: version}`."""
         with self._database.reading() as connection:
-            last = answered(connection, citizen_id)
-        return {consent: version for consent, (version, granted) in last.items() if granted}
+            return agreed(connection, citizen_id)
 
     def agreeing(self, consent_id: str, version: int) -> frozenset[str]:
         """Everybody whose last answer to this version of a consent is yes."""
@@ -80,3 +97,8 @@ def answered(connection: Connection, citizen_id: str) -> dict[str, tuple[int, bo
         .order_by(consents.c.seq)
     )
     return {row.consent_id: (row.version, row.granted) for row in rows}
+
+
+def agreed(connection: Connection, citizen_id: str) -> dict[str, int]:
+    """What this citizen has agreed to and not taken back: `{consent id: version}`."""
+    return {consent: version for consent, (version, granted) in answered(connection, citizen_id).items() if granted}

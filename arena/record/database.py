@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import (
@@ -35,17 +36,13 @@ _LINES: dict[str, threading.Lock] = {}
 class Database:
     """Opens a database (SQLite file or PostgreSQL), migrates it, and lends transactions."""
 
-    def __init__(self, url: str, *, durable: bool = True) -> None:
-        """`url` is SQLAlchemy's: `sqlite:///var/arena.db` or `postgresql+psycopg://user@host/name`.
-
-        Without `durable`, a commit does not wait for the disk: for what may be forgotten, never for a vote.
-        """
-        self._durable = durable
+    def __init__(self, url: str) -> None:
+        """`url` is SQLAlchemy's: `sqlite:///var/arena.db` or `postgresql+psycopg://user@host/name`."""
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        options: dict[str, Any] = {"pool_size": 8, "max_overflow": 8}
+        options: dict[str, Any] = {"pool_size": 8, "max_overflow": 8, "json_deserializer": orjson.loads}
         options["connect_args"] = {"check_same_thread": False} if self.is_sqlite else {"connect_timeout": 5}
         self.engine: Engine = create_engine(self.url, **options)
         self._file: tuple[int, int] | None = None
@@ -85,7 +82,7 @@ class Database:
             for pragma in (
                 "journal_mode=WAL",
                 # The acknowledgement of a vote must survive a power cut.
-                f"synchronous={'FULL' if self._durable else 'NORMAL'}",
+                "synchronous=FULL",
                 "foreign_keys=ON",
                 f"busy_timeout={BUSY_TIMEOUT_MS}",
             ):
@@ -94,7 +91,7 @@ class Database:
             self._file = self._file or _identity(self.url.database)
         else:
             with connection.cursor() as cursor:
-                cursor.execute(f"SET synchronous_commit = {'on' if self._durable else 'off'}")
+                cursor.execute("SET synchronous_commit = on")
                 cursor.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
             connection.commit()
 
@@ -158,7 +155,7 @@ class ForIds:
         self._one = build(lambda column: column == bindparam("one_id"))
         self._many = build(lambda column: column.in_(bindparam("many_ids", expanding=True)))
 
-    def execute(self, connection: Connection, ids: Sequence[str], **more: Any) -> CursorResult[Any]:
+    def execute(self, connection: Connection, ids: Sequence[str], **more: Any) -> CursorResult[*tuple[Any, ...]]:
         """Runs it for these ids, at least one, and its other parameters."""
         if len(ids) == 1:
             return connection.execute(self._one, {"one_id": ids[0], **more})

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from arena.record.database import Database
 from arena.record.tables import events
@@ -43,3 +43,14 @@ class Events:
             chosen = chosen.where(events.c.kind == kind)
         with self._database.reading() as connection:
             return [Event(**row._mapping) for row in connection.execute(chosen)]
+
+    def removed(self, stage_id: str) -> frozenset[str]:
+        """The entrants that have left the stage."""
+        with self._database.reading() as connection:
+            return removed(connection, stage_id)
+
+
+def removed(connection: Connection, stage_id: str) -> frozenset[str]:
+    """The entrants that have left the stage, inside the caller's transaction."""
+    chosen = select(events.c.data).where(events.c.stage_id == stage_id, events.c.kind == REMOVED)
+    return frozenset(data["entrant"] for data in connection.execute(chosen).scalars())

@@ -3,8 +3,8 @@
 from arena.record.api_keys import ApiKeys
 from arena.record.battles import Battles
 from arena.record.citizens import Citizens
+from arena.record.counters import Counters
 from arena.record.database import Database
-from arena.record.ephemera import Ephemera
 from arena.record.erasure import Erasure
 from arena.record.events import Events
 from arena.record.organizers import Organizers
@@ -37,8 +37,7 @@ class Store:
         self.api_keys = ApiKeys(self.database)
         self.outbox = Outbox(self.database)
         self.erasure = Erasure(self.database)
-        self._hasty = Database(url, durable=False)
-        self.ephemera = Ephemera(self._hasty)
+        self.counters = Counters(self.database)
 
     def ping(self) -> None:
         """Raises Unavailable unless a write transaction can begin."""
@@ -48,4 +47,3 @@ class Store:
     def close(self) -> None:
         """Gives every connection back."""
         self.database.close()
-        self._hasty.close()

@@ -209,7 +209,7 @@ checkpoints = Table(
     Column("jws", Text, nullable=False),
 )
 
-# What the limits count. Losing it in a crash harms nobody, so it is written without waiting for the disk.
+# What the limits count, each act in the transaction that does it.
 counters = Table(
     "counters",
     metadata,

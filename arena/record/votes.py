@@ -9,8 +9,9 @@ from sqlalchemy import Row, Select, func, select
 
 from arena.domain.battle import Battle
 from arena.domain.vote import Ballot, Vote, Winner
-from arena.record.casting import Casting
+from arena.record.counters import Admission
 from arena.record.database import Database
+from arena.record.group_commit import Cast, GroupCommit
 from arena.record.tables import battles, leaves, votes
 
 
@@ -39,7 +40,7 @@ class Votes:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._casting = Casting(database)
+        self._group_commit = GroupCommit(database)
 
     def cast(
         self,
@@ -48,19 +49,21 @@ class Votes:
         ballot: Ballot,
         make: Callable[[Battle], Vote],
         *,
-        network: str | None = None,
-    ) -> tuple[Vote, bool]:
-        """open → voted, and the vote beside it, in one transaction; returns the vote and whether it is new.
+        reveal: bool = False,
+        admission: Admission | None = None,
+    ) -> Cast:
+        """open → voted, or → revealed with `reveal`, the vote beside it and counted by `admission`: one durable transaction.
 
-        The same ballot again returns the vote that is there. `make(battle)` builds the record from what the database holds;
-        `network` is the day's digest of where it came from, and no part of the record.
+        The same ballot again returns the vote that is there and counts nothing. `make(battle)` builds the record from what the database
+        holds; the admission's network, the day's digest of where the vote came from, is no part of the record.
 
         Raises:
             NotFound: unknown, or somebody else's.
             Conflict: not votable, the stage is closed, or another ballot was cast.
+            TooMany: past a bound; says when it ends.
             Unavailable: not saved; nothing was changed.
         """
-        return self._casting.cast(battle_id, citizen_id, ballot, make, network)
+        return self._group_commit.cast(battle_id, citizen_id, ballot, make, reveal=reveal, admission=admission)
 
     def of_battle(self, battle_id: str) -> str | None:
         """The receipt of this battle's vote, if it has one."""

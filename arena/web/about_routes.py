@@ -27,7 +27,7 @@ class Answers(BaseModel):
 @router.get("/about-you", response_model=shapes.AboutYou)
 async def about_you(here: Here, me: Me) -> dict[str, Any]:
     """The stage's questions about its voters, and this citizen's answers."""
-    held = await here.arena.recorded(here.arena.store.strata.of_citizen, me.id)
+    held = await here.arena.run_in_db_thread(here.arena.store.strata.of_citizen, me.id)
     strata = [stratum.model_dump(exclude={"categories": {"__all__": {"target"}}}) for stratum in _strata(here)]
     return {"strata": strata, "answers": held}
 
@@ -45,7 +45,7 @@ async def answer(here: Here, me: Me, asked: Answers) -> None:
             )
     if asked.answers:
         await _require_consent(here, me)
-    await here.arena.recorded(here.arena.store.strata.answer, me.id, asked.answers, here.arena.now())
+    await here.arena.run_in_db_thread(here.arena.store.strata.answer, me.id, asked.answers, here.arena.now())
 
 
 def _strata(here: Services) -> Any:
@@ -54,7 +54,7 @@ def _strata(here: Services) -> Any:
 
 
 async def _require_consent(here: Services, me: Citizen) -> None:
-    granted = await here.arena.recorded(here.arena.store.citizens.consents, me.id)
+    granted = await here.arena.run_in_db_thread(here.arena.store.citizens.consents, me.id)
     wanted = {consent.id: consent.version for consent in here.arena.stage.consents}
     if granted.get(STRATA_CONSENT) != wanted.get(STRATA_CONSENT):
         raise Forbidden(

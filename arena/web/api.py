@@ -17,8 +17,9 @@ from arena.domain.battle import Side
 from arena.domain.citizen import Citizen
 from arena.domain.errors import Forbidden, Unauthorized, Unusable
 from arena.domain.pairing import commitment
-from arena.domain.stage import STRATA_CONSENT, StageStatus
+from arena.domain.stage import StageStatus
 from arena.domain.vote import Winner
+from arena.record.counters import Admission
 from arena.record.stages import StageRecord
 from arena.results.live.access_log import LiveViews
 from arena.results.live.leaderboard import Leaderboard
@@ -58,10 +59,15 @@ class Services:
     secure_cookies: bool
     trusted_proxies: int = 0
 
-    async def admit(self, request: Request, act: Act, citizen: Citizen | None) -> str:
-        """Counts one act of a citizen and their network; returns today's digest of the network."""
+    async def admission(self, request: Request, act: Act, citizen: Citizen) -> Admission:
+        """What one act of this citizen counts against; the transaction that does the act counts it."""
         address = client_address(request, self.trusted_proxies)
-        return await self.arena.recorded(self.limits.enter, act, citizen.id if citizen else None, address)
+        return await self.arena.run_in_db_thread(self.limits.admission, act, citizen.id, address)
+
+    async def admit(self, request: Request, act: Act) -> None:
+        """Counts an act of nobody in particular, from this address."""
+        address = client_address(request, self.trusted_proxies)
+        await self.arena.run_in_db_thread(self.limits.admit, act, None, address)
 
 
 def services(request: Request) -> Services:
@@ -129,9 +135,9 @@ router = APIRouter(prefix="/api/v1")
 async def stage(here: Here, arena_session: Annotated[str | None, Cookie()] = None) -> dict[str, Any]:
     """The stage's public facts, and whether this browser has a session."""
     declared = here.arena.stage
-    record = await here.arena.recorded(here.arena.store.stages.find, declared.id)
+    record = await here.arena.run_in_db_thread(here.arena.store.stages.find, declared.id)
     citizen = here.sessions.citizen(arena_session)
-    granted = await here.arena.recorded(here.arena.store.citizens.consents, citizen.id) if citizen else {}
+    granted = await here.arena.run_in_db_thread(here.arena.store.citizens.consents, citizen.id) if citizen else {}
     return {
         "id": declared.id,
         "title": declared.title.model_dump(),
@@ -206,7 +212,7 @@ async def session(
             "You can take part only if you agree to the required items.",
         )
     citizen = here.sessions.citizen(arena_session)
-    if citizen is not None and await here.arena.recorded(here.arena.store.citizens.has_withdrawn, citizen.id):
+    if citizen is not None and await here.arena.run_in_db_thread(here.arena.store.citizens.has_withdrawn, citizen.id):
         citizen = None
     if declared.population.identity == "oidc" and (citizen is None or citizen.identity_level == "anonymous"):
         raise Unauthorized(
@@ -214,17 +220,16 @@ async def session(
             "이 평가는 본인 확인 뒤에 참여할 수 있어요. 먼저 로그인해 주세요.",
             "This evaluation asks you to log in first: open /login.",
         )
+    admission = None
     if citizen is None:
         address = client_address(request, here.trusted_proxies)
-        await here.arena.recorded(here.limits.welcome, address, asked.proof)
+        admission = await here.arena.run_in_db_thread(here.limits.welcome, address, asked.proof)
         citizen, cookie = here.sessions.new()
         response.set_cookie(
             COOKIE, cookie, max_age=MAX_AGE_S, httponly=True, samesite="lax", secure=here.secure_cookies, path="/"
         )
     answers = {c.id: (c.version, c.id in asked.consents) for c in declared.consents}
-    await here.arena.recorded(here.arena.store.citizens.enrol, citizen, answers, here.arena.now())
-    if STRATA_CONSENT not in asked.consents and declared.population.strata:
-        await here.arena.recorded(here.arena.store.strata.answer, citizen.id, {}, here.arena.now())
+    await here.arena.run_in_db_thread(here.arena.store.citizens.enrol, citizen, answers, here.arena.now(), admission)
     return {"consents": sorted(asked.consents)}
 
 
@@ -234,7 +239,7 @@ async def withdraw(here: Here, response: Response, arena_session: Annotated[str 
     known = here.sessions.known(arena_session)
     if known is not None:
         citizen, subject = known
-        await here.arena.recorded(here.arena.store.erasure.withdraw, citizen, subject, here.arena.now())
+        await here.arena.run_in_db_thread(here.arena.store.erasure.withdraw, citizen, subject, here.arena.now())
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax", secure=here.secure_cookies)
 
 
@@ -247,14 +252,14 @@ async def challenge(here: Here) -> dict[str, Any]:
 @router.post("/battles", status_code=201, response_model=shapes.Opened)
 async def open_battle(here: Here, request: Request, me: Me) -> dict[str, str]:
     """Draws a battle between two hidden entrants."""
-    await here.admit(request, "battle", me)
-    return {"battle_id": await here.arena.open(me)}
+    admission = await here.admission(request, "battle", me)
+    return {"battle_id": await here.arena.open(me, admission)}
 
 
 @router.get("/battles", response_model=list[shapes.Listed])
 async def my_battles(here: Here, me: Me) -> list[dict[str, Any]]:
     """This citizen's newest battles."""
-    listed = await here.arena.recorded(here.arena.store.battles.of_citizen, me.id, BATTLES_LISTED)
+    listed = await here.arena.run_in_db_thread(here.arena.store.battles.of_citizen, me.id, BATTLES_LISTED)
     return [
         {
             "battle_id": battle.id,
@@ -279,8 +284,8 @@ async def battle(here: Here, me: Me, battle_id: BattleId) -> dict[str, Any]:
 @router.post("/battles/{battle_id}/turns", response_class=StreamingResponse, responses=EVENTS)
 async def ask(here: Here, request: Request, me: Me, battle_id: BattleId, asked: PromptRequest) -> StreamingResponse:
     """Asks both sides; answers as `text/event-stream`."""
-    await here.admit(request, "turn", me)
-    return _stream(await here.arena.ask(me, battle_id, asked.prompt), 0)
+    admission = await here.admission(request, "turn", me)
+    return _stream(await here.arena.ask(me, battle_id, asked.prompt, admission), 0)
 
 
 @router.get("/battles/{battle_id}/turns/{n}/stream", response_class=StreamingResponse, responses=EVENTS)
@@ -316,8 +321,8 @@ async def vote(
 ) -> dict[str, Any]:
     """Casts the vote; the answer follows the commit. The same vote again is answered with 200 and the same receipt."""
     reasons: dict[Side, list[str]] = {"a": asked.reasons.a, "b": asked.reasons.b}
-    network = await here.admit(request, "vote", me)
-    thanks = await here.arena.vote(me, battle_id, asked.winner, reasons, asked.comment, network=network)
+    admission = await here.admission(request, "vote", me)
+    thanks = await here.arena.vote(me, battle_id, asked.winner, reasons, asked.comment, admission)
     if not thanks.new:
         response.status_code = 200
     reveal = None if thanks.reveal is None else {side: _revealed(asdict(who)) for side, who in thanks.reveal.items()}
@@ -335,8 +340,8 @@ async def leaderboard(here: Here, request: Request) -> Response:
                 "투표가 진행되는 동안에는 순위를 공개하지 않아요.",
                 "Ratings are not public while voting is open.",
             )
-        await here.arena.recorded(here.views.note, organizer)
-    snapshot = await here.arena.recorded(here.leaderboard.snapshot)
+        await here.arena.run_in_db_thread(here.views.note, organizer)
+    snapshot = await here.arena.run_in_db_thread(here.leaderboard.snapshot)
     return Response(orjson.dumps(snapshot.to_json()), media_type="application/json")
 
 

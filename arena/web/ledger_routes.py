@@ -66,7 +66,7 @@ async def keep_signing(ledger: Ledger, arena: Arena, every_s: float = SIGN_EVERY
     """Signs a checkpoint whenever there are new votes; runs until cancelled."""
     while True:
         try:
-            await arena.recorded(ledger.checkpoint, arena.stage.id, arena.now())
+            await arena.run_in_db_thread(ledger.checkpoint, arena.stage.id, arena.now())
         except Unavailable:
             log.warning("the record cannot be reached; no checkpoint is signed until it is back")
         except LedgerError as error:

@@ -82,7 +82,7 @@ class Login:
         form: FormData = await request.form()
         name, password = str(form.get("name", ""))[:64], str(form.get("password", ""))[:200]
         try:
-            await services(request).admit(request, "login", None)
+            await services(request).admit(request, "login")
         except TooMany as refusal:
             wait = {"retry-after": str(round(refusal.retry_after_s))}
             return _page(request, name, words(language_of(request)).pick(refusal), 429, wait)

@@ -101,7 +101,7 @@ class Metrics:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             return False
-        known = await self._arena.recorded(self._arena.store.api_keys.find, key.strip(), datetime.now(UTC))
+        known = await self._arena.run_in_db_thread(self._arena.store.api_keys.find, key.strip(), datetime.now(UTC))
         return known is not None and known.allows(self._arena.stage.id, "metrics")
 
 

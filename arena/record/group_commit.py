@@ -1,4 +1,4 @@
-"""Casting votes: every vote in a durable transaction, and votes that come at the same moment in the same one.
+"""Group commit: every vote in one durable transaction with all that follows from it, and votes that come at the same moment in the same one.
 
 Who comes first commits for all who wait, then wakes them and hands on to the next who waits: so the price of making a vote durable is
 shared, nobody fights over the database, and nobody is woken for nothing.
@@ -6,18 +6,21 @@ shared, nobody fights over the database, and nobody is woken for nothing.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from arena.domain.battle import Battle, BattleState
-from arena.domain.errors import Conflict, Unavailable, not_found
+from arena.domain.battle import Battle, BattleState, Turn
+from arena.domain.errors import Conflict, TooMany, Unavailable, not_found
 from arena.domain.stage import StageStatus
 from arena.domain.vote import Ballot, Vote, Winner
-from arena.record.battles import as_battle, conversations, refusal, stage_not_open
+from arena.record import conversations
+from arena.record.battles import as_battle, refusal, stage_not_open
+from arena.record.counters import Admission, count
 from arena.record.database import Database, ForIds
 from arena.record.tables import battles, stages, votes
 
@@ -36,14 +39,27 @@ _LOCKED = ForIds(
     )
 )
 _KEPT = ForIds(lambda these: select(votes).where(these(votes.c.battle_id)))
+# By id alone: that these are open was read under their lock. Asked for the state again, a young PostgreSQL walks all open battles.
 _DECIDE = ForIds(
     lambda these: (
         update(battles)
-        .where(these(battles.c.id), battles.c.state == BattleState.OPEN)
-        .values(state=BattleState.VOTED, touched_at=bindparam("at"))
+        .where(these(battles.c.id))
+        .values(state=bindparam("after"), touched_at=bindparam("at"), revealed_at=bindparam("revealed"))
     )
 )
 _KEEP = insert(votes)
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """What became of a vote: it is durable."""
+
+    vote: Vote
+    new: bool
+    """False where the same ballot was kept before."""
+    battle: Battle
+    """As the commit left it, without its conversation."""
+    stage_status: StageStatus
 
 
 @dataclass(slots=True, eq=False)
@@ -54,14 +70,15 @@ class _Request:
     citizen_id: str
     ballot: Ballot
     make: Callable[[Battle], Vote]
-    network: str | None
-    outcome: tuple[Vote, bool] | BaseException | None = None
+    reveal: bool
+    admission: Admission | None
+    outcome: Cast | BaseException | None = None
     woken: threading.Event = field(default_factory=threading.Event)
     """Set once: the outcome is there, or it is this request's turn to commit for all who wait."""
 
 
 @dataclass(slots=True)
-class Casting:
+class GroupCommit:
     """Takes votes from any thread."""
 
     database: Database
@@ -76,10 +93,12 @@ class Casting:
         citizen_id: str,
         ballot: Ballot,
         make: Callable[[Battle], Vote],
-        network: str | None,
-    ) -> tuple[Vote, bool]:
-        """Returns the durable vote and whether it is new; see `Votes.cast`."""
-        request = _Request(battle_id, citizen_id, ballot, make, network)
+        *,
+        reveal: bool,
+        admission: Admission | None,
+    ) -> Cast:
+        """Returns when the vote is durable; see `Votes.cast`."""
+        request = _Request(battle_id, citizen_id, ballot, make, reveal, admission)
         with self._guard:
             self._waiting.append(request)
             leads, self._led = not self._led, True
@@ -87,7 +106,7 @@ class Casting:
             request.woken.wait()
         if request.outcome is None:
             self._lead()
-        if isinstance(request.outcome, tuple):
+        if isinstance(request.outcome, Cast):
             return request.outcome
         raise request.outcome or AssertionError("a commit leaves every request of its batch an outcome")
 
@@ -125,43 +144,86 @@ class Casting:
             request.outcome = outcome
 
 
-def _decide(connection: Connection, batch: Sequence[_Request]) -> list[tuple[Vote, bool] | BaseException]:
-    """Finds out what becomes of each request, and writes the new votes."""
-    outcomes: list[tuple[Vote, bool] | BaseException] = []
+def _decide(connection: Connection, batch: Sequence[_Request]) -> list[Cast | BaseException]:
+    """Finds out what becomes of each request, and writes the new votes, their battles' states and what the limits count of them.
+
+    PostgreSQL's locks are taken in one order by everybody: battles by id, their stage, then the counters by key, last, since all of a
+    network share those. Only a vote that is new and would be kept is counted.
+    """
     ids = sorted({request.battle_id for request in batch})
     rows = {row.id: row for row in _LOCKED.execute(connection, ids)}
-    judged = conversations(connection, [id for id, row in rows.items() if row.state == BattleState.OPEN])
+    judged = conversations.judged(connection, [id for id, row in rows.items() if row.state == BattleState.OPEN])
     decided = [id for id, row in rows.items() if row.state in DECIDED]
-    kept = {}
+    kept: dict[str, Cast] = {}
     if decided:
-        kept = {row.battle_id: _vote(row) for row in _KEPT.execute(connection, decided)}
-    new: list[dict[str, Any]] = []
+        for found in _KEPT.execute(connection, decided):
+            row = rows[found.battle_id]
+            kept[found.battle_id] = Cast(_vote(found), False, as_battle(row, ()), StageStatus(row.stage_status))
+    wrong: dict[_Request, BaseException] = {}
+    made: dict[str, tuple[_Request, Cast]] = {}
     for request in batch:
+        id = request.battle_id
         try:
-            row = rows.get(request.battle_id)
+            row = rows.get(id)
             if row is None or row.citizen_id != request.citizen_id:
                 raise not_found()
-            if request.battle_id in kept:
-                outcomes.append((_repeated(kept[request.battle_id], request.ballot), False))
-                continue
-            battle = as_battle(row, judged.get(request.battle_id, ()))
-            if not battle.votable:
-                raise refusal(battle) or nothing_to_judge()
-            if row.stage_status != StageStatus.OPEN:
-                raise stage_not_open()
-            vote = request.make(battle)
+            if id not in kept and id not in made:
+                made[id] = request, _made(request, row, judged.get(id, ()))
         except Exception as error:  # what is wrong with one vote is no matter of those beside it
-            outcomes.append(error)
-            continue
-        kept[request.battle_id] = vote
-        outcomes.append((vote, True))
-        new.append(vote_values(vote, request.network))
-    if new:
-        changed = _DECIDE.execute(connection, [v["battle_id"] for v in new], at=max(v["cast_at"] for v in new))
-        if changed.rowcount != len(new):
-            raise IntegrityError("a battle was decided by somebody else", None, Exception())
-        connection.execute(_KEEP, new)
+            wrong[request] = error
+    refused = _counted(connection, [request for request, _ in made.values()])
+    new = {id: (request, cast) for id, (request, cast) in made.items() if id not in refused}
+    _write(connection, new)
+    outcomes: list[Cast | BaseException] = []
+    for request in batch:
+        id = request.battle_id
+        if request in wrong:
+            outcomes.append(wrong[request])
+        elif id in refused:
+            outcomes.append(refused[id]())
+        elif id in new and new[id][0] is request:
+            outcomes.append(new[id][1])
+        else:
+            outcomes.append(_again(kept[id] if id in kept else new[id][1], request.ballot))
     return outcomes
+
+
+def _made(request: _Request, row: Row, conversation: tuple[Turn, ...]) -> Cast:
+    """The vote as it will be kept, and the battle as it will be then."""
+    battle = as_battle(row, conversation)
+    if not battle.votable:
+        raise refusal(battle) or nothing_to_judge()
+    if row.stage_status != StageStatus.OPEN:
+        raise stage_not_open()
+    after = replace(battle, state=BattleState.REVEALED if request.reveal else BattleState.VOTED, turns=())
+    return Cast(request.make(battle), True, after, StageStatus.OPEN)
+
+
+def _counted(connection: Connection, requests: Sequence[_Request]) -> dict[str, Callable[[], TooMany]]:
+    """Counts these votes; for the battle of each that is past a bound what is said: a new exception each time, for its own thread."""
+    counted = [(request.battle_id, request.admission) for request in requests if request.admission is not None]
+    refusals = count(connection, [admission for _, admission in counted])
+    return {
+        battle_id: partial(admission.refusal, until)
+        for (battle_id, admission), until in zip(counted, refusals, strict=True)
+        if until is not None
+    }
+
+
+def _write(connection: Connection, new: Mapping[str, tuple[_Request, Cast]]) -> None:
+    """Keeps the votes and moves their battles on, to revealed where the vote reveals."""
+    for after in DECIDED:
+        moved = [cast for _, cast in new.values() if cast.battle.state is after]
+        if moved:
+            at = max(cast.vote.cast_at for cast in moved)
+            revealed = at if after is BattleState.REVEALED else None
+            _DECIDE.execute(connection, [cast.battle.id for cast in moved], after=after, at=at, revealed=revealed)
+    if new:
+        rows = [
+            vote_values(cast.vote, request.admission.network if request.admission else None)
+            for request, cast in new.values()
+        ]
+        connection.execute(_KEEP, rows)
 
 
 def vote_values(vote: Vote, network: str | None) -> dict[str, Any]:
@@ -201,12 +263,12 @@ def nothing_to_judge() -> Conflict:
     )
 
 
-def _repeated(kept: Vote, ballot: Ballot) -> Vote:
-    """The vote that is there, when the same ballot asks again."""
-    asked = Ballot(ballot.winner, {side: tuple(sorted(tags)) for side, tags in ballot.reasons.items()}, ballot.comment)
-    if kept.ballot != asked:
-        raise refusal_of_second()
-    return kept
+def _again(kept: Cast, ballot: Ballot) -> Cast | Conflict:
+    """The vote that is there, when the same ballot asks again; another one comes too late."""
+    asked = replace(ballot, reasons={side: tuple(sorted(tags)) for side, tags in ballot.reasons.items()})
+    if kept.vote.ballot != asked:
+        return refusal_of_second()
+    return replace(kept, new=False)
 
 
 def _vote(row: Row) -> Vote:

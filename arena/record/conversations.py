@@ -1,0 +1,67 @@
+"""Conversations: the turns of battles with their answers, of many battles in one read."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Column, Connection, Row, and_, select
+
+from arena.domain.battle import Answer, Turn
+from arena.record.database import ForIds
+from arena.record.tables import answers, turns
+
+
+def _asked(*of_answer: Column[Any]) -> ForIds:
+    """The turns of these battles in order, each beside these columns of its answers; built once, since building costs more than running."""
+    return ForIds(
+        lambda these: (
+            select(
+                turns.c.battle_id,
+                turns.c.n.label("turn"),
+                turns.c.prompt,
+                turns.c.asked_at,
+                turns.c.marks.label("turn_marks"),
+                *of_answer,
+            )
+            .join(answers, and_(answers.c.battle_id == turns.c.battle_id, answers.c.n == turns.c.n), isouter=True)
+            .where(these(turns.c.battle_id))
+            .order_by(turns.c.battle_id, turns.c.n, answers.c.side)
+        )
+    )
+
+
+_WHOLE = _asked(*(column for column in answers.c if column.name not in ("battle_id", "n")))
+_JUDGED = _asked(answers.c.side, answers.c.status, answers.c.text, answers.c.marks)
+
+
+def conversations(connection: Connection, battle_ids: Sequence[str]) -> dict[str, tuple[Turn, ...]]:
+    """The turns of these battles, with their answers."""
+    return _read(connection, _WHOLE, battle_ids, _whole)
+
+
+def judged(connection: Connection, battle_ids: Sequence[str]) -> dict[str, tuple[Turn, ...]]:
+    """The turns of these battles with what a vote seals of each answer: its status, its text and its marks. It costs half."""
+    return _read(connection, _JUDGED, battle_ids, _of_vote)
+
+
+def _read(
+    connection: Connection, asked: ForIds, battle_ids: Sequence[str], answer: Callable[[Row[Any]], Answer]
+) -> dict[str, tuple[Turn, ...]]:
+    if not battle_ids:
+        return {}
+    found: dict[str, list[Turn]] = {}
+    for row in asked.execute(connection, battle_ids):
+        of_battle = found.setdefault(row.battle_id, [])
+        if not of_battle or of_battle[-1].n != row.turn:
+            of_battle.append(Turn(row.turn, row.prompt, row.asked_at, {}, tuple(row.turn_marks)))
+        if row.side is not None:
+            of_battle[-1].answers[row.side] = answer(row)
+    return {battle_id: tuple(of_battle) for battle_id, of_battle in found.items()}
+
+
+def _whole(row: Row[Any]) -> Answer:
+    fields = {name: getattr(row, name) for name in Answer.__dataclass_fields__}
+    return Answer(**{**fields, "marks": tuple(row.marks)})
+
+
+def _of_vote(row: Row[Any]) -> Answer:
+    return Answer(row.side, row.status, row.text, marks=tuple(row.marks))
