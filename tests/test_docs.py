@@ -76,7 +76,8 @@ def commands() -> list[str]:
     """Every command as it is typed after `python -m arena`."""
     group: Any = typer.main.get_command(command_line)
     found: list[str] = []
-    for name, command in group.commands.items():
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
         found += [f"{name} {sub}" for sub in getattr(command, "commands", {})] or [name]
     return found
 
