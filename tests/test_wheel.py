@@ -13,7 +13,6 @@ import pytest
 
 from arena import __version__
 from arena.settings import ROOT
-from setup import groups
 
 pytestmark = pytest.mark.slow
 
@@ -98,13 +97,3 @@ def test_a_statistician_needs_only_the_ratings(wheel: Path, tmp_path: Path) -> N
     refused = run(command, "verify", "somewhere", cwd=tmp_path)
     assert refused.returncode == 1
     assert "pip install 'k-ai-arena[serve]'" in refused.stderr
-
-
-def test_each_dependency_is_named_once() -> None:
-    """requirements.txt is three groups that share no name, and every line of it stands in one of them."""
-    named = groups((ROOT / "requirements.txt").read_text("utf-8"))
-    assert sorted(named) == ["command", "ratings", "serve"]
-    names = [line.partition("[")[0].split("=")[0].split(">")[0] for group in named.values() for line in group]
-    assert sorted(names) == sorted(set(names))
-    with pytest.raises(ValueError, match="stands under no heading"):
-        groups("torch\n# [serve]\n")
