@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock demo-models bench-models bench-ratings bench-votes bench-integrity bench-page bench-console docs tour clean
+.PHONY: help run test test-fast check lint format lock demo-models bench-models bench-ratings bench-votes bench-integrity bench-page bench-console docs tour clean
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -62,6 +62,12 @@ BIOME := $(NODE) node_modules/@biomejs/biome/bin/biome
 node_modules/stamp: package.json package-lock.json $(VENV)/dev.stamp
 	@$(NPM) ci --ignore-scripts
 	@touch $@
+
+# What needs nothing but the code; the files that load torch or a generator of requests are left out before they are read.
+test-fast: $(VENV)/dev.stamp   ## the tests that need no server, no database and no browser: some 20 s
+	@$(BIN)/python -m pytest -m "unit and not slow" $(patsubst %,--ignore-glob=*/test_%.py,demo_models models_local models_prompt openapi)
+
+check: lint test-fast          ## lint and the fast tests: before each commit
 
 lint: $(VENV)/dev.stamp node_modules/stamp ## ruff, pyright, biome and tsc, no change to any file
 	@$(BIN)/ruff check .

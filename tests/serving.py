@@ -14,7 +14,6 @@ from typing import Any
 import httpx
 import uvicorn
 
-import app
 from arena.settings import Settings
 
 ENTRANT = """
@@ -65,6 +64,8 @@ def serving(
     **knobs: Any,
 ) -> Iterator[str]:
     """Serves in a thread until the block ends; gives the base address. `watch` is given the server's loop."""
+    import app  # with Gradio and torch: whoever only reads the words of this module does not wait for them
+
     if isinstance(stage, str):
         data_dir.mkdir(parents=True, exist_ok=True)
         path = data_dir / "stage.toml"

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import app
 from arena.cli import app as cli
 from arena.domain.errors import ArenaError, Conflict, Unusable
 from arena.domain.stage import Stage, StageStatus
@@ -72,8 +71,11 @@ def test_a_real_stage_does_not_open_unsealed(store: Store) -> None:
     assert store.stages.find(stage.id) is None
 
 
+@pytest.mark.http
 def test_a_changed_file_refuses_to_serve(tmp_path: Path) -> None:
     """Once open, one changed byte of the stage file and the arena does not start: it says which hash is sealed and which one this is."""
+    import app
+
     file = tmp_path / "stage.toml"
     _, data = simulated_stage("round-1")
     file.write_bytes(data)

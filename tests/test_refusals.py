@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import gradio as gr
 import httpx
 import pytest
-from gradio.routes import App
 from joserfc import jwt
 from joserfc.jwk import OctKey
 from starlette.routing import Route
@@ -230,6 +228,9 @@ def test_forged_proxy_headers_change_nobodys_address(tmp_path: Path) -> None:
 
 def gradio_routes() -> list[tuple[str, str]]:
     """Every route that this Gradio brings, by method, its parameters filled in."""
+    import gradio as gr
+    from gradio.routes import App
+
     found = set()
     with gr.Blocks() as page:
         gr.Markdown("x")
