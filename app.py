@@ -29,11 +29,11 @@ from arena.domain.stage import Stage
 from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.record.store import Store
-from arena.results.access import LiveViews
-from arena.results.export import git_commit
-from arena.results.leaderboard import Leaderboard
-from arena.results.push import keep_delivering
-from arena.results.shelf import Shelf
+from arena.results.export.bundle import git_commit
+from arena.results.export.cache import Shelf
+from arena.results.export.webhooks import keep_delivering
+from arena.results.live.access_log import LiveViews
+from arena.results.live.leaderboard import Leaderboard
 from arena.web import about_routes, api, export_routes, ledger_routes, metrics, oidc, problems, site
 from arena.web.session import Sessions
 from models.base import Deadlines

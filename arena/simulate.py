@@ -17,7 +17,7 @@ from arena.domain.stage import Stage, StageStatus
 from arena.domain.vote import Ballot, Vote, Winner, cast
 from arena.record import bulk
 from arena.record.store import Store
-from arena.results.leaderboard import Leaderboard
+from arena.results.live.leaderboard import Leaderboard
 from ratings.result import Ratings
 
 SIMULATED = "simulated"

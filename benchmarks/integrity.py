@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from arena.results.campaigns import campaigns
-from arena.results.conduct import Ballots, Codes, Floats, examine
-from arena.results.proposals import CAMPAIGN_RATE, VOTER_RATE
+from arena.results.integrity.coordination import campaigns
+from arena.results.integrity.proposals import CAMPAIGN_RATE, VOTER_RATE
+from arena.results.integrity.voter_tests import Ballots, Codes, Floats, examine
 from ratings import bradley_terry
 from ratings.comparison import A_WINS, B_WINS, BOTH_BAD, TIE
 

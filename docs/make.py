@@ -12,7 +12,8 @@ sys.path.insert(0, str(ROOT))
 
 from pydantic import BaseModel  # noqa: E402
 
-from arena.results import decision, document, evidence, schema  # noqa: E402
+from arena.results.export import document, schema, tables  # noqa: E402
+from arena.results.programme import schema as programme  # noqa: E402
 
 SCHEMA_FILE = "docs/schemas/kai.user-score-1.schema.json"
 TOTAL_FILE = "docs/schemas/kai.total-1.schema.json"
@@ -84,7 +85,7 @@ detached ES256 JWS over exactly the body's bytes.
 
 def files() -> dict[str, str]:
     """What is to be written, by path."""
-    schemas = {SCHEMA_FILE: schema.json_schema(), TOTAL_FILE: decision.json_schema()}
+    schemas = {SCHEMA_FILE: schema.json_schema(), TOTAL_FILE: programme.json_schema()}
     made = {name: json.dumps(held, ensure_ascii=False, indent=2) + "\n" for name, held in schemas.items()}
     return {**made, PAGE_FILE: "\n".join(_page()) + "\n"}
 
@@ -100,8 +101,8 @@ def _page() -> Iterator[str]:
             optional = "" if info.is_required() else " (may be missing)"
             yield f"| `{info.alias or field}` | {_type(part, field)} | {_cell(info.description or '')}{optional} |"
         yield ""
-    yield from _columns("`votes.parquet`", evidence.VOTES, evidence.VOTE_COLUMNS)
-    yield from _columns("`draws.parquet`", evidence.DRAWS, evidence.DRAW_COLUMNS)
+    yield from _columns("`votes.parquet`", tables.VOTES, tables.VOTE_COLUMNS)
+    yield from _columns("`draws.parquet`", tables.DRAWS, tables.DRAW_COLUMNS)
     yield "## `scores.csv`\n\n" + ", ".join(f"`{name}`" for name in document.COLUMNS) + "."
 
 

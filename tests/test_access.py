@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 
 from arena.record.store import Store
-from arena.results.access import SEEN, LiveViews, viewers
+from arena.results.live.access_log import SEEN, LiveViews, viewers
 from tests.serving import serving, stage_toml
 from tests.stages import NOW, Room
 

@@ -17,11 +17,14 @@ from typer.testing import CliRunner
 from arena.cli import app
 from arena.domain.stage import Component, Stage
 from arena.record.keys import Keys
-from arena.results import chances, decision, export, pages, totals, verify
-from arena.results.aggregate import Handed, aggregate
-from arena.results.proofs import VerificationError
-from arena.results.submissions import gate, gates, scores
-from arena.results.totals import AggregateError, Decision, Gate, decide
+from arena.results.export import bundle as exports
+from arena.results.export import verify
+from arena.results.export.proofs import VerificationError
+from arena.results.programme import monte_carlo, schema, selection
+from arena.results.programme.aggregate import Handed, aggregate
+from arena.results.programme.components import gate, gates, scores
+from arena.results.programme.selection import AggregateError, Decision, Gate, decide
+from arena.results.publish import html
 from ratings.score import Transform, applied, shares
 from tests.browser import PHONE, chromium
 from tests.stages import NOW, Room
@@ -61,7 +64,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 @pytest.fixture(scope="module")
 def folder(room: Room) -> Path:
     """Its export."""
-    return export.export(room.store, room.keys, room.stage.id, room.folder / "exports", NOW)
+    return exports.export(room.store, room.keys, room.stage.id, room.folder / "exports", NOW)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +159,7 @@ def test_a_missing_component_gives_no_total() -> None:
     table = known_scores()
     table["SKT"]["expert"] = None
 
-    assert totals.total(table["SKT"]) is None
+    assert selection.total(table["SKT"]) is None
     with pytest.raises(AggregateError, match="SKT has no expert score"):
         decide(table, dict.fromkeys(table, Gate.ELIGIBLE), 4)
     with pytest.raises(AggregateError, match="NC has no eligibility decision"):
@@ -177,9 +180,9 @@ def test_a_pending_team_holds_its_place() -> None:
 
 def test_probabilities_agree_with_the_textbook() -> None:
     """Two teams a point apart, each with a standard error of one: the better is ahead with Φ(1/√2)."""
-    drawn = {"x": chances.judged_points(np.array([11.0, 10.0]), np.array([1.0, 1.0]), 40, seed=3)}
+    drawn = {"x": monte_carlo.judged_points(np.array([11.0, 10.0]), np.array([1.0, 1.0]), 40, seed=3)}
 
-    sure = chances.chances(["가람", "나래"], drawn, 1, [], ["가람"])
+    sure = monte_carlo.chances(["가람", "나래"], drawn, 1, [], ["가람"])
 
     assert sure.in_cut == pytest.approx([0.7602, 0.2398], abs=0.01)
     assert sure.same_cut == pytest.approx(0.7602, abs=0.01)
@@ -189,8 +192,8 @@ def test_probabilities_agree_with_the_textbook() -> None:
 def test_ties_in_the_draws_follow_the_rule_too() -> None:
     """Exact equals share the places that are left; a component that decides ties decides them in every draw."""
     drawn = {"x": np.full((50, 3), 10.0), "y": np.tile([3.0, 2.0, 1.0], (50, 1)) * 0}
-    split = chances.chances(["a", "b", "c"], drawn, 2, [], ["a", "b"])
-    decided = chances.chances(
+    split = monte_carlo.chances(["a", "b", "c"], drawn, 2, [], ["a", "b"])
+    decided = monte_carlo.chances(
         ["a", "b", "c"],
         {"x": np.tile([7.0, 8.0, 9.0], (50, 1)), "y": np.tile([3.0, 2.0, 1.0], (50, 1))},
         2,
@@ -205,14 +208,14 @@ def test_ties_in_the_draws_follow_the_rule_too() -> None:
 
 def test_the_user_score_is_drawn_from_its_export(user: dict[str, Any]) -> None:
     """Draws of the user score have the export's points and intervals, and the same seed gives the same draws."""
-    drawn = chances.user_points(user, TEAMS)
+    drawn = monte_carlo.user_points(user, TEAMS)
 
     rows = {row["team_id"]: row for row in user["scores"]}
     for n, team in enumerate(TEAMS):
         low, high = np.quantile(drawn[:, n], [0.025, 0.975])
         assert drawn[:, n].mean() == pytest.approx(rows[team]["points"], abs=0.05)
         assert [low, high] == pytest.approx(rows[team]["points_ci95"], abs=0.25)
-    assert np.array_equal(drawn, chances.user_points(user, TEAMS))
+    assert np.array_equal(drawn, monte_carlo.user_points(user, TEAMS))
 
 
 @pytest.mark.parametrize(
@@ -274,7 +277,7 @@ def test_the_document_fits_its_published_schema(room: Room, user: dict[str, Any]
     """The JSON Schema in the documentation is the code's, and the document fits it."""
     published = json.loads((ROOT / "docs" / "schemas" / "kai.total-1.schema.json").read_text("utf-8"))
 
-    assert published == decision.json_schema()
+    assert published == schema.json_schema()
     jsonschema.Draft202012Validator(published).validate(orjson.loads(orjson.dumps(totalled(room, user))))
 
 
@@ -509,7 +512,7 @@ def test_the_page_stands_alone_in_both_languages(room: Room, user: dict[str, Any
     """The page needs no other host and no script, fits a phone, says SYNTHETIC, and shows one language at a time."""
     hostile = totalled(room, user, eligibility=GATES.replace("위원회", "<script>alert(1)</script>"))
     page = tmp_path / "total.html"
-    page.write_text(pages.total_page(hostile), "utf-8")
+    page.write_text(html.total_page(hostile), "utf-8")
 
     with chromium() as browser:
         visit = browser.new_page(viewport=PHONE)  # type: ignore[arg-type]
@@ -530,5 +533,5 @@ def test_the_page_stands_alone_in_both_languages(room: Room, user: dict[str, Any
 
 def test_times_are_korean() -> None:
     """A moment is shown in Korean time and says so; a probability that was drawn is never quite certain."""
-    assert pages.kst(datetime(2026, 12, 1, 9, tzinfo=UTC)) == "2026-12-01 18:00 (KST)"
-    assert [pages.chance(p) for p in (1.0, 0.0, 0.25, None)] == ["> 99.9 %", "< 0.1 %", "25.0 %", "–"]
+    assert html.kst(datetime(2026, 12, 1, 9, tzinfo=UTC)) == "2026-12-01 18:00 (KST)"
+    assert [html.chance(p) for p in (1.0, 0.0, 0.25, None)] == ["> 99.9 %", "< 0.1 %", "25.0 %", "–"]

@@ -50,12 +50,22 @@ ALLOWED = {
 }
 """`arena` alone is its version; `app` wires and is wired by nobody but the command line's `serve`."""
 
+# Inside the results: each may import itself and what is named; votes stand lowest, the lifecycle on top.
+INSIDE_RESULTS = {
+    "votes": set[str](),
+    "integrity": {"votes"},
+    "live": {"votes"},
+    "export": {"votes", "integrity", "live"},
+    "programme": {"votes", "export"},
+    "publish": {"votes", "live", "export"},
+}
+
 DOORS = {
     "torch": ("models/local", "models/demo/"),
     "transformers": ("models/local", "models/demo/"),
     "choix": ("ratings/bradley_terry.py",),
     "gradio": ("arena/web/citizen_page.py", "arena/web/organizer_page.py", "arena/web/site.py", "app.py"),
-    "jinja2": ("arena/results/pages.py", "arena/web/layout.py"),
+    "jinja2": ("arena/results/publish/html.py", "arena/web/layout.py"),
     "sqlalchemy": ("arena/record/",),
     "alembic": ("arena/record/",),
 }
@@ -120,6 +130,17 @@ def test_arrows_point_down(room: str) -> None:
             if target == "arena" and module in ("arena",):
                 continue
             assert target in ALLOWED[room], f"{path.relative_to(ROOT)} imports {module}"
+
+
+@pytest.mark.parametrize("room", INSIDE_RESULTS)
+def test_arrows_point_down_inside_the_results(room: str) -> None:
+    """votes <- integrity, live <- export <- programme, publish <- lifecycle: no sub-room knows one above it or beside it."""
+    for path in sorted((ROOT / "arena/results" / room).rglob("*.py")):
+        for module in imported(path):
+            if module.startswith("arena.results."):
+                assert module.split(".")[2] in {room} | INSIDE_RESULTS[room], (
+                    f"{path.relative_to(ROOT)} imports {module}"
+                )
 
 
 @pytest.mark.parametrize("library", sorted(DOORS))

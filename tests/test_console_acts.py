@@ -15,8 +15,8 @@ import pytest
 
 from arena.record.keys import Keys
 from arena.record.store import Store
-from arena.results.removal import removals
-from arena.results.verify import verify_files
+from arena.results.export.verify import verify_files
+from arena.results.votes.removals import removals
 from arena.simulate import open_simulated, simulate, simulated_stage
 from arena.web.console.grounds import grounds
 from arena.web.words import words

@@ -8,7 +8,7 @@ import pytest
 from arena.domain.errors import Unavailable
 from arena.domain.stage import Stage
 from arena.record.store import Store
-from arena.results.removal import remove_entrant
+from arena.results.votes.removals import remove_entrant
 from tests.serving import Citizen, serving, stage_toml
 from tests.voting import NOW, STAGE, draw, enrol, open_stage, ready, vote
 

@@ -12,7 +12,8 @@ import pytest_asyncio
 
 from arena.domain.battle import TOO_LONG
 from arena.record.store import Store
-from arena.results import evidence, lifecycle, sheet
+from arena.results.export import statistics, tables
+from arena.results.votes.sealed import sealed_stage
 from models.base import Message, Sampling
 from models.errors import DOUBTFUL, NO_OUTAGE, AnswerError
 from models.openai_compatible import OpenAIModel, open_session
@@ -204,7 +205,7 @@ def _told(citizen: Citizen, battle: str, case: Case, sent: list[Sent]) -> None:
 def _kept(folder: Path, names: list[str], battles: dict[str, str]) -> None:
     """What the record and the exposure table say of these battles."""
     store = Store(f"sqlite:///{folder / 'arena.db'}")
-    stage = lifecycle.sealed_stage(store, "test")
+    stage = sealed_stage(store, "test")
     drawn = {row.battle_id: row for row in store.battles.drawn("test") if row.battle_id in battles.values()}
     void: Counter[tuple[str, str]] = Counter()
     for name in names:
@@ -217,8 +218,8 @@ def _kept(folder: Path, names: list[str], battles: dict[str, str]) -> None:
         row = drawn[battle.id]
         assert row.void_reason == expected, name
         void[row.draw.a, row.draw.b] += expected not in (None, TOO_LONG)
-    draws = evidence.draws_table(drawn.values(), set(), None)
-    cells: list[dict[str, Any]] = sheet.exposed(stage, draws)["pairs"]
+    draws = tables.draws_table(drawn.values(), set(), None)
+    cells: list[dict[str, Any]] = statistics.exposed(stage, draws)["pairs"]
     assert {(cell["a"], cell["b"]): cell["void"] for cell in cells if cell["drawn"]} == dict(void)
     assert store.outages.of_stage("test") == []
     store.close()

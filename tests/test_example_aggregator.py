@@ -15,7 +15,8 @@ import pytest
 
 from arena.domain.errors import ArenaError
 from arena.record.keys import Keys
-from arena.results import export, push, verify
+from arena.results.export import bundle as exports
+from arena.results.export import verify, webhooks
 from examples.aggregator import aggregator
 from tests.serving import free_port, serving
 from tests.stages import NOW, Room
@@ -140,11 +141,11 @@ def test_a_push_makes_the_service_ask_at_once(room: Room, base: str, tmp_path: P
         door = f"http://127.0.0.1:{port}/"
         forged = orjson.dumps({"stage": room.stage.id})
         for signature in ("", Keys.open(tmp_path / "stranger", {}).sign(forged)):
-            assert httpx.post(door, content=forged, headers={push.SIGNATURE: signature}).status_code == 403
+            assert httpx.post(door, content=forged, headers={webhooks.SIGNATURE: signature}).status_code == 403
         now = datetime.now(UTC)
-        folder = export.export(room.store, room.keys, room.stage.id, room.folder / "exports" / room.stage.id, now)
+        folder = exports.export(room.store, room.keys, room.stage.id, room.folder / "exports" / room.stage.id, now)
 
-        push.announce(room.store, folder, "stage.published", [door], now)  # the serving arena delivers it
+        webhooks.announce(room.store, folder, "stage.published", [door], now)  # the serving arena delivers it
 
         answer = service.stdout.readline()
         assert answer == "unchanged\n" or "vacant 1" in answer

@@ -26,9 +26,9 @@ from arena.domain.citizen import Citizen
 from arena.domain.errors import Conflict, NotFound
 from arena.record.store import Store
 from arena.results import lifecycle
-from arena.results.document import FILES, JSON, JWKS, KST, SCORES, SUMS, VOTES, safe_cell
-from arena.results.export import LATEST, export, make, write
-from arena.results.verify import verify, verify_files
+from arena.results.export.bundle import LATEST, export, make, write
+from arena.results.export.document import FILES, JSON, JWKS, KST, SCORES, SUMS, VOTES, safe_cell
+from arena.results.export.verify import verify, verify_files
 from arena.settings import ROOT
 from ratings.comparison import Comparisons
 from ratings.fit import rate
@@ -170,8 +170,8 @@ import os, random, signal, sys, time, uuid
 from pathlib import Path
 import orjson
 from arena.record.keys import Keys
-from arena.results.export import seal, write
-from arena.results.verify import verify
+from arena.results.export.bundle import seal, write
+from arena.results.export.verify import verify
 
 out, first = Path(sys.argv[1]), Path(sys.argv[2])
 keys = Keys.open(Path(sys.argv[3]), {})

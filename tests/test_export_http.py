@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 from arena.cli import app as cli
 from arena.record.keys import verify_jws
 from arena.results import lifecycle
-from arena.results.access import SEEN
-from arena.results.document import signed_bytes
-from arena.results.integrity import ExclusionReason, exclude
-from arena.results.verify import verify_files
+from arena.results.export.document import signed_bytes
+from arena.results.export.verify import verify_files
+from arena.results.live.access_log import SEEN
+from arena.results.votes.exclusions import ExclusionReason, exclude
 from arena.settings import ROOT
 from tests.serving import Citizen, serving
 from tests.stages import CLI, NOW, Room

@@ -17,8 +17,9 @@ from arena.domain.vote import Ballot, Vote, Winner, cast
 from arena.record import bulk
 from arena.record.store import Store
 from arena.record.tables import stages
-from arena.results.campaigns import campaigns
-from arena.results.conduct import (
+from arena.results.integrity.coordination import campaigns
+from arena.results.integrity.proposals import propose, rated_without
+from arena.results.integrity.voter_tests import (
     TESTS,
     Ballots,
     absence,
@@ -29,8 +30,7 @@ from arena.results.conduct import (
     simes,
     subset,
 )
-from arena.results.integrity import ADD, REMOVE, ExclusionReason, active_exclusions, exclude, history, restore
-from arena.results.proposals import propose, rated_without
+from arena.results.votes.exclusions import ADD, REMOVE, ExclusionReason, active_exclusions, exclude, history, restore
 from benchmarks.integrity import HONEST_VOTERS, TARGET, Crowd, attacker, burst, honest, points, proposed
 from ratings.comparison import BOTH_BAD
 from tests import voting

@@ -9,10 +9,10 @@ import pytest
 
 from arena.domain.battle import Answer
 from arena.domain.vote import Winner
-from arena.results.counting import rating_seed
-from arena.results.integrity import ExclusionReason, exclude, restore
-from arena.results.leaderboard import LATE, Leaderboard, SideBias
-from arena.results.removal import remove_entrant
+from arena.results.live.leaderboard import LATE, Leaderboard, SideBias
+from arena.results.votes.exclusions import ExclusionReason, exclude, restore
+from arena.results.votes.inclusion import rating_seed
+from arena.results.votes.removals import remove_entrant
 from arena.simulate import SIMULATED
 from ratings.comparison import Comparisons
 from ratings.fit import rate

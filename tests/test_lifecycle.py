@@ -16,9 +16,10 @@ from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.record.store import Store
 from arena.results import lifecycle
-from arena.results.export import known, make
-from arena.results.removal import removals, remove_entrant
-from arena.results.verify import verify
+from arena.results.export.bundle import make
+from arena.results.export.verify import verify
+from arena.results.votes.removals import removals, remove_entrant
+from arena.results.votes.sealed import known, sealed_stage
 from arena.settings import ROOT, Settings
 from arena.simulate import simulated_stage
 from tests import voting
@@ -126,7 +127,7 @@ def test_two_rounds_live_in_one_database(tmp_path: Path, monkeypatch: pytest.Mon
     shown = CliRunner().invoke(cli, ["stage", "show"]).stdout
     assert [line.split()[:2] for line in shown.splitlines()] == [["round-1", "frozen"], ["round-2", "open"]]
     store = Store(f"sqlite:///{tmp_path / 'arena.db'}")
-    stages = [lifecycle.sealed_stage(store, name) for name in ("round-1", "round-2")]
+    stages = [sealed_stage(store, name) for name in ("round-1", "round-2")]
     assert [len(stage.entrants) for stage in stages] == [5, 4]
     assert all(all(stage.artifacts.values()) for stage in stages)
     store.close()

@@ -19,9 +19,9 @@ from arena.domain.errors import Unavailable
 from arena.domain.stage import Stage
 from arena.record.outages import Spell, minutes
 from arena.record.store import Store
-from arena.results.export import export
+from arena.results.export.bundle import export
+from arena.results.export.verify import verify
 from arena.results.lifecycle import shown
-from arena.results.verify import verify
 from models.base import Delta, Message, Sampling
 from models.health import Change, State
 from tests.endpoint_wire import ANSWER, SECRET

@@ -19,8 +19,9 @@ from arena.cli import app as cli
 from arena.domain.errors import StageError
 from arena.record.keys import Keys, verify_jws
 from arena.record.store import Store
-from arena.results import lifecycle, push
-from arena.results.document import JSON
+from arena.results import lifecycle
+from arena.results.export import webhooks
+from arena.results.export.document import JSON
 from arena.settings import ROOT, Settings
 from tests.serving import free_port, serving
 from tests.stages import CLI, NOW, Room
@@ -50,7 +51,7 @@ class Aggregator:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                noted.got.append((body, self.headers[push.SIGNATURE]))
+                noted.got.append((body, self.headers[webhooks.SIGNATURE]))
                 self.send_response(noted.answers.pop(0) if noted.answers else 200)
                 self.send_header("location", "http://127.0.0.1:1/elsewhere")
                 self.send_header("content-length", "0")
@@ -95,7 +96,7 @@ def deliver(store: Store, keys: Keys, now: datetime) -> int:
 
     async def run() -> int:
         async with aiohttp.ClientSession() as session:
-            return await push.deliver_due(store, keys, session, lambda: now)
+            return await webhooks.deliver_due(store, keys, session, lambda: now)
 
     return asyncio.run(run())
 
@@ -129,7 +130,7 @@ def test_failures_are_tried_again_until_they_pass(database_url: str, tmp_path: P
         assert deliver(room.store, room.keys, now) == 1
         [parcel] = room.store.outbox.of_stage("simulated")
         assert (parcel.attempts, parcel.delivered_at) == (attempt + 1, None)
-        assert parcel.due_at == now + timedelta(seconds=push.WAITS_S[attempt])
+        assert parcel.due_at == now + timedelta(seconds=webhooks.WAITS_S[attempt])
         assert deliver(room.store, room.keys, parcel.due_at - timedelta(seconds=1)) == 0
         now = parcel.due_at
     assert deliver(room.store, room.keys, now) == 1
@@ -155,7 +156,7 @@ def test_giving_up_is_said_and_can_be_undone(tmp_path: Path, aggregator: Aggrega
         tried += 1
         now = room.store.outbox.of_stage("simulated")[0].due_at
 
-    assert tried == len(push.WAITS_S) + 1
+    assert tried == len(webhooks.WAITS_S) + 1
     assert now - NOW > timedelta(days=3)
     assert room.store.outbox.of_stage("simulated")[0].given_up_at is not None
     room.close()
@@ -165,17 +166,17 @@ def test_two_processes_never_deliver_the_same(database_url: str, tmp_path: Path,
     """While one process tries a push nobody else takes it; when that process dies, it is due again after the lease."""
     room, _ = published(database_url, tmp_path, *(f"{aggregator.url}?{n}" for n in range(6)))
     second = Store(database_url)
-    dead = second.outbox.take(NOW, NOW + push.LEASE)
+    dead = second.outbox.take(NOW, NOW + webhooks.LEASE)
     assert dead is not None
 
     async def both() -> list[int]:
         async with aiohttp.ClientSession() as session:
             return await asyncio.gather(
-                *(push.deliver_due(store, room.keys, session, lambda: NOW) for store in (room.store, second))
+                *(webhooks.deliver_due(store, room.keys, session, lambda: NOW) for store in (room.store, second))
             )
 
     assert sum(asyncio.run(both())) == len(aggregator.got) == 5
-    assert deliver(room.store, room.keys, NOW + push.LEASE) == 1
+    assert deliver(room.store, room.keys, NOW + webhooks.LEASE) == 1
     assert len(aggregator.got) == 6
     second.close()
     room.close()

@@ -18,7 +18,7 @@ from arena.domain.errors import StageError
 from arena.domain.pairing import UNIFORM, Rule, chances, commitment, draw, pair_of
 from arena.domain.stage import Stage, StageStatus
 from arena.record.store import Store
-from arena.results.exposure import exposure, redraw
+from arena.results.live.draw_audit import exposure, redraw
 from tests.serving import Citizen, serving, stage_toml
 from tests.voting import NOW, enrol
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from arena.domain.stage import Population, Stage
-from arena.results.export import make
-from arena.results.population import MOST, SMALL, effective, published, rake
-from arena.results.verify import verify_files
+from arena.results.export.bundle import make
+from arena.results.export.verify import verify_files
+from arena.results.votes.weighting import MOST, SMALL, effective, published, rake
 from arena.settings import ROOT
 from tests.serving import Citizen, serving, stage_toml
 from tests.stages import NOW, Room

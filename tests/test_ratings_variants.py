@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from arena.results import population
+from arena.results.votes import weighting
 from ratings import davidson, planning, robustness, sensitivity, style, weights
 from ratings.comparison import Comparisons
 from ratings.elo import elo
@@ -227,7 +227,7 @@ def test_the_export_rakes_with_the_same_weights():
         for n in range(200)
     }
     sexes = {"sex": {"f": 0.5, "m": 0.5}}
-    published = population.rake(people, sexes | {"age": {"~39": 0.4, "40~": 0.5, "90~": 0.1}})
+    published = weighting.rake(people, sexes | {"age": {"~39": 0.4, "40~": 0.5, "90~": 0.1}})
     assert published is not None
     traits = pd.DataFrame({"sex": [people[name]["sex"] for name in sorted(people)]})
     raked = weights.rake(traits, sexes)

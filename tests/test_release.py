@@ -19,10 +19,12 @@ from arena.domain.errors import ArenaError
 from arena.domain.vote import Ballot, Winner, cast
 from arena.record.keys import Keys
 from arena.record.store import Store
-from arena.results import export, lifecycle, verify
-from arena.results.card import card
-from arena.results.integrity import ExclusionReason, exclude
-from arena.results.release import BATTLES, LEFT_OUT, MADE, META, release
+from arena.results import lifecycle
+from arena.results.export import bundle as exports
+from arena.results.export import verify
+from arena.results.publish.dataset import BATTLES, LEFT_OUT, MADE, META, release
+from arena.results.publish.dataset_card import card
+from arena.results.votes.exclusions import ExclusionReason, exclude
 from tests.serving import SAYS, serving, stage_toml
 from tests.serving import Citizen as HttpCitizen
 from tests.stages import CLI, NOW, Room
@@ -82,7 +84,7 @@ def test_the_release_gives_the_exports_ratings_when_everybody_agreed(room: Room,
         reason=ExclusionReason.SPEED, rule="q <= 0.05", organizer=CLI, now=NOW,
     )  # fmt: skip
     room.freeze()
-    exported = verify.verify(export.export(room.store, room.keys, room.stage.id, tmp_path / "exports", NOW)).document
+    exported = verify.verify(exports.export(room.store, room.keys, room.stage.id, tmp_path / "exports", NOW)).document
     data = {"ARENA_DATA_DIR": str(room.folder)}
     run = CliRunner()
 

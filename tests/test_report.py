@@ -13,13 +13,13 @@ from arena.domain import pairing
 from arena.domain.battle import Answer, new_battle_id
 from arena.domain.citizen import Citizen
 from arena.domain.errors import ArenaError
-from arena.results import plots
-from arena.results.access import LiveViews
-from arena.results.integrity import ExclusionReason, exclude
-from arena.results.pages import report_page
-from arena.results.plots import Mark
-from arena.results.removal import remove_entrant
-from arena.results.report import report
+from arena.results.live.access_log import LiveViews
+from arena.results.publish import charts
+from arena.results.publish.charts import Mark
+from arena.results.publish.html import report_page
+from arena.results.publish.report import report
+from arena.results.votes.exclusions import ExclusionReason, exclude
+from arena.results.votes.removals import remove_entrant
 from tests.browser import PHONE, chromium
 from tests.stages import CLI, NOW, Room
 
@@ -173,11 +173,11 @@ def test_plots_escape_and_survive_gaps() -> None:
     """A name is text in a plot too; an entrant without a rating leaves a gap and breaks nothing."""
     hostile = {"ko": "<b>가람</b>", "en": "A&B"}
 
-    drawn = plots.ranges([(hostile, [Mark(1000.0, 990.0, 1010.0)]), (hostile, [Mark(None)])], [hostile])
-    square = plots.matrix([hostile, hostile], [[None, 0.7], [0.3, None]], middle=0.5, reach=0.3, form="{:.0%}")
+    drawn = charts.ranges([(hostile, [Mark(1000.0, 990.0, 1010.0)]), (hostile, [Mark(None)])], [hostile])
+    square = charts.matrix([hostile, hostile], [[None, 0.7], [0.3, None]], middle=0.5, reach=0.3, form="{:.0%}")
 
     assert "<b>" not in drawn + square
     assert "A&amp;B" in drawn
     assert drawn.count("<circle") == 1
     assert "70%" in square
-    assert plots.ranges([(hostile, [Mark(None)])], [hostile]) == ""
+    assert charts.ranges([(hostile, [Mark(None)])], [hostile]) == ""

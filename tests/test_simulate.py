@@ -8,8 +8,8 @@ import pytest
 from arena.domain.battle import BattleState
 from arena.domain.errors import ArenaError
 from arena.record.ledger import Ledger
-from arena.results import evidence
-from arena.results.counting import rule_of
+from arena.results.export import tables
+from arena.results.votes.inclusion import rule_of
 from arena.simulate import BY_VERBS, SIMULATED, Taste, simulate
 from tests.stages import NOW, Room
 
@@ -41,7 +41,7 @@ def test_a_simulation_leaves_the_record_whole(tmp_path: Path) -> None:
     assert one is not None
     assert other is not None
     assert [turn.answers.keys() for turn in one.turns] == [turn.answers.keys() for turn in other.turns]
-    table = evidence.votes_table(room.store.votes.sealed(SIMULATED, 400), rule_of(room.stage, {}))
+    table = tables.votes_table(room.store.votes.sealed(SIMULATED, 400), rule_of(room.stage, {}))
     assert table.num_rows == BY_VERBS + 150
     room.close()
 

@@ -21,13 +21,13 @@ from typer.testing import CliRunner
 from arena.cli import app as cli
 from arena.record.keys import Keys
 from arena.record.ledger import Ledger
-from arena.results import evidence
-from arena.results.document import CHECKPOINTS, DRAWS, FILES, JSON, SCORES, STAGE, SUMS, VOTES
-from arena.results.export import Bundle, make, seal, sums, write
-from arena.results.integrity import ExclusionReason, exclude, restore
-from arena.results.proofs import VerificationError
-from arena.results.removal import remove_entrant
-from arena.results.verify import differing, verify, verify_files
+from arena.results.export import tables
+from arena.results.export.bundle import Bundle, make, seal, sums, write
+from arena.results.export.document import CHECKPOINTS, DRAWS, FILES, JSON, SCORES, STAGE, SUMS, VOTES
+from arena.results.export.proofs import VerificationError
+from arena.results.export.verify import differing, verify, verify_files
+from arena.results.votes.exclusions import ExclusionReason, exclude, restore
+from arena.results.votes.removals import remove_entrant
 from arena.settings import ROOT
 from tests.stages import CLI, NOW, Room
 
@@ -239,10 +239,10 @@ def test_even_the_arena_itself_cannot_change_a_number(exported: Exported) -> Non
 
 def changed_rows(exported: Exported, name: str, change: Callable[[list[dict[str, Any]]], None]) -> Mapping[str, bytes]:
     """The export with a table changed, hashed and signed anew by the arena's own key."""
-    schema = evidence.VOTES if name == VOTES else evidence.DRAWS
-    rows = evidence.read(exported.bundle.files[name], schema, name).to_pylist()
+    schema = tables.VOTES if name == VOTES else tables.DRAWS
+    rows = tables.read(exported.bundle.files[name], schema, name).to_pylist()
     change(rows)
-    data = evidence.parquet(pa.Table.from_pylist(rows, schema=schema))
+    data = tables.parquet(pa.Table.from_pylist(rows, schema=schema))
     part = "votes_file" if name == VOTES else "draws_file"
 
     def counted(document: dict[str, Any]) -> None:
@@ -270,10 +270,10 @@ def wrong(column: str, row: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("name", [VOTES, DRAWS])
 def test_every_column_of_the_evidence_is_held(exported: Exported, name: str) -> None:
     """A single cell of any column, a row taken out, put in twice or moved: refused, although hashed and signed anew."""
-    columns = (evidence.VOTES if name == VOTES else evidence.DRAWS).names
+    columns = (tables.VOTES if name == VOTES else tables.DRAWS).names
     counted = next(
         n
-        for n, row in enumerate(evidence.read(exported.bundle.files[VOTES], evidence.VOTES, VOTES).to_pylist())
+        for n, row in enumerate(tables.read(exported.bundle.files[VOTES], tables.VOTES, VOTES).to_pylist())
         if row["left_out"] is None and row["winner"] == "model_a"
     )
 

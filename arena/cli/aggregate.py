@@ -46,10 +46,10 @@ def run(
     Raises:
         ArenaError: says what does not fit, and where.
     """
-    from arena.results import verify
-    from arena.results.aggregate import Handed, aggregate
-    from arena.results.folder import lay
-    from arena.results.pages import total_page
+    from arena.results.export import verify
+    from arena.results.export.atomic_write import lay
+    from arena.results.programme.aggregate import Handed, aggregate
+    from arena.results.publish.html import total_page
 
     trusted = None if jwks is None else verify.read_jwks(jwks.read_bytes(), str(jwks))
     export = verify.verify(user, trusted).document

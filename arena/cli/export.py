@@ -15,7 +15,7 @@ def export(
     stage_id: str, out: Annotated[Path | None, typer.Option(help="ARENA_DATA_DIR/exports/STAGE unless given")] = None
 ) -> None:
     """Write the signed export of a stage into a folder of its own under OUT, and point OUT/latest at it."""
-    from arena.results import export as exporting
+    from arena.results.export import bundle as exporting
 
     with opened() as store:
         commit = exporting.git_commit(settings.ROOT)
@@ -30,7 +30,7 @@ def push(
     again: Annotated[bool, typer.Option(help="also what was given up, or is not due yet")] = False,
 ) -> None:
     """Deliver what waits in the outbox now, and say how each push fares; a serving arena does this by itself."""
-    from arena.results import push as pushing
+    from arena.results.export import webhooks as pushing
 
     with opened() as store:
         if again:
@@ -51,7 +51,7 @@ def verify(
     ] = None,
 ) -> None:
     """Check an export from its files alone and recompute every number; exit code 1 names the first thing that does not hold."""
-    from arena.results import verify as verifying
+    from arena.results.export import verify as verifying
 
     with refusals():
         trusted = None if jwks is None else verifying.read_jwks(jwks.read_bytes(), str(jwks))

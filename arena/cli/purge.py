@@ -13,12 +13,12 @@ def purge(
 ) -> None:
     """Erase prompts, answers and comments past their time, by each stage's own retention rule; votes and proofs stay. Run it daily."""
     from arena.battles import retention
-    from arena.results import lifecycle
+    from arena.results.votes.sealed import sealed_stage
 
     now = datetime.now(UTC)
     with opened() as store:
         for known in [stage_id] if stage_id else [record.id for record in store.stages.all()]:
-            report = retention.purge(store, lifecycle.sealed_stage(store, known), now)
+            report = retention.purge(store, sealed_stage(store, known), now)
             end = "texts of judged battles stay until the stage has ended"
             if report.texts_end is not None:
                 when = "were due on" if report.texts_end <= now else "are due on"

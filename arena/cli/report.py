@@ -11,8 +11,8 @@ from arena.cli.common import keys, opened
 
 def command(stage_id: str, out: Annotated[Path, typer.Option(help="the HTML file to write")]) -> None:
     """Write the transparency report of a frozen stage as one HTML page that needs nothing else, in Korean and English."""
-    from arena.results.pages import report_page
-    from arena.results.report import report
+    from arena.results.publish.html import report_page
+    from arena.results.publish.report import report
 
     with opened() as store:
         page = report_page(report(store, keys(), stage_id, datetime.now(UTC)))

@@ -157,9 +157,10 @@ def show_stage(stage_id: Annotated[str | None, typer.Argument()] = None) -> None
 @app.command("remove")
 def remove_stage(stage_id: str, entrant: str, reason: Annotated[str, typer.Option(prompt=True)]) -> None:
     """Take an entrant out of an open stage for good; the reason and the moment are published."""
-    from arena.results import lifecycle, removal
+    from arena.results.votes import removals
+    from arena.results.votes.sealed import sealed_stage
 
     with opened() as store:
-        stage = lifecycle.sealed_stage(store, stage_id)
-        removal.remove_entrant(store, stage, entrant, reason=reason, organizer=operator(), now=datetime.now(UTC))
+        stage = sealed_stage(store, stage_id)
+        removals.remove_entrant(store, stage, entrant, reason=reason, organizer=operator(), now=datetime.now(UTC))
     typer.echo(f"{entrant} is out of {stage_id}: {reason}")

@@ -12,11 +12,12 @@ from arena.record.ledger import Checkpoint, Ledger
 from arena.record.outages import minutes
 from arena.record.stages import StageRecord
 from arena.record.store import Store
-from arena.results.document import kst
-from arena.results.export import export, git_commit, known
-from arena.results.push import announce
-from arena.results.removal import removals
-from arena.results.sidecar import fix
+from arena.results.export.bundle import export, git_commit
+from arena.results.export.document import kst
+from arena.results.export.webhooks import announce
+from arena.results.votes.annotations import fix
+from arena.results.votes.removals import removals
+from arena.results.votes.sealed import known, sealed_stage
 
 FROZEN, PUBLISHED = "stage.frozen", "stage.published"
 
@@ -91,15 +92,6 @@ def publish(
     store.events.append(now, stage_id, organizer, PUBLISHED, {"export": folder.name})
     announce(store, folder, PUBLISHED, webhooks, now)
     return folder, record
-
-
-def sealed_stage(store: Store, stage_id: str) -> Stage:
-    """The stage as its sealed file in the record declares it.
-
-    Raises:
-        NotFound: this database does not have it.
-    """
-    return Stage.from_toml(known(store, stage_id).file.encode(), f"the sealed file of stage {stage_id}")
 
 
 def described(stage: Stage, file: bytes) -> str:

@@ -20,8 +20,8 @@ from arena.domain.pairing import commitment
 from arena.domain.stage import STRATA_CONSENT, StageStatus
 from arena.domain.vote import Winner
 from arena.record.stages import StageRecord
-from arena.results.access import LiveViews
-from arena.results.leaderboard import Leaderboard
+from arena.results.live.access_log import LiveViews
+from arena.results.live.leaderboard import Leaderboard
 from arena.web import shapes
 from arena.web.address import client_address
 from arena.web.session import COOKIE, MAX_AGE_S, Sessions

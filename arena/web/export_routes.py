@@ -22,11 +22,11 @@ from arena.record.api_keys import Scope
 from arena.record.keys import Keys
 from arena.record.stages import StageRecord
 from arena.record.store import Store
-from arena.results.access import LiveViews
-from arena.results.disclosure import top_and_mean
-from arena.results.document import JSON, SCORES, SUMS, VOTES
-from arena.results.export import make
-from arena.results.shelf import Shelf
+from arena.results.export.bundle import make
+from arena.results.export.cache import Shelf
+from arena.results.export.document import JSON, SCORES, SUMS, VOTES
+from arena.results.export.public_summary import top_and_mean
+from arena.results.live.access_log import LiveViews
 from arena.web import shapes
 
 Format = Literal["json", "csv", "parquet", "zip"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request, Response
 
 from arena.domain.stage import Bilingual, Stage
-from arena.results.leaderboard import Leaderboard, Snapshot
+from arena.results.live.leaderboard import Leaderboard, Snapshot
 from arena.web.layout import Layout
 
 LEFT, RIGHT = 8.0, 98.0

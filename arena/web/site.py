@@ -12,8 +12,8 @@ from arena.domain.stage import Stage
 from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.record.store import Store
-from arena.results.access import LiveViews
-from arena.results.leaderboard import Leaderboard
+from arena.results.live.access_log import LiveViews
+from arena.results.live.leaderboard import Leaderboard
 from arena.web import citizen_page, leaderboard_page, my_page, organizer_page, proof_pages, public_pages
 from arena.web.assets import MOUNTED, Assets
 from arena.web.console.acts import Acts

@@ -32,11 +32,11 @@ import rfc8785  # noqa: E402
 from arena.domain.errors import ArenaError  # noqa: E402
 from arena.domain.stage import Stage  # noqa: E402
 from arena.record.keys import Keys, verify_jws  # noqa: E402
-from arena.results.aggregate import Handed, aggregate  # noqa: E402
-from arena.results.document import FILES, SUMS  # noqa: E402
-from arena.results.folder import lay  # noqa: E402
-from arena.results.pages import total_page  # noqa: E402
-from arena.results.verify import read_jwks, verify_files  # noqa: E402
+from arena.results.export.atomic_write import lay  # noqa: E402
+from arena.results.export.document import FILES, SUMS  # noqa: E402
+from arena.results.export.verify import read_jwks, verify_files  # noqa: E402
+from arena.results.programme.aggregate import Handed, aggregate  # noqa: E402
+from arena.results.publish.html import total_page  # noqa: E402
 
 MOST_BYTES = 2_000_000_000
 MOST_PUSHED = 10_000_000

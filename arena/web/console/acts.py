@@ -11,11 +11,12 @@ from arena.domain.errors import Conflict, NotFound, Unusable
 from arena.domain.stage import StageStatus
 from arena.record.keys import Keys
 from arena.results import lifecycle
-from arena.results.export import export, git_commit, known
-from arena.results.integrity import active_exclusions, exclude, history, restore
-from arena.results.proofs import VerificationError
-from arena.results.removal import remove_entrant
-from arena.results.verify import verify
+from arena.results.export.bundle import export, git_commit
+from arena.results.export.proofs import VerificationError
+from arena.results.export.verify import verify
+from arena.results.votes.exclusions import active_exclusions, exclude, history, restore
+from arena.results.votes.removals import remove_entrant
+from arena.results.votes.sealed import known
 from arena.web.console.board import Board
 from arena.web.console.exports import Check, folder_of
 from arena.web.console.section import many, particle

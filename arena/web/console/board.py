@@ -17,17 +17,17 @@ from arena.domain.stage import Stage
 from arena.record.activity import Activity
 from arena.record.stages import StageRecord
 from arena.record.store import Store
-from arena.results.access import viewers
-from arena.results.chronicle import Chronicle, Chronicler
-from arena.results.counting import Rule, rule_of
-from arena.results.export import known
-from arena.results.exposure import exposure
-from arena.results.integrity import active_exclusions, history
-from arena.results.leaderboard import Leaderboard, Snapshot
-from arena.results.population import rake, strata_section
-from arena.results.proposals import Proposal, propose
-from arena.results.removal import removals
-from arena.results.variants import Variants
+from arena.results.integrity.proposals import Proposal, propose
+from arena.results.live.access_log import viewers
+from arena.results.live.draw_audit import exposure
+from arena.results.live.leaderboard import Leaderboard, Snapshot
+from arena.results.live.variants import Variants
+from arena.results.votes.chronicle import Chronicle, Chronicler
+from arena.results.votes.exclusions import active_exclusions, history
+from arena.results.votes.inclusion import Rule, rule_of
+from arena.results.votes.removals import removals
+from arena.results.votes.sealed import known
+from arena.results.votes.weighting import rake, strata_section
 from arena.web.console import certainty, contests, exports, forms, integrity, live, operations, trends
 from arena.web.console.section import Document, clock
 from arena.web.language import Language

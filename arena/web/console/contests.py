@@ -1,6 +1,6 @@
 """What follows every vote: who beat whom, how people vote, which side wins, who was drawn."""
 
-from arena.results.leaderboard import Snapshot
+from arena.results.live.leaderboard import Snapshot
 from arena.web.console import palette
 from arena.web.console.live import EMPTY, rated, team_of
 from arena.web.console.section import Section, Table, many, number, percent

@@ -10,7 +10,7 @@ import orjson
 from arena.domain.errors import NotFound
 from arena.domain.stage import StageStatus
 from arena.record.events import Event
-from arena.results.document import JSON, STAGE
+from arena.results.export.document import JSON, STAGE
 from arena.web.console.section import Section, Table, Tile, clock, many, number
 from arena.web.words import Words
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from arena.domain.stage import Stage, StageStatus
-from arena.results.access import Viewer
-from arena.results.integrity import Exclusion, ExclusionReason
-from arena.results.proposals import FEWEST_VOTES, Proposal
-from arena.results.variants import Variant
+from arena.results.integrity.proposals import FEWEST_VOTES, Proposal
+from arena.results.live.access_log import Viewer
+from arena.results.live.variants import Variant
+from arena.results.votes.exclusions import Exclusion, ExclusionReason
 from arena.web.console.grounds import TESTS, grounds
 from arena.web.console.section import Section, Table, Tile, clock, listed, many, number, span
 from arena.web.words import Words

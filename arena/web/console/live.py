@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from arena.domain.stage import StageStatus
-from arena.results.leaderboard import Snapshot
+from arena.results.live.leaderboard import Snapshot
 from arena.web.console import palette
 from arena.web.console.section import Section, Table, Tile, listed, many, number, particle, percent, span
 from arena.web.words import Words

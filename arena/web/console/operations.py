@@ -9,7 +9,7 @@ from typing import Any, Final
 from arena.domain.stage import Stage
 from arena.record.events import Event
 from arena.record.stages import StageRecord
-from arena.results.removal import Removal
+from arena.results.votes.removals import Removal
 from arena.web.console import palette
 from arena.web.console.grounds import grounds, kind_of, outage
 from arena.web.console.section import KST, Section, Table, Tile, clock, listed, many, number, percent

@@ -13,7 +13,7 @@ from fastapi import Path as PathParameter
 from starlette.concurrency import run_in_threadpool
 
 from arena.domain.errors import NotFound, Unauthorized
-from arena.results.access import LiveViews
+from arena.results.live.access_log import LiveViews
 from arena.web.api import Here
 from arena.web.console import acts
 from arena.web.console.board import Board, Name

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from arena.results.document import safe_cell
+from arena.results.export.document import safe_cell
 
 KST = timezone(timedelta(hours=9))
 Figure = Mapping[str, Any]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from arena.results.variants import Standing
+from arena.results.live.variants import Standing
 from arena.web.console import palette
 from arena.web.console.section import Figure
 from arena.web.words import Words

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import numpy as np
 
 from arena.domain.stage import Stage
-from arena.results.chronicle import Chronicle
-from arena.results.exposure import ExposureTable
-from arena.results.variants import FEWEST_VOTES, Part, Standing, Variant
+from arena.results.live.draw_audit import ExposureTable
+from arena.results.live.variants import FEWEST_VOTES, Part, Standing, Variant
+from arena.results.votes.chronicle import Chronicle
 from arena.web.console import palette
 from arena.web.console.section import KST, Section, Table, listed, many, number
 from arena.web.console.trend_figures import dots

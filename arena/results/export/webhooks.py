@@ -1,0 +1,104 @@
+"""Push: a published score goes to the aggregators' webhooks, signed, until each has taken it; the outbox survives restarts.
+
+A push is a POST of canonical JSON (`kai.push/1`: an id, what happened, the stage, the export's hash, and the signed document itself).
+The header `KAI-Signature` holds a detached ES256 JWS over exactly these bytes by a key of the arena's JWK Set, so no secret is
+shared with anybody. Whoever answers with 2xx has it. It is delivered at least once: the `id` tells a repetition.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import orjson
+import rfc8785
+
+from arena.domain.errors import Unavailable
+from arena.record.keys import Keys
+from arena.record.outbox import Parcel
+from arena.record.store import Store
+from arena.results.export.document import JSON, kst
+
+SCHEMA = "kai.push/1"
+SIGNATURE = "KAI-Signature"
+WAITS_S = (5, 30, 120, 600, 1800, 3600, 7200, *(14_400,) * 20)
+"""How long after each failed attempt the next one waits; more than three days in all, then it is given up."""
+TIMEOUT_S = 20.0
+LEASE = timedelta(seconds=60)
+"""How long one process has for an attempt before another may try."""
+LOOK_EVERY_S = 2.0
+GONE = 410
+
+log = logging.getLogger(__name__)
+
+
+def announce(store: Store, folder: Path, event: str, urls: Sequence[str], now: datetime) -> None:
+    """Puts an export that has been written into the outbox, once for each address."""
+    data = (folder / JSON).read_bytes()
+    document = orjson.loads(data)
+    body = rfc8785.dumps(
+        {
+            "schema": SCHEMA,
+            "id": f"{event}:{document['export_id']}",
+            "event": event,
+            "at": kst(now),
+            "stage": document["stage"]["id"],
+            "export_id": document["export_id"],
+            "export_sha256": hashlib.sha256(data).hexdigest(),
+            "export": document,
+        }
+    )
+    for url in urls:
+        store.outbox.put(document["stage"]["id"], event, url, body, now)
+
+
+async def deliver_due(
+    store: Store, keys: Keys, session: aiohttp.ClientSession, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> int:
+    """Tries every message that is due, one after the other; returns how many were tried."""
+    tried = 0
+    while parcel := await asyncio.to_thread(store.outbox.take, clock(), clock() + LEASE):
+        tried += 1
+        error = await _attempt(parcel, keys, session)
+        if error is None:
+            await asyncio.to_thread(store.outbox.delivered, parcel.seq, clock())
+            continue
+        spent = parcel.attempts > len(WAITS_S) or error == f"HTTP {GONE}"
+        due = None if spent else clock() + timedelta(seconds=WAITS_S[parcel.attempts - 1])
+        log.warning("push %s to %s: %s; %s", parcel.seq, parcel.url, error, "given up" if spent else f"again at {due}")
+        await asyncio.to_thread(store.outbox.failed, parcel.seq, error, due, clock())
+    return tried
+
+
+async def deliver_once(store: Store, keys: Keys) -> int:
+    """Tries what is due now, once; returns how many were tried."""
+    async with _session() as session:
+        return await deliver_due(store, keys, session)
+
+
+async def keep_delivering(store: Store, keys: Keys, every_s: float = LOOK_EVERY_S) -> None:
+    """Delivers what is due, whoever put it there; runs until cancelled."""
+    async with _session() as session:
+        while True:
+            try:
+                await deliver_due(store, keys, session)
+            except Unavailable:
+                log.warning("the record cannot be reached; pushes wait until it is back")
+            await asyncio.sleep(every_s)
+
+
+def _session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
+
+
+async def _attempt(parcel: Parcel, keys: Keys, session: aiohttp.ClientSession) -> str | None:
+    """What went wrong; None when it was taken."""
+    headers = {"content-type": "application/json", SIGNATURE: keys.sign(parcel.body)}
+    try:
+        async with session.post(parcel.url, data=parcel.body, headers=headers, allow_redirects=False) as answer:
+            return None if 200 <= answer.status < 300 else f"HTTP {answer.status}"
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"

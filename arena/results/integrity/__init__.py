@@ -1,0 +1,1 @@
+"""Who votes strangely: tests of voters and of groups, and what they propose. People decide."""
