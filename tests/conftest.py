@@ -21,7 +21,7 @@ KINDS = ("browser", "http", "db", "unit")
 """What a test needs, the most first; each test is of one kind. `slow` is said by hand, besides."""
 TELLING = {
     "browser": {"chromium"},
-    "http": {"serving", "served", "endpoint", "Served", "free_port", "AsyncClient", "TestClient"},
+    "http": {"model_servers", "serving", "served", "endpoint", "Served", "free_port", "AsyncClient", "TestClient"},
     "db": {"database_url", "store", "postgres", "Store", "Room", "many_ready"},
 }
 """The helpers that a test of this kind reaches, itself, by its fixtures or by functions of its module."""

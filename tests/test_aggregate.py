@@ -477,6 +477,7 @@ def test_the_command_refuses_a_changed_export_and_an_unknown_key(room: Room, fol
         assert not out.exists()
 
 
+@pytest.mark.slow
 def test_a_second_round_adds_criteria_as_data(tmp_path: Path) -> None:
     """Round 2 has five components, three places and a pending team: the same command, other files."""
     examples = ROOT / "examples" / "round-2"

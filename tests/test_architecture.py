@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,7 @@ def sources() -> list[Path]:
     ]
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """Every module this file imports, wherever in the file it does so."""
     names: set[str] = set()

@@ -122,6 +122,7 @@ def evening(seed: int) -> Ballots:
     return made.ballots()
 
 
+@pytest.mark.slow
 def test_false_discoveries_are_bounded_in_small_stages_too():
     """Over 40 small stages: all three attackers are found, honest people hardly ever, not even those who voted beside an attacker; p-values keep their word."""
     false, few = [], 0
@@ -191,6 +192,7 @@ def test_always_side_and_target_only_attackers_are_found_one_by_one(kind, test):
     assert np.abs(mended - truth).max() < 0.25 * np.abs(bent - truth).max()
 
 
+@pytest.mark.slow
 def test_a_coordinated_burst_is_found_though_none_of_its_voters_could_be():
     """100 accounts of five votes in two hours: no single one stands out, the hours and networks do, and leaning is named."""
     made = crowd(6)

@@ -28,7 +28,7 @@ from models.local_batch import Batch, Row, sample
 from models.local_worker import RefusedError, load
 from tests.tiny_models import ARCHITECTURES, save, tokenizer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 QUESTIONS = ["안녕?", "대한민국의 수도는 어디입니까?", "The capital of Korea is", "개", "하늘은 " * 12, "a" * 40]
 ENDLESS = Sampling(temperature=1, max_tokens=400, max_chars=100_000)

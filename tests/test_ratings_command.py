@@ -40,6 +40,7 @@ def write(table: pd.DataFrame, path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_command_finds_the_converged_estimate(tmp_path: Path):
     """In a process of its own, `rate --prior 0` writes the maximum-likelihood log-strengths to 1e-6, as another optimiser finds them."""
     comparisons = votes([0.9, 0.3, 0.0, -0.2, -1.0], voters=60, each=10, seed=3, ties=0.2, both_bad=0.1)
@@ -210,6 +211,7 @@ def hundreds(k: int) -> pd.DataFrame:
     return pd.concat([*parts, bad])
 
 
+@pytest.mark.slow
 def test_hundreds_of_entrants_give_one_page_and_a_small_file(tmp_path: Path):
     """With 300 entrants each kind of notice is one line that names a handful, and twice the entrants are twice the file."""
     sizes = []

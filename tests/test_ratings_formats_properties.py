@@ -92,6 +92,7 @@ def answer(path: Path) -> Any:
         return str(refusal).replace(path.name, "FILE")
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS | CLEAN)
 def test_every_format_gives_the_same_answer(rows: list[dict[str, Any]], tmp_path: Path):
@@ -112,6 +113,7 @@ def test_no_bytes_end_in_a_traceback(content: bytes, ending: str, tmp_path_facto
     answer(path)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_json_ends_in_a_traceback(data: st.DataObject, tmp_path: Path):

@@ -11,6 +11,7 @@ from tests.ratings_votes import population_strengths, votes
 TASTES = np.array([0.5, 0.25, 0.0, -0.25, -0.5])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", [20, 50])
 def test_intervals_cover_the_truth_when_voters_have_tastes(each: int):
     """300 voters with personal taste: 93–97 % of the nominal 95 % intervals hold, for ratings and win probabilities."""

@@ -39,6 +39,7 @@ def table_of(rows: list[tuple[str, str, Outcome, int]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model_a", "model_b", "winner", "voter"]).astype({"winner": str})
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(rows=VOTES, transform=st.sampled_from(TRANSFORMS), prior=st.sampled_from([0.0, 0.5]))
 def test_any_votes_give_finite_ratings_or_a_named_refusal(
@@ -74,6 +75,7 @@ def test_any_votes_give_finite_ratings_or_a_named_refusal(
         assert 1 <= row.rank_ci95[0] <= row.rank <= row.rank_ci95[1] <= len(NAMES)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(rows=VOTES)
 def test_plain_maximum_likelihood_is_evalicas_or_is_refused(rows: list[tuple[str, str, Outcome, int]]):
@@ -99,6 +101,7 @@ def test_plain_maximum_likelihood_is_evalicas_or_is_refused(rows: list[tuple[str
     np.testing.assert_allclose(rate(comparisons, prior=0).theta, theirs - theirs.mean(), atol=1e-5)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(rows=VOTES, winner=st.sampled_from(NAMES), loser=st.sampled_from(NAMES))
 def test_a_win_never_lowers_the_winner(rows: list[tuple[str, str, Outcome, int]], winner: str, loser: str):
@@ -167,6 +170,7 @@ def fewest(comparisons: Comparisons, units: list[np.ndarray], upper: str, lower:
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_reported_removals_are_near_the_fewest(seed: int):
     """In small stages, trying every set of votes and of voters never needs more than reported, and of votes at most one less."""
@@ -184,6 +188,7 @@ def test_reported_removals_are_near_the_fewest(seed: int):
             assert fewest(comparisons, whole, pair.upper, pair.lower, pair.voters) is not None
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), gap=st.floats(0.0, 0.6))
 def test_the_plan_agrees_with_the_leaderboard(seed: int, gap: float):

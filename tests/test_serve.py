@@ -18,6 +18,8 @@ import pytest
 from arena.settings import ROOT
 from tests.serving import free_port, stage_toml
 
+pytestmark = [pytest.mark.http, pytest.mark.slow]
+
 
 @contextmanager
 def started(data_dir: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
