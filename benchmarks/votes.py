@@ -25,8 +25,8 @@ from arena.domain.battle import Battle
 from arena.domain.citizen import Citizen
 from arena.domain.vote import cast
 from arena.record.store import Store
-from tests import voting
-from tests.voting import NOW, SECRET, many_ready
+from tests.support import voting
+from tests.support.voting import NOW, SECRET, many_ready
 
 COLUMNS = "battle_id, stage_id, citizen_id, identity_level, network, winner, reasons, comment, marked, cast_at, record, receipt, seal"
 
