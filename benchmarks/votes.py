@@ -36,9 +36,9 @@ from arena.record.counters import Bound
 from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.web.session import COOKIE, Sessions
-from tests import voting
-from tests.serving import free_port, stage_toml
-from tests.voting import NOW, SECRET, many_ready
+from tests.support import voting
+from tests.support.serving import free_port, stage_toml
+from tests.support.voting import NOW, SECRET, many_ready
 
 MOST = 1_000_000
 """A bound that nobody reaches."""

@@ -17,8 +17,8 @@ from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.settings import ROOT
 from arena.simulate import simulate
-from tests.browser import PHONE, agree, ask, chromium, visiting
-from tests.serving import serving
+from tests.support.browser import PHONE, agree, ask, chromium, visiting
+from tests.support.serving import serving
 
 PICTURES = ROOT / "docs" / "pictures"
 COLOURS = 200

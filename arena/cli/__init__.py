@@ -2,17 +2,96 @@
 
 import os
 import sys
+from importlib import import_module
+from typing import Annotated, Any
 
 # Read when the libraries are imported: no hub is asked for anything, and small matrices want one thread.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import typer
+from typer.core import TyperGroup
 
 from arena import settings
-from arena.cli import aggregate, export, keys, organizer, purge, rate, release, report, simulate, stage
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False, help=__doc__)
+COMMANDS = {
+    "organizer": "organizer:app",
+    "stage": "stage:app",
+    "keys": "keys:app",
+    "api-key": "keys:api",
+    "simulate": "simulate:simulate",
+    "rate": "rate:command",
+    "export": "export:export",
+    "purge": "purge:purge",
+    "verify": "export:verify",
+    "push": "export:push",
+    "aggregate": "aggregate:command",
+    "release": "release:command",
+    "report": "report:command",
+}
+"""Where each command or group of commands stands in here; a module is imported when its command is asked for."""
+OURS = ("app", "arena", "models", "ratings")
+
+
+class OnDemand(TyperGroup):
+    """Commands that are imported when they are asked for: `rate` waits for no database, and runs where there is none."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Every command, in the order of the help."""
+        return [*super().list_commands(ctx), *COMMANDS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command; where its libraries are not installed, one that says so."""
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        if cmd_name not in self.commands:
+            module, _, attribute = COMMANDS[cmd_name].partition(":")
+            try:
+                self.commands[cmd_name] = _made(cmd_name, getattr(import_module(f"arena.cli.{module}"), attribute))
+            except ModuleNotFoundError as error:
+                return _made(cmd_name, _absent(error))
+        return self.commands[cmd_name]
+
+
+def _made(name: str, what: Any) -> Any:
+    """What Typer makes of a function, or of a group of them."""
+    if isinstance(what, typer.Typer):
+        group = typer.main.get_group(what)
+        group.name = name
+        return group
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(what)
+    return typer.main.get_command(alone)
+
+
+def _absent(error: ModuleNotFoundError) -> Any:
+    """A command whose libraries are not installed."""
+    said = missing(error)
+
+    def absent(_arguments: Annotated[list[str] | None, typer.Argument(hidden=True)] = None) -> None:
+        sys.exit(f"error: {said}")
+
+    absent.__doc__ = said
+    return absent
+
+
+def missing(error: ModuleNotFoundError) -> str:
+    """How to get a library that this command needs.
+
+    Raises:
+        ModuleNotFoundError: what is missing is a module of ours.
+    """
+    if error.name is None or error.name.partition(".")[0] in OURS:
+        raise error
+    return f"This command needs {error.name}, which is not installed: pip install 'k-ai-arena[serve]' ('k-ai-arena[ratings]' is enough for rate)."
+
+
+app = typer.Typer(cls=OnDemand, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+
+
+@app.callback(help=__doc__)
+def start() -> None:
+    """Nothing is shared by all commands."""
 
 
 @app.command()
@@ -24,16 +103,9 @@ def serve() -> None:
     application.main()
 
 
-app.add_typer(organizer.app, name="organizer")
-app.add_typer(stage.app, name="stage")
-app.add_typer(keys.app, name="keys")
-app.add_typer(keys.api, name="api-key")
-app.command("simulate")(simulate.simulate)
-app.command("rate")(rate.command)
-app.command("export")(export.export)
-app.command("purge")(purge.purge)
-app.command("verify")(export.verify)
-app.command("push")(export.push)
-app.command("aggregate")(aggregate.command)
-app.command("release")(release.command)
-app.command("report")(report.command)
+def main() -> None:
+    """Runs what was typed; a library that is not installed is said in a sentence."""
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        sys.exit(f"error: {missing(error)}")

@@ -4,21 +4,27 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from arena import settings
 from arena.domain.errors import ArenaError
-from arena.record.keys import Keys
-from arena.record.store import Store
 from models.errors import ModelError
 from ratings.errors import RatingsError
 from ratings.listing import printable
 
+# `rate` needs neither database nor signatures: whoever has only its libraries can run it.
+if TYPE_CHECKING:
+    from arena.record.keys import Keys
+    from arena.record.store import Store
+
 
 @contextmanager
-def opened() -> Iterator[Store]:
+def opened() -> "Iterator[Store]":
     """The record of these settings; a refusal ends the command with its sentence and exit code 1."""
+    from arena.record.store import Store
+
     with refusals():
         store = Store(settings.read().resolved_database_url)
         try:
@@ -40,8 +46,10 @@ def refusals() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-def keys() -> Keys:
+def keys() -> "Keys":
     """The arena's keys."""
+    from arena.record.keys import Keys
+
     return Keys.open(settings.read().data_dir, os.environ)
 
 

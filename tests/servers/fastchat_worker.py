@@ -15,7 +15,7 @@ from fastchat.constants import SERVER_ERROR_MSG, ErrorCode
 from fastchat.conversation import Conversation, get_conv_template
 from fastchat.serve import base_model_worker
 
-from tests.endpoint_wire import PIECES
+from tests.support.endpoint_wire import PIECES
 
 CONTEXT = 1000
 MODELS = [

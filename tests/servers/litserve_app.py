@@ -13,7 +13,7 @@ from typing import Any
 
 import litserve
 
-from tests.endpoint_wire import PIECES, USAGE
+from tests.support.endpoint_wire import PIECES, USAGE
 
 
 class Model(litserve.LitAPI):

@@ -16,7 +16,11 @@ export async function call(path, options = {}) {
     response = await fetch(API + path, {
       credentials: "same-origin",
       ...options,
-      headers: { "accept-language": language, ...(options.body ? { "content-type": "application/json" } : {}), ...options.headers },
+      headers: {
+        "accept-language": language,
+        ...(options.body ? { "content-type": "application/json" } : {}),
+        ...options.headers,
+      },
     });
   } catch {
     throw new Refused({ code: "offline" });

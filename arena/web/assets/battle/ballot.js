@@ -1,6 +1,7 @@
-// The vote: four choices by button or key, then reasons and a comment that nobody has to give, and the one button that casts it.
+// The vote: four choices by button or key, then reasons and a comment that nobody has to give,
+// and the one button that casts it.
 import { announce, byId, el, kept } from "./dom.js";
-import { SIDES, WINNERS, change, onChange, state } from "./state.js";
+import { change, onChange, SIDES, state, WINNERS } from "./state.js";
 import { number, pick, t } from "./words.js";
 
 const SETTLED_MS = 400;
@@ -12,7 +13,12 @@ const sideReasons = (side) =>
   el(
     "fieldset",
     { class: "arena-reasons" },
-    el("legend", {}, el("span", { class: `arena-letter arena-letter-${side}`, "aria-hidden": "true" }, side.toUpperCase()), t("reasons_side", { side: t(`answer_${side}`) })),
+    el(
+      "legend",
+      {},
+      el("span", { class: `arena-letter arena-letter-${side}`, "aria-hidden": "true" }, side.toUpperCase()),
+      t("reasons_side", { side: t(`answer_${side}`) }),
+    ),
     ...state.stage.reasons.map((reason) =>
       el(
         "label",
@@ -23,7 +29,8 @@ const sideReasons = (side) =>
     ),
   );
 
-const ticked = (form, side) => [...form.querySelectorAll(`input[name="reason-${side}"]:checked`)].map((input) => input.value);
+const ticked = (form, side) =>
+  [...form.querySelectorAll(`input[name="reason-${side}"]:checked`)].map((input) => input.value);
 
 /** Shows what may be added to the choice; nothing is saved before the form is sent. */
 function choose(winner, cast) {
@@ -41,9 +48,19 @@ function choose(winner, cast) {
 function makeForm(cast) {
   const title = el("h2", { tabindex: "-1" });
   const max = state.stage.limits.comment_chars;
-  const comment = el("textarea", { id: "arena-comment", rows: "2", maxlength: String(max), "aria-describedby": "arena-comment-hint" });
+  const comment = el("textarea", {
+    id: "arena-comment",
+    rows: "2",
+    maxlength: String(max),
+    "aria-describedby": "arena-comment-hint",
+  });
   const count = el("span", { class: "arena-soft", role: "status" });
-  comment.addEventListener("input", () => (count.textContent = comment.value.length > max * 0.8 ? t("chars", { n: number(comment.value.length), max: number(max) }) : ""));
+  comment.addEventListener(
+    "input",
+    () =>
+      (count.textContent =
+        comment.value.length > max * 0.8 ? t("chars", { n: number(comment.value.length), max: number(max) }) : ""),
+  );
   const form = el(
     "form",
     {
@@ -52,7 +69,11 @@ function makeForm(cast) {
       on: {
         submit: (event) => {
           event.preventDefault();
-          cast({ winner: state.chosen, reasons: Object.fromEntries(SIDES.map((side) => [side, ticked(form, side)])), comment: comment.value.trim() });
+          cast({
+            winner: state.chosen,
+            reasons: Object.fromEntries(SIDES.map((side) => [side, ticked(form, side)])),
+            comment: comment.value.trim(),
+          });
         },
       },
     },
@@ -62,7 +83,12 @@ function makeForm(cast) {
     max > 0 ? el("label", { for: "arena-comment" }, t("comment")) : null,
     max > 0 ? comment : null,
     max > 0 ? el("p", { id: "arena-comment-hint", class: "arena-soft" }, t("comment_hint"), " ", count) : null,
-    el("p", { class: "arena-actions" }, el("button", { type: "submit", id: "arena-cast", class: "arena-primary" }, t("cast")), el("button", { type: "button", class: "arena-button", on: { click: forget } }, t("change"))),
+    el(
+      "p",
+      { class: "arena-actions" },
+      el("button", { type: "submit", id: "arena-cast", class: "arena-primary" }, t("cast")),
+      el("button", { type: "button", class: "arena-button", on: { click: forget } }, t("change")),
+    ),
   );
   return { form, title };
 }
@@ -111,10 +137,16 @@ export function prepareBallot(cast) {
   const ballot = byId("arena-ballot");
   ballot.prepend(el("h2", {}, t("vote_title")));
   ballot.append(
-    el("div", { class: "arena-foot" }, el("p", { id: "arena-vote-wait", class: "arena-soft" }, t("vote_wait")), el("label", { class: "arena-keys" }, box, el("span", {}, t("keys_switch")))),
+    el(
+      "div",
+      { class: "arena-foot" },
+      el("p", { id: "arena-vote-wait", class: "arena-soft" }, t("vote_wait")),
+      el("label", { class: "arena-keys" }, box, el("span", {}, t("keys_switch"))),
+    ),
   );
   addEventListener("keydown", (event) => {
-    const typing = event.target instanceof HTMLElement && event.target.matches("textarea, select, input:not([type=checkbox])");
+    const typing =
+      event.target instanceof HTMLElement && event.target.matches("textarea, select, input:not([type=checkbox])");
     if (!keysOn || typing || event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
     const winner = WINNERS[Number(event.key) - 1];
     if (winner && state.votable && !state.busy) {

@@ -1,4 +1,5 @@
-// The prompt box: Enter under any input method, counter, personal-data hint, a draft that survives, and questions to begin with.
+// The prompt box: Enter under any input method, counter, personal-data hint, a draft that survives,
+// and questions to begin with.
 import { byId, el, kept } from "./dom.js";
 import { personalIn } from "./personal.js";
 import { isOpen, onChange, state } from "./state.js";
@@ -7,6 +8,7 @@ import { number, pick, t } from "./words.js";
 const DRAFT = "arena-draft";
 const NEAR_LIMIT = 0.8;
 
+/** @returns {HTMLTextAreaElement} */
 export const promptBox = () => document.querySelector("#arena-prompt textarea");
 
 let counter;
@@ -39,7 +41,11 @@ function review() {
   const { prompt_chars: max } = state.stage.limits;
   const length = [...box.value].length;
   const beyond = over();
-  counter.textContent = beyond ? t("chars_over", { n: number(beyond) }) : length >= max * NEAR_LIMIT ? t("chars", { n: number(length), max: number(max) }) : "";
+  counter.textContent = beyond
+    ? t("chars_over", { n: number(beyond) })
+    : length >= max * NEAR_LIMIT
+      ? t("chars", { n: number(length), max: number(max) })
+      : "";
   counter.classList.toggle("arena-alert", beyond > 0);
   const found = fault(box.value);
   const said = found?.text ?? "";
@@ -62,7 +68,14 @@ function draw() {
   byId("arena-starters").hidden = !isOpen();
   const caption = document.querySelector("#arena-prompt span[data-testid='block-info']");
   if (caption) caption.textContent = t(battle ? "prompt_more" : "prompt");
-  const left = battle && !battle.over ? (battle.turnsLeft === 0 ? t("turns_none") : battle.turnsLeft <= 3 ? t("turns_left", { n: battle.turnsLeft }) : "") : "";
+  const left =
+    battle && !battle.over
+      ? battle.turnsLeft === 0
+        ? t("turns_none")
+        : battle.turnsLeft <= 3
+          ? t("turns_left", { n: battle.turnsLeft })
+          : ""
+      : "";
   hint.textContent = left || t("keys_hint");
   hint.toggleAttribute("data-keys", !left);
 }
@@ -123,7 +136,11 @@ function starters() {
       ),
     ),
   );
-  byId("arena-starters").replaceChildren(el("h2", {}, t("starters")), el("p", { class: "arena-soft" }, t("starters_hint")), el("div", { class: "arena-topics" }, ...topics));
+  byId("arena-starters").replaceChildren(
+    el("h2", {}, t("starters")),
+    el("p", { class: "arena-soft" }, t("starters_hint")),
+    el("div", { class: "arena-topics" }, ...topics),
+  );
 }
 
 /** Makes the box ours; `send()` is called when a question is to be sent. */

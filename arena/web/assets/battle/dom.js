@@ -1,5 +1,6 @@
 // Small helpers for building the page.
 
+/** @returns {any} an element of this page; the markup and the code are written together */
 export const byId = (id) => document.getElementById(id);
 
 /** An element; `on` holds listeners, `true` is a bare attribute, `false` and `null` are none. */
@@ -16,6 +17,7 @@ export function el(tag, attributes = {}, ...children) {
 
 /** Storage that may be forbidden: then nothing is remembered, and nothing breaks. */
 export const kept = {
+  /** @param {"localStorage" | "sessionStorage"} store */
   get(store, name) {
     try {
       return window[store].getItem(name);
@@ -23,6 +25,7 @@ export const kept = {
       return null;
     }
   },
+  /** @param {"localStorage" | "sessionStorage"} store */
   set(store, name, value) {
     try {
       if (value === null) window[store].removeItem(name);

@@ -20,7 +20,8 @@ function say(text, { alert = false, action = null, aloud = text } = {}) {
   message.replaceChildren(el("span", {}, text));
   message.classList.toggle("arena-alert", alert);
   message.hidden = !text;
-  if (action) message.append(el("button", { type: "button", class: "arena-button", on: { click: action.run } }, action.label));
+  if (action)
+    message.append(el("button", { type: "button", class: "arena-button", on: { click: action.run } }, action.label));
   if (aloud) announce(aloud);
 }
 
@@ -129,7 +130,9 @@ async function refresh() {
   }
 }
 
-const stop = () => state.battle?.id && post(`/battles/${state.battle.id}/stop`).catch((refused) => say(refused.message, { alert: true }));
+const stop = () =>
+  state.battle?.id &&
+  post(`/battles/${state.battle.id}/stop`).catch((refused) => say(refused.message, { alert: true }));
 
 // --- the vote --------------------------------------------------------------------------------------------------------
 async function cast(ballot) {
@@ -147,7 +150,10 @@ async function cast(ballot) {
   } catch (refused) {
     if (refusedSession(refused.code)) await sessionOver();
     else if (refused.code === "already_voted") await restore(state.battle.id);
-    say(`${t("not_saved")} ${refused.message}`, { alert: true, action: { label: t("retry"), run: () => cast(ballot) } });
+    say(`${t("not_saved")} ${refused.message}`, {
+      alert: true,
+      action: { label: t("retry"), run: () => cast(ballot) },
+    });
     if (!state.battle.over) await refresh();
   } finally {
     change({ busy: false });
@@ -186,7 +192,10 @@ async function restore(id) {
   }
   const last = seen.turns.at(-1);
   const open = seen.state === "open" || answering;
-  change({ battle: { id, over: !open, turnsLeft: seen.turns_left + (answering ? 1 : 0), prompt: last?.prompt }, votable: seen.votable });
+  change({
+    battle: { id, over: !open, turnsLeft: seen.turns_left + (answering ? 1 : 0), prompt: last?.prompt },
+    votable: seen.votable,
+  });
   if (seen.receipt) showThanks(seen, seen, null);
   else if (seen.state === "void") say(t("void"), { alert: true, action: again(last.prompt) });
   else if (seen.state === "abandoned") say(t("abandoned"), { alert: true });
@@ -226,10 +235,11 @@ function frame() {
   });
   document.title = `${t("title_battle")} · ${t("brand")}`;
   // The other language's page shows the same battle.
-  byId("arena-language").addEventListener("click", (event) => {
+  const other = byId("arena-language");
+  other.addEventListener("click", (event) => {
     event.preventDefault();
-    location.assign(`${event.currentTarget.getAttribute("href")}${location.hash}`);
-    if (location.search === event.currentTarget.getAttribute("href")) location.reload();
+    location.assign(`${other.getAttribute("href")}${location.hash}`);
+    if (location.search === other.getAttribute("href")) location.reload();
   });
 }
 

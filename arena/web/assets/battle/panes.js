@@ -1,4 +1,5 @@
-// The two answers of a turn: skeletons, text as it comes, finished blocks, copy, and the switch between A and B on a phone.
+// The two answers of a turn: skeletons, text as it comes, finished blocks, copy,
+// and the switch between A and B on a phone.
 import { announce, byId, copyText, el } from "./dom.js";
 import { SIDES } from "./state.js";
 import { number, t } from "./words.js";
@@ -28,7 +29,10 @@ function furnish(nodes) {
       pre.tabIndex = 0;
       const box = el("div", { class: "arena-code" });
       pre.replaceWith(box);
-      box.append(copyButton(t("copy_code"), () => pre.textContent), pre);
+      box.append(
+        copyButton(t("copy_code"), () => pre.textContent),
+        pre,
+      );
     }
     const wide = 'table, math[display="block"]';
     for (const each of [...(node.matches(wide) ? [node] : []), ...node.querySelectorAll(wide)]) {
@@ -50,10 +54,24 @@ class Pane {
     this.status = el("span", { class: "arena-status", "data-status": "waiting" }, t("waiting"));
     this.copy = copyButton(t("copy_answer", { side: title }), () => this.done.innerText.trim());
     this.copy.classList.add("arena-later");
-    this.unfold = el("button", { type: "button", class: "arena-copy arena-later", "aria-expanded": "false" }, t("unfold"));
-    this.text = el("div", { class: "arena-text", tabindex: "0", role: "group", "aria-label": `${title} (${n})` }, this.skeleton, this.done, this.pending);
+    this.unfold = el(
+      "button",
+      { type: "button", class: "arena-copy arena-later", "aria-expanded": "false" },
+      t("unfold"),
+    );
+    this.text = el(
+      "div",
+      { class: "arena-text", tabindex: "0", role: "group", "aria-label": `${title} (${n})` },
+      this.skeleton,
+      this.done,
+      this.pending,
+    );
     this.atEnd = true;
-    this.text.addEventListener("scroll", () => (this.atEnd = this.text.scrollHeight - this.text.scrollTop - this.text.clientHeight < NEAR_PX), { passive: true });
+    this.text.addEventListener(
+      "scroll",
+      () => (this.atEnd = this.text.scrollHeight - this.text.scrollTop - this.text.clientHeight < NEAR_PX),
+      { passive: true },
+    );
     this.text.addEventListener("copy", (event) => {
       event.clipboardData.setData("text/plain", labelled(String(getSelection())));
       event.preventDefault();
@@ -108,7 +126,8 @@ class Pane {
   finish(status) {
     this.skeleton.remove();
     this.show(status);
-    if (status === "failed" && !this.done.textContent && !this.pending.textContent) this.done.append(el("p", { class: "arena-soft" }, t("failed_text")));
+    if (status === "failed" && !this.done.textContent && !this.pending.textContent)
+      this.done.append(el("p", { class: "arena-soft" }, t("failed_text")));
     this.copy.classList.toggle("arena-later", status === "failed");
     this.unfold.classList.toggle("arena-later", this.text.scrollHeight <= this.text.clientHeight + 1);
   }
@@ -137,21 +156,31 @@ export class Turn {
     this.switches = Object.fromEntries(
       SIDES.map((side) => [
         side,
-        el("button", { type: "button", "aria-pressed": String(side === "a"), on: { click: () => this.turnTo(side) } }, t(`show_${side}`)),
+        el(
+          "button",
+          { type: "button", "aria-pressed": String(side === "a"), on: { click: () => this.turnTo(side) } },
+          t(`show_${side}`),
+        ),
       ]),
     );
     this.root = el(
       "article",
       { class: "arena-turn", "data-turn": String(n), "aria-label": t("turn", { n }) },
       el("div", { class: "arena-question" }, el("h2", {}, t("turn", { n })), this.question),
-      el("div", { class: "arena-switch", role: "group", "aria-label": t("switch") }, ...SIDES.map((side) => this.switches[side])),
+      el(
+        "div",
+        { class: "arena-switch", role: "group", "aria-label": t("switch") },
+        ...SIDES.map((side) => this.switches[side]),
+      ),
       row,
     );
     this.row = row;
     for (const side of SIDES) this.panes[side].unfold.addEventListener("click", () => this.unfold());
     const watch = new IntersectionObserver(
       (entries) => {
-        for (const entry of entries) if (entry.intersectionRatio > 0.6 && NARROW.matches) this.mark(entry.target === this.panes.a.root ? "a" : "b");
+        for (const entry of entries)
+          if (entry.intersectionRatio > 0.6 && NARROW.matches)
+            this.mark(entry.target === this.panes.a.root ? "a" : "b");
       },
       { root: row, threshold: [0.6] },
     );

@@ -6,7 +6,16 @@ const WIDTH = 1200;
 const EDGE = 64;
 const LINES = 14;
 const FONT = '"Arena Sans", "Noto Sans CJK KR", "Malgun Gothic", sans-serif';
-const INK = { paper: "#f4f6fb", card: "#ffffff", ink: "#131c2b", soft: "#4b5a70", line: "#d5dce8", a: "#1d4ed8", b: "#0f766e", brand: "#12305f" };
+const INK = {
+  paper: "#f4f6fb",
+  card: "#ffffff",
+  ink: "#131c2b",
+  soft: "#4b5a70",
+  line: "#d5dce8",
+  a: "#1d4ed8",
+  b: "#0f766e",
+  brand: "#12305f",
+};
 
 /** Lines no wider than `width`, broken between words, or inside one that is too long. */
 function wrap(brush, text, width, most) {
@@ -47,7 +56,9 @@ export async function pictureOf(battle, winner) {
   font(34, 700);
   const question = wrap(brush, turn.prompt, WIDTH - 2 * EDGE, 4);
   font(26);
-  const texts = Object.fromEntries(SIDES.map((side) => [side, wrap(brush, plain(turn.answers[side].html), half - 56, LINES)]));
+  const texts = Object.fromEntries(
+    SIDES.map((side) => [side, wrap(brush, plain(turn.answers[side].html), half - 56, LINES)]),
+  );
   const tall = Math.max(3, texts.a.length, texts.b.length) * 40 + 120;
   canvas.width = WIDTH;
   canvas.height = 210 + question.length * 48 + tall + 150;
@@ -64,7 +75,7 @@ export async function pictureOf(battle, winner) {
   const stage = pick(state.stage.title) + (state.stage.synthetic ? ` · ${t("synthetic_label")}` : "");
   write(stage, WIDTH - EDGE - brush.measureText(stage).width, 56, INK.soft);
   font(34, 700);
-  question.forEach((line, n) => write(line, EDGE, 130 + n * 48, INK.ink));
+  for (const [n, line] of question.entries()) write(line, EDGE, 130 + n * 48, INK.ink);
   const top = 160 + question.length * 48;
   SIDES.forEach((side, n) => {
     const left = EDGE + n * (half + 32);
@@ -79,7 +90,7 @@ export async function pictureOf(battle, winner) {
     const name = battle.reveal ? `${side.toUpperCase()} · ${pick(battle.reveal[side].team)}` : t(`answer_${side}`);
     write(name, left + 28, top + 28, INK[side]);
     font(26);
-    texts[side].forEach((line, row) => write(line, left + 28, top + 88 + row * 40, INK.ink));
+    for (const [row, line] of texts[side].entries()) write(line, left + 28, top + 88 + row * 40, INK.ink);
   });
   font(24, 700);
   if (winner) write(`${t("your_vote")}: ${t(winner)}`, EDGE, top + tall + 34, INK.ink);

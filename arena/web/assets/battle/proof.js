@@ -14,7 +14,14 @@ export async function prove() {
   for (let counter = 0; ; counter += 1) {
     new DataView(password.buffer).setUint32(start.length, counter);
     const key = await crypto.subtle.importKey("raw", password, "PBKDF2", false, ["deriveBits"]);
-    const derived = hex(await crypto.subtle.deriveBits({ name: "PBKDF2", hash: "SHA-256", salt: bytes(salt), iterations: cost }, key, keyLength * 8));
-    if (derived.startsWith(keyPrefix)) return btoa(JSON.stringify({ challenge, solution: { counter, derivedKey: derived } }));
+    const derived = hex(
+      await crypto.subtle.deriveBits(
+        { name: "PBKDF2", hash: "SHA-256", salt: bytes(salt), iterations: cost },
+        key,
+        keyLength * 8,
+      ),
+    );
+    if (derived.startsWith(keyPrefix))
+      return btoa(JSON.stringify({ challenge, solution: { counter, derivedKey: derived } }));
   }
 }

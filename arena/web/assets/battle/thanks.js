@@ -16,7 +16,12 @@ function receiptOf(receipt) {
     el("h3", {}, t("receipt")),
     el("code", {}, receipt),
     el("p", { class: "arena-soft" }, t("receipt_what")),
-    el("p", { class: "arena-actions" }, copy, el("a", { class: "arena-button", href: `/receipts?receipt=${receipt}` }, t("receipt_check"))),
+    el(
+      "p",
+      { class: "arena-actions" },
+      copy,
+      el("a", { class: "arena-button", href: `/receipts?receipt=${receipt}` }, t("receipt_check")),
+    ),
   );
 }
 
@@ -41,7 +46,8 @@ function shareOf(battle, winner) {
     const picture = await pictureOf(battle, winner);
     const file = new File([picture], "k-ai-arena.png", { type: "image/png" });
     try {
-      if (navigator.canShare?.({ files: [file] }) && matchMedia("(pointer: coarse)").matches) await navigator.share({ files: [file], text: t("share_text") });
+      if (navigator.canShare?.({ files: [file] }) && matchMedia("(pointer: coarse)").matches)
+        await navigator.share({ files: [file], text: t("share_text") });
       else {
         const link = el("a", { href: URL.createObjectURL(picture), download: file.name });
         link.click();
@@ -59,10 +65,23 @@ function shareOf(battle, winner) {
 
 /** Shows what a vote gives; `seen` is the owner's view of the battle, `winner` what was chosen if it is known. */
 export function showThanks({ receipt, reveal }, seen, winner) {
-  const title = el("h2", { tabindex: "-1" }, el("span", { class: "arena-tick", "aria-hidden": "true" }, "✓"), t("thanks"));
+  const title = el(
+    "h2",
+    { tabindex: "-1" },
+    el("span", { class: "arena-tick", "aria-hidden": "true" }, "✓"),
+    t("thanks"),
+  );
   const after = byId("arena-after");
   after.replaceChildren(
-    el("div", { class: "arena-card arena-thanks" }, title, winner ? el("p", {}, `${t("your_vote")}: ${t(winner)}`) : null, revealOf(reveal, winner), receiptOf(receipt), seen ? shareOf({ ...seen, reveal }, winner) : null),
+    el(
+      "div",
+      { class: "arena-card arena-thanks" },
+      title,
+      winner ? el("p", {}, `${t("your_vote")}: ${t(winner)}`) : null,
+      revealOf(reveal, winner),
+      receiptOf(receipt),
+      seen ? shareOf({ ...seen, reveal }, winner) : null,
+    ),
   );
   after.hidden = false;
   if (!winner) return;

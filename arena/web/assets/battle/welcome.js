@@ -1,5 +1,5 @@
 // The first visit: what this is, what happens to what is typed, and what is agreed to. Nothing is ticked beforehand.
-import { STRATA_CONSENT, aboutYou } from "./about.js";
+import { aboutYou, STRATA_CONSENT } from "./about.js";
 import { post } from "./api.js";
 import { el } from "./dom.js";
 import { prove } from "./proof.js";
@@ -13,7 +13,15 @@ function consentRow(id, required, text) {
     "label",
     { class: "arena-consent", for: `consent-${id}` },
     input,
-    el("span", {}, el("b", { class: required ? "arena-required" : "arena-optional" }, t(required ? "required" : "optional")), " ", title ? el("strong", {}, title) : null, title ? el("br") : null, rest[0].toUpperCase() + rest.slice(1)),
+    el(
+      "span",
+      {},
+      el("b", { class: required ? "arena-required" : "arena-optional" }, t(required ? "required" : "optional")),
+      " ",
+      title ? el("strong", {}, title) : null,
+      title ? el("br") : null,
+      rest[0].toUpperCase() + rest.slice(1),
+    ),
   );
   return { id, required, input, row, title: title ?? t("must_age") };
 }
@@ -29,7 +37,10 @@ async function agreeTo(consents, said) {
   }
 }
 
-/** Opens the dialog; resolves when the session is there. */
+/**
+ * Opens the dialog; resolves when the session is there.
+ * @returns {Promise<void>}
+ */
 export function welcome({ lead = null } = {}) {
   if (document.querySelector("dialog.arena-dialog")) return Promise.resolve();
   return new Promise((resolve) => {
@@ -59,7 +70,8 @@ export function welcome({ lead = null } = {}) {
         resolve();
       } catch (refused) {
         error.textContent = refused.message;
-        if (refused.code === "login_needed") error.append(" ", el("a", { class: "arena-button", href: "/login" }, t("login")));
+        if (refused.code === "login_needed")
+          error.append(" ", el("a", { class: "arena-button", href: "/login" }, t("login")));
       } finally {
         button.disabled = false;
       }
@@ -73,8 +85,22 @@ export function welcome({ lead = null } = {}) {
         el("h2", { id: "arena-welcome", tabindex: "-1" }, t("welcome")),
         lead ? el("p", { class: "arena-warning" }, lead) : null,
         el("p", {}, t("welcome_lead")),
-        el("p", { class: "arena-notice" }, pick(stage.notices.ai), " ", t("welcome_personal"), " ", el("a", { href: "/privacy", target: "_blank", rel: "noopener" }, t("welcome_more"))),
-        el("fieldset", { class: "arena-consents" }, el("legend", {}, t("consents")), ...rows.map(({ row }) => row), age.row),
+        el(
+          "p",
+          { class: "arena-notice" },
+          pick(stage.notices.ai),
+          " ",
+          t("welcome_personal"),
+          " ",
+          el("a", { href: "/privacy", target: "_blank", rel: "noopener" }, t("welcome_more")),
+        ),
+        el(
+          "fieldset",
+          { class: "arena-consents" },
+          el("legend", {}, t("consents")),
+          ...rows.map(({ row }) => row),
+          age.row,
+        ),
         el("div", { class: "arena-agree" }, error, button),
       ),
     );

@@ -1,0 +1,320 @@
+"""Integrity: who votes strangely is found, honest taste is left alone, and an exclusion stands in the open and can be undone."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from scipy import stats
+from sqlalchemy import update
+
+from arena.domain.battle import SIDES, Answer, Battle, BattleState, Draw, Side, Turn, new_battle_id
+from arena.domain.citizen import Citizen
+from arena.domain.errors import Unusable
+from arena.domain.pairing import draw
+from arena.domain.stage import Stage
+from arena.domain.vote import Ballot, Vote, Winner, cast
+from arena.record import bulk
+from arena.record.store import Store
+from arena.record.tables import stages
+from arena.results.integrity.coordination import campaigns
+from arena.results.integrity.proposals import propose
+from arena.results.integrity.voter_tests import (
+    TESTS,
+    Ballots,
+    absence,
+    benjamini_hochberg,
+    consensus,
+    examine,
+    leave_one_out,
+    simes,
+    subset,
+)
+from arena.results.live.leaderboard import Leaderboard
+from arena.results.votes.exclusions import ADD, REMOVE, ExclusionReason, active_exclusions, exclude, history, restore
+from benchmarks.integrity import HONEST_VOTERS, TARGET, Crowd, attacker, burst, honest, points, proposed
+from ratings.comparison import BOTH_BAD
+from tests.support import voting
+from tests.support.serving import stage_toml
+from tests.support.voting import NOW, SECRET, STAGE
+
+
+def crowd(seed: int = 1) -> Crowd:
+    """400 honest voters, 5,000 votes, with tastes, habits, speeds and networks of their own."""
+    made = Crowd(np.random.default_rng(seed), [], [], [])
+    honest(made, 0.05)
+    return made
+
+
+@pytest.fixture(scope="module")
+def honest_only() -> Ballots:
+    return crowd().ballots()
+
+
+def excluded_mask(ballots: Ballots) -> np.ndarray:
+    return np.isin(ballots.voter, proposed(ballots))
+
+
+# --- the arithmetic ---------------------------------------------------------------------------------------------------
+
+
+def test_false_discovery_rates_are_the_published_ones():
+    """Benjamini–Hochberg and Benjamini–Yekutieli agree with SciPy's; Simes with a sum worked out by hand."""
+    p = np.random.default_rng(0).uniform(size=200) ** 2
+
+    np.testing.assert_allclose(benjamini_hochberg(p), stats.false_discovery_control(p, method="bh"))
+    np.testing.assert_allclose(benjamini_hochberg(p, dependent=True), stats.false_discovery_control(p, method="by"))
+    np.testing.assert_allclose(simes(np.array([[0.01, 0.5], [0.04, 0.9], [0.9, 1.0]])), [0.03, 1.0])
+
+
+def test_the_others_consensus_is_what_a_fit_without_the_voter_gives(honest_only):
+    """The one Newton step that leaves a voter out agrees with a real fit of everybody else's votes, even for the busiest voter."""
+    everybody = np.ones(honest_only.voters, bool)
+    agreed = consensus(honest_only, everybody)
+    busiest = int(np.bincount(honest_only.voter).argmax())
+    others = everybody.copy()
+    others[busiest] = False
+    mine = subset(honest_only, (honest_only.voter == busiest) & (honest_only.outcome != BOTH_BAD))
+    refitted = consensus(honest_only, others).theta
+
+    gap, _ = leave_one_out(mine, agreed)
+
+    assert np.abs(agreed.theta - refitted).max() > 0.01
+    np.testing.assert_allclose(gap, refitted[mine.a] - refitted[mine.b], atol=0.01)
+
+
+def test_absence_is_an_exact_test():
+    """A voter who left unjudged all battles without one entrant: the hypergeometric chance, both ways, over five entrants."""
+    drawn, faced = np.array([[20, 20, 20, 20, 20]]), np.array([[5, 5, 20, 5, 5]])
+
+    p = absence(drawn, np.array([50]), faced, np.array([20]))
+
+    assert p[0] == pytest.approx(2 * 5 * stats.hypergeom.sf(19, 50, 20, 20))
+    assert p[0] < 1e-12
+
+
+# --- honest people ----------------------------------------------------------------------------------------------------
+
+
+def test_no_test_cries_wolf_on_honest_voters(honest_only):
+    """Each test's p-values are at most as small as chance makes them, taste and habits included, and nobody is proposed."""
+    found = examine(honest_only)
+    active = found.votes >= 5
+
+    assert active.sum() > 200
+    for test in (*TESTS, "combined"):
+        p = found.combined[active] if test == "combined" else found.p[test][active]
+        for level in (0.05, 0.01):
+            expected = level * active.sum()
+            assert (p <= level).sum() <= expected + 3 * np.sqrt(expected) + 1, test
+    assert len(proposed(honest_only)) <= 1
+
+
+def evening(seed: int) -> Ballots:
+    """A small stage: 60 honest voters of twelve votes and three who always take side a, one voter after the other, three an hour."""
+    made = Crowd(np.random.default_rng(seed), [], [], [])
+    for n in range(63):
+        voter, strength = made.voter(), (0.6, 0.3, 0.0, -0.3, -0.6)
+        for k in range(12 if n < 60 else 30):
+            a, b = made.draw(voter)
+            honestly = made.rng.random() < 1 / (1 + np.exp(strength[b] - strength[a]))
+            at = 3600 * (n if n < 60 else 20 * (n - 60)) + 180 * k
+            made.rows.append((at, voter, a, b, 0 if n >= 60 or honestly else 1, 20.0, -1, 100 * n + k))
+    return made.ballots()
+
+
+@pytest.mark.slow
+def test_false_discoveries_are_bounded_in_small_stages_too():
+    """Over 40 small stages: all three attackers are found, honest people hardly ever, not even those who voted beside an attacker; p-values keep their word."""
+    false, few = [], 0
+    for seed in range(40):
+        ballots = evening(seed)
+        found, out = examine(ballots), proposed(ballots)
+        assert set(range(60, 63)) <= set(out)
+        false.append(sum(out < 60) / len(out))
+        few += (found.p["consensus"][:60] <= 0.01).sum()
+
+    assert np.mean(false) <= 0.05
+    assert few <= 24 + 3 * np.sqrt(24)
+
+
+def test_nobody_carries_a_campaign_alone():
+    """Three voters of one network, of whom one always takes side a and casts most of the votes: no campaign; as many votes of eight who do are one."""
+    made = crowd(8)
+    sizes = {7001: (14, 3, 3), 7002: (5,) * 8}
+    for network, voters in sizes.items():
+        for votes in voters:
+            voter = made.voter()
+            for k in range(votes):
+                a, b = made.draw(voter)
+                outcome = 0 if votes == max(voters) else k % 2
+                made.rows.append(
+                    (86_400.0 * (k % 13) + voter, voter, a, b, outcome, 20.0, network, 10**6 + 100 * voter + k)
+                )
+    ballots = made.ballots()
+
+    found = {g.key: g for g in campaigns(ballots, examine(ballots)) if g.kind == "network"}
+
+    assert found[7001].votes == 20
+    assert found[7001].p > 0.05
+    assert found[7002].p < 1e-6
+
+
+def test_a_fan_with_a_taste_of_their_own_is_not_a_fraud():
+    """Somebody who likes one entrant a logit more than others do, and votes on everything, stays in."""
+    made = crowd(3)
+    rng, voter = made.rng, made.voter()
+    for k in range(40):
+        a, b = made.draw(voter)
+        likes = np.array([0.45, 0.2, 1.0, -0.2, -0.45])
+        outcome = 0 if rng.random() < 1 / (1 + np.exp(likes[b] - likes[a])) else 1
+        made.rows.append((90_000.0 + 180 * k, voter, a, b, outcome, 20.0, 999, 500_000 + k))
+
+    assert voter not in proposed(made.ballots())
+
+
+# --- attackers --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "test"), [("side", "side"), ("target", "absence")])
+def test_always_side_and_target_only_attackers_are_found_one_by_one(kind, test):
+    """Ten of each, 250 votes, careful with their time: all found by the test that is meant for them, honest people hardly touched, the score mended."""
+    made = crowd(5)
+    for _ in range(10):
+        attacker(made, kind, 25, 0.0, lazy=False)
+    ballots = made.ballots()
+    attack = ballots.voter >= HONEST_VOTERS
+    found, out = examine(ballots), excluded_mask(ballots)
+    truth, bent, mended = points(ballots, ~attack), points(ballots, attack | ~attack), points(ballots, ~out)
+
+    assert out[attack].all()
+    assert out[~attack].mean() < 0.02
+    assert {found.reason(v) for v in range(HONEST_VOTERS, HONEST_VOTERS + 10)} == {test}
+    assert np.abs(mended - truth).max() < 0.25 * np.abs(bent - truth).max()
+
+
+@pytest.mark.slow
+def test_a_coordinated_burst_is_found_though_none_of_its_voters_could_be():
+    """100 accounts of five votes in two hours: no single one stands out, the hours and networks do, and leaning is named."""
+    made = crowd(6)
+    burst(made, 500, 0.0, lazy=False)
+    ballots = made.ballots()
+    attack = ballots.voter >= HONEST_VOTERS
+    found = examine(ballots)
+    groups = [group for group in campaigns(ballots, found) if group.q <= 0.01]
+    out = excluded_mask(ballots)
+
+    assert len(found.flagged(0.05)) <= 5
+    assert {group.kind for group in groups} == {"network", "window"}
+    assert {group.entrant for group in groups} == {TARGET}
+    assert out[attack].mean() > 0.9
+    assert out[~attack].mean() < 0.03
+
+
+def test_who_calls_bad_answers_good_is_found(honest_only):
+    """A voter who takes the control's side in most of twelve checks stands out; one slip does not."""
+    checks = honest_only.checks.copy()
+    busy = np.argsort(-np.bincount(honest_only.voter, minlength=honest_only.voters))[:2]
+    checks[busy[0]], checks[busy[1]] = (12, 7), (12, 1)
+
+    found = examine(replace(honest_only, checks=checks))
+
+    assert busy[0] in found.flagged(0.05)
+    assert found.reason(int(busy[0])) == "check"
+    assert busy[1] not in found.flagged(0.05)
+
+
+# --- exclusions -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def judged(store: Store) -> list[str]:
+    """Three votes."""
+    voting.open_stage(store)
+    ids = []
+    for name in ("one", "two", "three"):
+        citizen = voting.enrol(store, name)
+        battle = voting.ready(store, citizen)
+        voting.vote(store, battle, citizen)
+        ids.append(battle.id)
+    return ids
+
+
+def test_an_exclusion_says_why_and_can_be_undone(store, judged):
+    """Excluded votes stay in the record; each act stands with reason, rule, who and when; the last act counts."""
+    one, two, three = judged
+    exclude(store, STAGE, [one, two], reason=ExclusionReason.TARGET, rule="q = 1e-9 <= 0.05", organizer="kim", now=NOW)
+    restore(store, STAGE, [two], rule="the voter explained", organizer="lee", now=NOW + timedelta(hours=1))
+    exclude(store, STAGE, [three], reason=ExclusionReason.SPEED, rule="q = 0.01", organizer="kim", now=NOW)
+
+    assert active_exclusions(store, STAGE) == {one: ExclusionReason.TARGET, three: ExclusionReason.SPEED}
+    assert [(act.action, act.organizer, act.reason) for act in history(store, STAGE)] == [
+        (ADD, "kim", ExclusionReason.TARGET),
+        (REMOVE, "lee", None),
+        (ADD, "kim", ExclusionReason.SPEED),
+    ]
+    assert store.votes.count(STAGE) == 3
+
+
+@pytest.mark.parametrize(("battles", "rule"), [([], "rule"), (None, "  "), (["no-such-battle"], "rule")])
+def test_an_exclusion_without_grounds_or_votes_is_refused(store, judged, battles, rule):
+    """No votes, no rule, or a battle without a vote: nothing is appended."""
+    chosen = judged if battles is None else battles
+    with pytest.raises(Unusable):
+        exclude(store, STAGE, chosen, reason=ExclusionReason.SIDE, rule=rule, organizer="kim", now=NOW)
+    with pytest.raises(Unusable):
+        restore(store, STAGE, judged[:1], rule="never excluded", organizer="kim", now=NOW)
+
+    assert history(store, STAGE) == []
+
+
+# --- from the record to a proposal ------------------------------------------------------------------------------------
+
+
+def test_a_proposal_names_the_votes_and_shows_the_ranking_before_and_after(tmp_path):
+    """From real rows: voters who always take side a are proposed with all their votes and grounds; following it changes the ratings back."""
+    stage = Stage.from_toml(stage_toml().replace('"test"', f'"{STAGE}"').encode(), "stage.toml")
+    store = Store(f"sqlite:///{tmp_path / 'arena.db'}")
+    voting.open_stage(store)
+    with store.database.writing() as connection:  # the same draws in every run
+        connection.execute(update(stages).values(draw_seed="5" * 64))
+    rng = np.random.default_rng(4)
+    strength = dict(zip(stage.entrant_ids, (0.6, 0.0, -0.6), strict=True))
+
+    def append(name: str, votes: int, *, honestly: bool, hour: int) -> None:
+        citizen = Citizen(f"{name}-".ljust(32, "0"))
+        store.citizens.enrol(citizen, {}, NOW)
+        made = iter(range(votes))
+
+        def play(drawn: Draw) -> tuple[Battle, Vote]:
+            minutes = 3 * next(made)
+            at = NOW + timedelta(hours=hour, minutes=minutes)
+            p = 1 / (1 + np.exp(strength[drawn.b] - strength[drawn.a]))
+            winner = Winner.MODEL_A if not honestly or rng.random() < p else Winner.MODEL_B
+            answers: dict[Side, Answer] = {side: Answer(side, "complete", "답", shown_ms=9000) for side in SIDES}
+            turn = Turn(1, f"{name} {minutes}", at, answers)
+            battle = Battle(new_battle_id(), STAGE, citizen.id, BattleState.VOTED, drawn, at, (turn,))
+            ballot = Ballot(winner, {"a": (), "b": ()})
+            return battle, cast(battle, citizen, ballot, at + timedelta(seconds=30), SECRET)
+
+        bulk.append(store.database, stage.id, votes, lambda seed, n: draw(seed, n, stage.entrant_ids), play)
+
+    for n in range(60):
+        append(f"honest{n}", 12, honestly=True, hour=n)
+    for n in range(3):
+        append(f"side{n}", 30, honestly=False, hour=20 * n)
+
+    board = Leaderboard(store, stage)
+    found, before = propose(board.feed, store, stage), board.snapshot().ratings
+
+    assert {p.voters[0][:4] for p in found} == {"side"}
+    assert len(found) == 3
+    assert all(len(p.battles) == 30 and p.reason is ExclusionReason.SIDE and "p = " in p.rule for p in found)
+    for proposal in found:
+        exclude(store, STAGE, proposal.battles, reason=proposal.reason, rule=proposal.rule, organizer="kim", now=NOW)
+    after = board.snapshot().ratings
+    assert before is not None
+    assert after is not None
+    assert (before.n_used, after.n_used) == (810, 720)
+    assert propose(board.feed, store, stage) == []
+    store.close()

@@ -1,0 +1,146 @@
+"""Who voted, as against who was meant to: asked with consent, weighted to the plan, never shown of fewer than ten."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from arena.domain.stage import Population, Stage
+from arena.results.export.bundle import make
+from arena.results.export.verify import verify_files
+from arena.results.votes.weighting import MOST, SMALL, effective, published, rake
+from arena.settings import ROOT
+from tests.support.serving import Citizen, serving, stage_toml
+from tests.support.stages import NOW, Room
+
+POPULATIONS = ROOT / "stages" / "populations"
+SEX = {"sex": {"female": 0.5, "male": 0.5}}
+
+
+def people(**counts: int) -> dict[str, dict[str, str]]:
+    """So many voters of each sex; `unknown` said nothing."""
+    return {
+        f"{sex}-{n}": {} if sex == "unknown" else {"sex": sex} for sex, count in counts.items() for n in range(count)
+    }
+
+
+@pytest.mark.parametrize("name", ["open", "panel-500"])
+def test_a_stage_file_takes_a_population_in(name: str) -> None:
+    """A population file put at the end of a stage file makes one file, sealed as a whole; the stage then asks for the consent that it needs."""
+    text = stage_toml() + (POPULATIONS / f"{name}.toml").read_text("utf-8")
+
+    stage = Stage.from_toml(text.encode(), name)
+
+    alone = Population.model_validate(tomllib.loads((POPULATIONS / f"{name}.toml").read_text("utf-8"))["population"])
+    assert stage.population == alone
+    asked = {consent.id: consent.required for consent in stage.consents}
+    assert asked["strata"] is False
+    assert {stratum.id for stratum in stage.population.strata} <= {"sido", "region", "age", "sex", "ai-use"}
+
+
+def test_the_panel_of_500_is_the_plan() -> None:
+    """250 of each sex, 250 in the capital area and outside, 100 of each age band, 100/250/150 by use of AI; round 2 has exactly this population."""
+    panel = tomllib.loads((POPULATIONS / "panel-500.toml").read_text("utf-8"))["population"]
+    planned = Population.model_validate(panel)
+
+    counts = {s: [round(500 * share) for share in margin.values()] for s, margin in planned.margins.items()}
+    assert planned.planned_voters == 500
+    assert counts == {"sex": [250, 250], "region": [250, 250], "age": [100] * 5, "ai-use": [100, 250, 150]}
+    assert Stage.from_toml((ROOT / "stages" / "round-2.toml").read_bytes(), "").population == planned
+    provinces = tomllib.loads((POPULATIONS / "open.toml").read_text("utf-8"))["population"]["strata"][0]
+    assert (provinces["id"], len(provinces["categories"])) == ("sido", 17)
+
+
+def test_raking_meets_the_margins() -> None:
+    """A crowd of 30 women and 90 men weighs half and half; the price is told: effective voters and the design effect."""
+    raked = rake(people(female=30, male=90), SEX)
+
+    assert raked is not None
+    assert raked.achieved["sex"] == pytest.approx({"female": 0.5, "male": 0.5})
+    assert sum(raked.weights.values()) == pytest.approx(120)
+    assert raked.weights["female-0"] == pytest.approx(2)
+    assert raked.n_eff == pytest.approx(120**2 / (30 * 2**2 + 90 * (2 / 3) ** 2), abs=0.01)
+    assert raked.design_effect == pytest.approx(120 / raked.n_eff, abs=1e-3)
+
+
+def test_raking_knows_its_limits() -> None:
+    """Fewer than ten of a category cannot stand for a share of the country; nobody weighs more than five; who says nothing keeps their share."""
+    assert rake(people(female=SMALL - 1, male=90), SEX) is None
+    rare = rake(people(female=10, male=990), SEX)
+    assert rare is not None
+    assert max(rare.weights.values()) == pytest.approx(MOST, rel=1e-3)
+    assert rare.achieved["sex"]["female"] < 0.1
+    silent = rake(people(female=20, male=40, unknown=40), SEX)
+    assert silent is not None
+    assert silent.achieved["sex"]["unknown"] == pytest.approx(0.4)
+
+
+def test_effective_numbers() -> None:
+    """Equal weights cost nothing; Kish's number falls with their spread."""
+    assert effective([1.0] * 40) == (40.0, 1.0)
+    assert effective([1.0, 3.0]) == (1.6, 1.25)
+
+
+def test_small_groups_are_hidden() -> None:
+    """Groups under ten are not shown, and where the total would give a single one away, one more is hidden."""
+    assert published({"a": 9, "b": 30, "c": 40}) == {"a": None, "b": None, "c": 40}
+    assert published({"a": 9, "b": 3, "c": 40}) == {"a": None, "b": None, "c": 40}
+    assert published({"a": 10, "b": 0}) == {"a": 10, "b": 0}
+
+
+def test_the_export_tells_who_came(database_url: str, tmp_path: Path) -> None:
+    """Strata against their targets, the weighted variant beside the raw scores, n_eff and the design effect, in both databases;
+    and nobody's answers are in any file."""
+    panel = (POPULATIONS / "panel-500.toml").read_text("utf-8")
+    room = Room(tmp_path, url=database_url, more=panel).vote(400, voters=90)
+    voters = sorted({row.voter for row in room.store.votes.after(room.stage.id, 0)})
+    for n, voter in enumerate(voters[:-12]):
+        answers = {"sex": "female" if n % 3 == 0 else "male", "age": "20s" if n < 3 else "30s", "region": "capital"}
+        room.store.strata.answer(voter, answers, NOW)
+    bundle = make(room.freeze().store, room.keys, room.stage.id, NOW)
+    room.close()
+
+    verify_files(bundle.files)
+    told = bundle.document["population"]
+    rows = {(row["stratum"], row["category"]): row for row in told["strata"]}
+    assert (rows["sex", "female"]["target"], rows["sex", "female"]["voters"]) == (0.5, (len(voters) - 10) // 3)
+    assert rows["sex", "female"]["weighted_share"] == pytest.approx((len(voters) - 12) / len(voters) / 2, abs=1e-6)
+    assert rows["age", "20s"]["voters"] is None
+    assert rows["sex", "unknown"]["voters"] == 12
+    assert [row["voters"] for row in told["strata"] if row["stratum"] == "age"].count(None) == 2
+    assert rows["region", "capital"]["weighted_share"] is None
+    weighting = told["weighting"]
+    assert (told["kind"], weighting["method"]) == ("panel", "raking")
+    assert weighting["n_eff"] * weighting["design_effect"] == pytest.approx(len(voters), rel=1e-3)
+    assert bundle.document["sensitivity"]["weighted"] != bundle.document["scores"]
+    evidence = bundle.files["votes.parquet"]
+    assert b"female" not in evidence
+    assert json.dumps(bundle.document).count("20s") == 1
+
+
+def test_citizens_say_who_they_are_if_they_want(tmp_path: Path) -> None:
+    """Over HTTP: questions without targets, answers only with the optional consent, none that the stage does not offer; consent taken
+    back, the answers are gone; without any of it a citizen takes part all the same."""
+    panel = (POPULATIONS / "panel-500.toml").read_text("utf-8").replace('identity = "oidc"', 'identity = "anonymous"')
+    with serving(tmp_path, stage_toml() + panel) as base:
+        citizen = Citizen(base).agree()
+        asked = citizen.http.get("/about-you").json()
+        refused = citizen.http.put("/about-you", json={"answers": {"sex": "female"}})
+        battle = citizen.open()
+        assert citizen.ask(battle)[-1].data["votable"]
+        consents = {"consents": ["service", "teams", "strata"], "age_ok": True}
+        citizen.http.post("/session", json=consents).raise_for_status()
+        unknown = citizen.http.put("/about-you", json={"answers": {"sex": "x"}})
+        assert citizen.http.put("/about-you", json={"answers": {"sex": "female", "age": "30s"}}).status_code == 204
+        kept = citizen.http.get("/about-you").json()["answers"]
+        citizen.http.post("/session", json={"consents": ["service", "teams"], "age_ok": True}).raise_for_status()
+        gone = citizen.http.get("/about-you").json()["answers"]
+
+    assert [stratum["id"] for stratum in asked["strata"]] == ["sex", "region", "age", "ai-use"]
+    assert asked["strata"][0]["title"]["ko"] == "성별"
+    assert "target" not in json.dumps(asked)
+    assert (refused.status_code, refused.json()["code"]) == (403, "consent_needed")
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_answer")
+    assert kept == {"sex": "female", "age": "30s"}
+    assert gone == {}

@@ -1,0 +1,413 @@
+"""The stranger's check: whatever is changed in an export, it says so and names it; what it lets pass is what it says it cannot know."""
+
+import hashlib
+import json
+import math
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pytest
+import rfc8785
+from typer.testing import CliRunner
+
+from arena.cli import app as cli
+from arena.record.keys import Keys
+from arena.record.ledger import Ledger
+from arena.results.export import tables
+from arena.results.export.bundle import Bundle, make, seal, sums, write
+from arena.results.export.document import CHECKPOINTS, DRAWS, FILES, JSON, SCORES, STAGE, SUMS, VOTES
+from arena.results.export.proofs import VerificationError
+from arena.results.export.verify import differing, verify, verify_files
+from arena.results.votes.exclusions import ExclusionReason, exclude, restore
+from arena.results.votes.removals import remove_entrant
+from arena.settings import ROOT
+from tests.support.stages import CLI, NOW, Room
+
+TEAMS = {i: (f"{i}팀", f"Team {i}") for i in ("garam", "narae", "dasom", "maru")}
+POPULATION = """
+[population]
+kind = "panel"
+[[population.strata]]
+id = "sex"
+title = { ko = "성별", en = "Sex" }
+categories = [
+  { id = "female", title = { ko = "여성", en = "Female" }, target = 0.5 },
+  { id = "male", title = { ko = "남성", en = "Male" }, target = 0.5 },
+]
+"""
+VOUCHED = {
+    "created_at",
+    "entrants.outage_minutes",
+    "entrants.removed.at",
+    "entrants.removed.reason",
+    "exclusion_acts.action",
+    "exclusion_acts.at",
+    "exclusion_acts.rule",
+    "exclusion_acts.votes",
+    "export_id",
+    "issuer.git_commit",
+    "issuer.version",
+    "population.strata.category",
+    "population.strata.stratum",
+    "population.strata.target",
+    "population.strata.voters",
+    "population.strata.weighted_share",
+    "stage.frozen_at",
+    "stage.opened_at",
+    "stage.status",
+    "supersedes",
+}
+"""What follows from nothing else in the folder: here only the signature speaks, as docs/verify.md says."""
+
+RATED = ("scores", "covariance", "pairwise", "sensitivity", "exposure", "side_bias", "method", "warnings", "protocol")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One export, its keys, and checkpoints that somebody kept while voting was open."""
+
+    bundle: Bundle
+    keys: Keys
+    kept: tuple[Mapping[str, Any], ...]
+
+    def resealed(
+        self, change: Callable[[dict[str, Any]], None], files: Mapping[str, bytes] = {}
+    ) -> Mapping[str, bytes]:
+        """What somebody with the arena's own key would publish: changed files with their new hashes, and a changed document."""
+        document = orjson.loads(self.bundle.files[JSON])
+        laid = {name: data for name, data in self.bundle.files.items() if name not in (JSON, SUMS)} | dict(files)
+        for part in document["provenance"].values():
+            if isinstance(part, dict) and part.get("name") in files:
+                part["sha256"] = hashlib.sha256(files[part["name"]]).hexdigest()
+        change(document)
+        return seal(document, laid, self.keys).files
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
+    """A frozen stage with everything in it: strata, an entrant removed, votes excluded and one restored, checkpoints under way."""
+    room = Room(tmp_path_factory.mktemp("verify"), teams=TEAMS, more=POPULATION).vote(150, voters=30)
+    store, ledger = room.store, Ledger(room.store, room.keys)
+    kept = [ledger.checkpoint(room.stage.id, NOW).to_json()]
+    voters = sorted({row.voter for row in store.votes.after(room.stage.id, 0)})
+    for n, voter in enumerate(voters[:-2]):
+        store.strata.answer(voter, {"sex": "female" if n < 10 else "male"}, NOW)
+    some = room.battles()[:9]
+    exclude(store, room.stage.id, some, reason=ExclusionReason.SPEED, rule="speed < 1 s", organizer=CLI, now=NOW)
+    restore(store, room.stage.id, some[:1], rule="looked at", organizer=CLI, now=NOW)
+    remove_entrant(store, room.stage, "maru", reason="withdrew", organizer=CLI, now=NOW)
+    room.freeze()
+    first = write(make(store, room.keys, room.stage.id, NOW, git_commit="0" * 40), room.folder / "out")
+    data = orjson.loads((first / JSON).read_bytes())
+    store.events.append(NOW, room.stage.id, "export", "export.made", {"export_id": data["export_id"], "sha256": ""})
+    yield Exported(make(store, room.keys, room.stage.id, NOW, git_commit="0" * 40), room.keys, tuple(kept))
+    room.close()
+
+
+Path_ = tuple[str | int, ...]
+
+
+def leaves(value: Any, path: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
+    """Every scalar of a document, and every empty list."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(inner, (*path, key))
+    elif isinstance(value, list) and value:
+        for n, inner in enumerate(value):
+            yield from leaves(inner, (*path, n))
+    else:
+        yield path, value
+
+
+def other(value: Any) -> Any:
+    """Something else of the same kind; in a number, the last digit."""
+    if isinstance(value, bool) or value is None:
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        digits = len(repr(value).partition(".")[2])
+        changed = round(value + 10**-digits, digits)
+        return changed if changed != value else math.nextafter(value, math.inf)
+    if isinstance(value, list):
+        return ["x"]
+    if re.fullmatch(r"[0-9a-f-]{32,64}", value):
+        return value[:-1] + ("0" if value[-1] != "0" else "1")
+    if re.match(r"\d{4}-\d\d-\d\dT", value):
+        return value.replace("2026", "2025", 1)
+    return value + "x"
+
+
+def at(document: Any, path: Path_, value: Any) -> None:
+    """Puts a value there."""
+    for step in path[:-1]:
+        document = document[step]
+    document[path[-1]] = value
+
+
+def pattern(path: Path_) -> str:
+    """The path without the places in lists."""
+    return ".".join(step for step in path if isinstance(step, str))
+
+
+def refused(files: Mapping[str, bytes]) -> VerificationError | None:
+    """How the check answers; None when it lets it pass."""
+    try:
+        verify_files(files)
+    except VerificationError as error:
+        return error
+    return None
+
+
+def test_a_whole_export_verifies(exported: Exported) -> None:
+    """An untouched export passes, under trusted keys and with the checkpoints that somebody kept, and says what was checked."""
+    verdict = verify_files(exported.bundle.files, exported.keys.jwks(), exported.kept)
+
+    said = "\n".join(verdict.checks)
+    for check in ("files", "document", "signature", "hashes", "checkpoint", "inclusion", "consistency", "draws"):
+        assert f"{check}: " in said
+    assert "exclusions: " in said
+    assert "numbers: " in said
+    assert "kept checkpoint: the first 150 rows" in said
+    document = verdict.document
+    assert document["population"]["weighting"]["method"] == "raking"
+    assert {e["reason"] for e in document["population"]["exclusions"]} == {"speed", "removed"}
+    assert len(document["exclusion_acts"]) == 2
+    assert document["sensitivity"]["style_controlled"]["n_votes"] > 0
+    assert document["sensitivity"]["robustness"]
+
+
+def test_every_field_is_under_the_signature(exported: Exported) -> None:
+    """Any value of the document changed by somebody without the key is refused, whichever it is; also a field added or taken away."""
+    told = orjson.loads(exported.bundle.files[JSON])
+    passed = []
+    for path, value in leaves(told):
+        at(told, path, other(value))
+        files = {**exported.bundle.files, JSON: canonical(told)}
+        at(told, path, value)
+        files[SUMS] = sums({name: files[name] for name in FILES})
+        error = refused(files)
+        if error is None or error.check not in ("document", "signature"):
+            passed.append(pattern(path))
+    assert passed == []
+    for changed in ({**told, "more": 1}, {key: value for key, value in told.items() if key != "warnings"}):
+        files = {**exported.bundle.files, JSON: canonical(changed)}
+        files[SUMS] = sums({name: files[name] for name in FILES})
+        assert getattr(refused(files), "check", None) == "document"
+
+
+def canonical(document: Any) -> bytes:
+    """RFC 8785."""
+    return rfc8785.dumps(document)
+
+
+def test_even_the_arena_itself_cannot_change_a_number(exported: Exported) -> None:
+    """Signed anew by the arena's own key, every kind of value that follows from the evidence is still caught and named."""
+    told = orjson.loads(exported.bundle.files[JSON])
+    first: dict[str, tuple[Path_, Any]] = {}
+    for path, value in leaves(told):
+        if path[0] != "integrity" and (pattern(path) not in first or first[pattern(path)][1] is None):
+            first[pattern(path)] = (path, value)
+    tried = [name for name in first if name.partition(".")[0] not in RATED]
+    tried += [name for part in RATED for name in random.Random(2).sample([n for n in first if n.startswith(part)], 1)]
+    passed = set()
+    for name in tried:
+        path, value = first[name]
+        error = refused(exported.resealed(lambda d, p=path, v=value: at(d, p, other(v))))
+        if error is None:
+            passed.add(name)
+        elif error.check == "numbers":
+            assert str(path[0]) in error.en
+    assert passed <= VOUCHED
+    # Of the parts that are made of ratings alone: what the check makes again is what is told here, and each value of it is compared.
+    made = orjson.loads(exported.bundle.files[JSON])
+    for path, value in leaves(told):
+        if path[0] in RATED:
+            at(told, path, other(value))
+            assert differing(told, made), path
+            at(told, path, value)
+    assert differing(told, made) is None
+
+
+def changed_rows(exported: Exported, name: str, change: Callable[[list[dict[str, Any]]], None]) -> Mapping[str, bytes]:
+    """The export with a table changed, hashed and signed anew by the arena's own key."""
+    schema = tables.VOTES if name == VOTES else tables.DRAWS
+    rows = tables.read(exported.bundle.files[name], schema, name).to_pylist()
+    change(rows)
+    data = tables.parquet(pa.Table.from_pylist(rows, schema=schema))
+    part = "votes_file" if name == VOTES else "draws_file"
+
+    def counted(document: dict[str, Any]) -> None:
+        document["provenance"][part]["rows"] = len(rows)
+
+    return exported.resealed(counted, {name: data})
+
+
+def wrong(column: str, row: dict[str, Any]) -> Any:
+    """Another value that the column could hold."""
+    value = row[column]
+    choices = {
+        "winner": "tie" if value != "tie" else "model_a",
+        "left_out": "speed" if value is None else None,
+        "outcome": "unvoted",
+        "void_reason": "x",
+        "identity_level": "verified",
+        "available": "garam,narae",
+    }
+    if column in choices:
+        return choices[column]
+    return [*value, "x"] if isinstance(value, list) else 1.5 if column == "weight" else other(value)
+
+
+@pytest.mark.parametrize("name", [VOTES, DRAWS])
+def test_every_column_of_the_evidence_is_held(exported: Exported, name: str) -> None:
+    """A single cell of any column, a row taken out, put in twice or moved: refused, although hashed and signed anew."""
+    columns = (tables.VOTES if name == VOTES else tables.DRAWS).names
+    counted = next(
+        n
+        for n, row in enumerate(tables.read(exported.bundle.files[VOTES], tables.VOTES, VOTES).to_pylist())
+        if row["left_out"] is None and row["winner"] == "model_a"
+    )
+
+    def cell(column: str) -> Callable[[list[dict[str, Any]]], None]:
+        return lambda rows: rows[counted].update({column: wrong(column, rows[counted])})
+
+    passed = [column for column in columns if refused(changed_rows(exported, name, cell(column))) is None]
+    assert passed == []
+    moves: list[Callable[[list[Any]], Any]] = [
+        lambda rows: rows.pop(3),
+        lambda rows: rows.pop(),
+        lambda rows: rows.insert(3, dict(rows[3])),
+        lambda rows: rows.insert(0, rows.pop()),
+    ]
+    for move in moves:
+        assert refused(changed_rows(exported, name, move)) is not None
+
+
+def test_no_byte_of_no_file_can_be_changed(exported: Exported) -> None:
+    """One byte flipped anywhere, a file missing, one too many: refused at the hashes, and the file is named."""
+    rng = random.Random(5)
+    for name, data in exported.bundle.files.items():
+        for place in {0, len(data) - 1, *(rng.randrange(len(data)) for _ in range(4))}:
+            flipped = bytearray(data)
+            flipped[place] ^= 1
+            error = refused({**exported.bundle.files, name: bytes(flipped)})
+            assert error is not None
+            assert error.check == "files"
+        without = {n: d for n, d in exported.bundle.files.items() if n != name}
+        assert f"{name} is missing" in str(refused(without))
+    assert "notes.txt does not belong" in str(refused({**exported.bundle.files, "notes.txt": b""}))
+
+
+def test_the_stage_file_and_the_checkpoints_are_held(exported: Exported) -> None:
+    """Another rule, entrant, seal or maximum in the stage file, and a checkpoint left out, moved or invented: all refused."""
+    file = exported.bundle.files[STAGE].decode()
+    for old, new in (
+        ("planned_advance = 4", "planned_advance = 3"),
+        ("component_max = 25", "component_max = 40"),
+        ("Team narae", "Team Narae"),
+        ('id = "narae"', 'id = "narai"'),
+        ("target = 0.5 }", "target = 0.5 } "),
+    ):
+        assert old in file
+        data = file.replace(old, new).encode()
+        assert refused(exported.resealed(lambda d: None, {STAGE: data})) is not None
+    listed = exported.bundle.files[CHECKPOINTS].splitlines(keepends=True)
+    head = json.loads(listed[-1])
+    for lines in (
+        [],
+        [*listed, listed[-1]],
+        [canonical({**head, "root": "0" * 64}) + b"\n"],
+        [canonical({**head, "size": 3}) + b"\n", *listed],
+    ):
+
+        def counted(document: dict[str, Any], rows: int = len(lines)) -> None:
+            document["provenance"]["checkpoints_file"]["rows"] = rows
+
+        error = refused(exported.resealed(counted, {CHECKPOINTS: b"".join(lines)}))
+        assert error is not None
+        assert error.check == "consistency"
+
+
+def test_a_rewritten_ledger_meets_a_kept_checkpoint(exported: Exported, tmp_path: Path) -> None:
+    """An arena that cast other votes and signed everything anew passes its own check, and fails whoever kept one checkpoint."""
+    room = Room(tmp_path, teams=TEAMS, more=POPULATION).vote(150, voters=30, seed=8).freeze()
+    rewritten = make(room.store, room.keys, room.stage.id, NOW)
+    room.close()
+
+    assert refused(rewritten.files) is None
+    with pytest.raises(VerificationError, match="kept checkpoint"):
+        verify_files(rewritten.files, None, exported.kept)
+    with pytest.raises(VerificationError, match="is not among the given public keys"):
+        verify_files(rewritten.files, exported.keys.jwks())
+
+
+def test_the_command_says_what_it_checked_and_where_it_stops(exported: Exported, tmp_path: Path) -> None:
+    """`arena verify` prints each check and ends with 0; on a mismatch it names the first one and ends with 1."""
+    folder = write(exported.bundle, tmp_path)
+    (tmp_path / "jwks.json").write_bytes(orjson.dumps(exported.keys.jwks()))
+    (tmp_path / "kept.json").write_bytes(orjson.dumps(exported.kept[0]))
+    trusted = ["--jwks", str(tmp_path / "jwks.json"), "--checkpoint", str(tmp_path / "kept.json")]
+
+    good = CliRunner().invoke(cli, ["verify", str(tmp_path), *trusted])
+    assert good.exit_code == 0, good.output
+    assert good.stdout.count("ok  ") == len(verify(folder, exported.keys.jwks(), exported.kept).checks)
+    assert "SYNTHETIC" in good.stdout
+    scores = folder / SCORES
+    scores.write_bytes(scores.read_bytes().replace(b"narae", b"garam", 1))
+    bad = CliRunner().invoke(cli, ["verify", str(folder)])
+    assert bad.exit_code == 1
+    assert "files: scores.csv does not have the hash" in bad.stderr
+    assert CliRunner().invoke(cli, ["verify", str(tmp_path / "nowhere")]).exit_code == 1
+
+
+STRANGER = ROOT / "docs" / "verify_without_us.py"
+
+
+def by_a_stranger(*arguments: Path) -> subprocess.CompletedProcess[str]:
+    """The page of Python that has nothing of ours, in an interpreter that could not find anything of ours."""
+    run = [sys.executable, "-I", str(STRANGER), *map(str, arguments)]
+    return subprocess.run(run, capture_output=True, text=True, cwd="/", timeout=120)
+
+
+def test_a_stranger_without_our_code_agrees(exported: Exported, tmp_path: Path) -> None:
+    """One page on public libraries, importing nothing of ours, makes the same ratings, intervals and points from the same folder, and stops
+    where something was changed: a byte, or a score that the arena itself signed."""
+    imported = re.findall(r"^(?:import|from) (\w+)", STRANGER.read_text("utf-8"), re.MULTILINE)
+    assert not {"arena", "ratings", "models", "app"} & set(imported)
+    folder = write(exported.bundle, tmp_path / "good")
+    jwks = tmp_path / "trusted.json"
+    jwks.write_bytes(orjson.dumps(exported.keys.jwks()))
+
+    good = by_a_stranger(folder, jwks)
+    assert good.returncode == 0, good.stderr
+    for said in (
+        "150 are what was sealed",
+        "each from the seed",
+        "theta",
+        "standard error",
+        "interval",
+        "points out of 25",
+    ):
+        assert said in good.stdout
+    changed = {
+        "points": exported.resealed(lambda d: d["scores"][0].update(points=d["scores"][0]["points"] + 0.02)),
+        "signature": {**exported.bundle.files, JSON: exported.bundle.files[JSON].replace(b'"round":1', b'"round":2')},
+    }
+    changed["signature"] = {**changed["signature"], SUMS: sums({n: changed["signature"][n] for n in FILES})}
+    for what, files in changed.items():
+        bad = tmp_path / what
+        bad.mkdir()
+        for name, data in files.items():
+            (bad / name).write_bytes(data)
+        answer = by_a_stranger(bad)
+        assert answer.returncode == 1
+        assert f"DOES NOT HOLD  {'scores: points' if what == 'points' else what}" in answer.stderr

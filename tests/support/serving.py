@@ -1,0 +1,179 @@
+"""The real app on a real socket, and a citizen who speaks HTTP to it."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from arena.settings import Settings
+
+ENTRANT = """
+[[entrants]]
+id = "{id}"
+team = {{ ko = "{ko}", en = "{en}" }}
+backend = "scripted"
+answers = [{answers}]
+{extra}
+"""
+TEAMS = {"garam": ("가람팀", "Team Garam"), "narae": ("나래팀", "Team Narae"), "dasom": ("다솜팀", "Team Dasom")}
+SAYS = {
+    "garam": "가람이 말합니다. **안녕하세요!**",
+    "narae": "나래의 답입니다.\n\n- 하나\n- 둘",
+    "dasom": "다솜이에요. 반갑습니다.",
+}
+
+
+def stage_toml(*, protocol: str = "", limits: str = "", top: str = "", extra: dict[str, str] | None = None) -> str:
+    """A stage of three scripted entrants; `extra` adds keys to an entrant."""
+    entrants = "".join(
+        ENTRANT.format(
+            id=i, ko=ko, en=en, answers=json.dumps(SAYS[i], ensure_ascii=False), extra=(extra or {}).get(i, "")
+        )
+        for i, (ko, en) in TEAMS.items()
+    )
+    return (
+        'id = "test"\ntitle = { ko = "시험", en = "Test" }\nprogramme = "시험"\nround = 1\nsynthetic = true\n'
+        f"{top}\n[protocol]\npacing_graphemes_per_s = 400\n{protocol}\n[limits]\nproof_after = 100000\n{limits}\n{entrants}"
+    )
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def serving(
+    data_dir: Path,
+    stage: str | Path,
+    *,
+    database_url: str = "",
+    port: int = 0,
+    watch: Callable[[asyncio.AbstractEventLoop], None] | None = None,
+    **knobs: Any,
+) -> Iterator[str]:
+    """Serves in a thread until the block ends; gives the base address. `watch` is given the server's loop."""
+    import app  # with Gradio and torch: whoever only reads the words of this module does not wait for them
+
+    if isinstance(stage, str):
+        data_dir.mkdir(parents=True, exist_ok=True)
+        path = data_dir / "stage.toml"
+        path.write_text(stage, "utf-8")
+    else:
+        path = stage
+    port = port or free_port()
+    chosen = Settings(data_dir=data_dir, stage=path, database_url=database_url, port=port, **knobs)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app.build(chosen),
+            port=port,
+            log_level="warning",
+            timeout_graceful_shutdown=2,
+            server_header=False,
+            proxy_headers=False,
+        )
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        deadline = time.monotonic() + 120
+        while not server.started:
+            if not thread.is_alive() or time.monotonic() > deadline:
+                raise RuntimeError("the arena did not start")
+            time.sleep(0.02)
+        if watch is not None:
+            watch(server.servers[0].get_loop())
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(30)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One server-sent event."""
+
+    id: int
+    name: str
+    data: dict[str, Any]
+
+
+def lines(response: httpx.Response) -> Iterator[str]:
+    """Its lines; httpx's own would end one at U+2028 too, which is text."""
+    rest = ""
+    for text in response.iter_text():
+        *whole, rest = (rest + text).split("\n")
+        yield from whole
+
+
+def events(response: httpx.Response) -> Iterator[Sent]:
+    """Reads a `text/event-stream`, comments left out."""
+    fields: dict[str, str] = {}
+    for line in lines(response):
+        if line.startswith(":"):
+            continue
+        if line:
+            name, _, value = line.partition(": ")
+            fields[name] = value
+        elif fields:
+            yield Sent(int(fields["id"]), fields["event"], json.loads(fields["data"]))
+            fields = {}
+
+
+@dataclass
+class Citizen:
+    """Somebody with a browser of their own."""
+
+    base: str
+    http: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Opens a client with its own cookies."""
+        self.http = httpx.Client(base_url=f"{self.base}/api/v1", timeout=60, headers={"origin": self.base})
+
+    def agree(self) -> "Citizen":
+        """Gives the required consents."""
+        self.http.post("/session", json={"consents": ["service", "teams"], "age_ok": True}).raise_for_status()
+        return self
+
+    def open(self) -> str:
+        """A new battle's id."""
+        return self.http.post("/battles").raise_for_status().json()["battle_id"]
+
+    def ask(self, battle: str, prompt: str = "안녕하세요?") -> list[Sent]:
+        """Asks and listens to the end."""
+        with self.http.stream("POST", f"/battles/{battle}/turns", json={"prompt": prompt}) as response:
+            response.raise_for_status()
+            return list(events(response))
+
+    def vote(self, battle: str, winner: str = "model_a", **more: Any) -> httpx.Response:
+        """Votes."""
+        return self.http.post(f"/battles/{battle}/vote", json={"winner": winner, **more})
+
+    def see(self, battle: str) -> dict[str, Any]:
+        """The owner's view."""
+        return self.http.get(f"/battles/{battle}").raise_for_status().json()
+
+
+def shown(sent: list[Sent], side: str) -> tuple[str, str]:
+    """What a browser would hold at the end: `(finished html, pending text)`."""
+    html, pending = "", ""
+    for event in sent:
+        if event.name == "delta" and side in event.data:
+            piece = event.data[side]
+            if "html" in piece:
+                html, pending = html + piece["html"], piece["text"]
+            else:
+                pending += piece["text"]
+    return html, pending

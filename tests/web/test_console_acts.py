@@ -1,0 +1,259 @@
+"""The console over HTTP: nobody acts without the organizers' cookie or from another site; every act is done, told and kept."""
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import plotly.graph_objects as go
+import pytest
+
+from arena.record.keys import Keys
+from arena.record.store import Store
+from arena.results.export.verify import verify_files
+from arena.results.votes.removals import removals
+from arena.simulate import open_simulated, simulate, simulated_stage
+from arena.web.console.grounds import grounds
+from arena.web.words import words
+from tests.support.serving import Citizen, serving
+
+NAME, PASSWORD = "organizer", "correct horse battery"
+ACTS: dict[str, dict[str, Any]] = {
+    "pause": {"reason": "x"},
+    "resume": {},
+    "remove": {"entrant": "garam", "reason": "x", "confirm": "가람팀"},
+    "move": {"to": "frozen", "confirm": "simulated"},
+    "exclude": {"proposal": "x"},
+    "restore": {"decision": 0, "reason": "x"},
+    "export": {},
+    "verify": {"folder": "x"},
+}
+TYPED = "모델 점검"
+HANGUL, SENTENCE = re.compile("[가-힣]"), re.compile("[A-Za-z]{2,} [A-Za-z]{2,} [A-Za-z]{2,}")
+DOCUMENTS = ("live", "trends", "operations", "integrity", "exports")
+
+
+@dataclass
+class Served:
+    """A simulated stage that is served, and the record beside it."""
+
+    base: str
+    store: Store
+    http: httpx.Client
+
+    def act(self, name: str, body: dict[str, Any]) -> httpx.Response:
+        """As the console does it."""
+        return self.http.post(f"/organizer/console/acts/{name}", json=body)
+
+    def tab(self, name: str, language: str = "ko") -> dict[str, Any]:
+        """A tab's document."""
+        return self.http.get(f"/organizer/console/{name}?lang={language}").raise_for_status().json()
+
+    def table(self, name: str, section: str) -> list[list[Any]]:
+        """The rows of one of its tables."""
+        return next(s for s in self.tab(name)["sections"] if s["id"] == section)["table"]["rows"]
+
+    def kinds(self) -> list[str]:
+        """The audit log, oldest first."""
+        return [event.kind for event in self.store.events.of_stage("simulated")]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """300 simulated votes, and one organizer who is logged in."""
+    folder: Path = tmp_path_factory.mktemp("console")
+    stage, data = simulated_stage()
+    (folder / "stage.toml").write_bytes(data)
+    store = Store(f"sqlite:///{folder / 'arena.db'}")
+    open_simulated(store, stage, data, datetime.now(UTC))
+    simulate(store, stage, 300, 7, secret=Keys.open(folder, {}).secret)
+    store.organizers.add(NAME, PASSWORD, datetime.now(UTC))
+    with serving(folder, folder / "stage.toml") as base:
+        http = httpx.Client(base_url=base, headers={"origin": base}, timeout=60)
+        entered = http.post("/organizer/login", data={"name": NAME, "password": PASSWORD})
+        assert entered.status_code == 303
+        yield Served(base, store, http)
+        http.close()
+    store.close()
+
+
+def test_nobody_acts_without_the_cookie(served: Served) -> None:
+    """Without a login every document, table, download and act is refused, whatever is sent; nothing is done and nothing is told."""
+    before = served.kinds()
+    with httpx.Client(base_url=served.base, headers={"origin": served.base}) as stranger:
+        asked = [stranger.post(f"/organizer/console/acts/{name}", json=body) for name, body in ACTS.items()]
+        asked += [stranger.get(f"/organizer/console/{name}") for name in DOCUMENTS]
+        asked += [
+            stranger.get(path)
+            for path in (
+                "/organizer/console/live/ratings.csv",
+                "/organizer/console/exports/x.zip",
+                "/organizer/console/plotly.js",
+                "/organizer/config",
+            )
+        ]
+        stranger.cookies.set("arena_organizer", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJvIn0.")
+        asked.append(stranger.post("/organizer/console/acts/pause", json=ACTS["pause"]))
+    assert {answer.status_code for answer in asked} == {401}
+    assert all("가람" not in answer.text for answer in asked)
+    assert served.kinds() == before
+
+
+def test_gradio_has_nothing_to_call(served: Served) -> None:
+    """The console's Gradio app has no event: its queue is out of reach for strangers and does nothing for an organizer."""
+    call = {"data": [], "fn_index": 0, "session_hash": "abc"}
+    paths = ("/organizer/gradio_api/queue/join", "/organizer/gradio_api/run/predict", "/organizer/gradio_api/call/0")
+    for path in paths:
+        assert httpx.post(f"{served.base}{path}", json=call, headers={"origin": served.base}).status_code in (401, 404)
+        assert served.http.post(path, json=call).status_code == 404
+    assert served.http.get("/organizer/config").json()["dependencies"] == []
+
+
+def test_no_other_site_acts_with_the_organizers_browser(served: Served) -> None:
+    """A request that another site sends along with the organizer's cookie is refused before it is read."""
+    before = served.kinds()
+    for headers in ({"origin": "https://evil.example"}, {"origin": "null"}):
+        for name, body in ACTS.items():
+            answer = served.http.post(f"/organizer/console/acts/{name}", json=body, headers=headers)
+            assert answer.status_code == 403
+    assert served.kinds() == before
+
+
+def test_every_tab_can_be_drawn_and_read(served: Served) -> None:
+    """Every figure fits plotly's own schema, and every one has a table with the same rows and a CSV that Excel opens in Korean."""
+    seen = 0
+    for name in DOCUMENTS:
+        for section in served.tab(name)["sections"]:
+            assert section["says"]
+            assert all(len(row) == len(section["table"]["columns"]) for row in section["table"]["rows"])
+            if section["figure"]:
+                go.Figure(section["figure"])
+                assert section["table"]["rows"]
+                seen += 1
+            csv = served.http.get(f"/organizer/console/{name}/{section['csv']}").raise_for_status()
+            assert csv.content.startswith(b"\xef\xbb\xbf")
+            assert csv.text.count("\r\n") >= len(section["table"]["rows"]) + 1
+    assert seen >= 11
+
+
+def told(value: Any) -> Iterator[str]:
+    """Every string of a document, also those of its figures."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from told(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from told(part)
+
+
+def foreign(served: Served) -> list[str]:
+    """Hangul in the English console, English sentences in the Korean one; what organizers typed is theirs."""
+    english = [text for name in DOCUMENTS for text in told(served.tab(name, "en")) if HANGUL.search(text)]
+    korean = [text for name in DOCUMENTS for text in told(served.tab(name)) if SENTENCE.search(text)]
+    return [text for text in english + korean if TYPED not in text]
+
+
+def test_the_console_is_whole_in_both_languages(served: Served) -> None:
+    """Tiles, tables, figures, forms and spreadsheets are told in the language that was asked for, and only in that one."""
+    assert foreign(served) == []
+    tags = [served.http.get(f"/organizer/console/live?lang={each}").headers["etag"] for each in ("ko", "en", "ko")]
+    assert tags[0] == tags[2] != tags[1]
+    csv = served.http.get("/organizer/console/live/points.csv", headers={"accept-language": "en"}).content
+    assert csv.decode("utf-8-sig").startswith("Team,Points,")
+
+
+@pytest.mark.parametrize(
+    ("rule", "ko"),
+    [
+        (
+            "voter test side: p = 1e-12, q = 3.1e-11 <= 0.05 (Simes over 9 tests, Benjamini-Hochberg)",
+            "개인 검정 자리: p = 1e-12, q = 3.1e-11 ≤ 0.05",
+        ),
+        (
+            "campaign test, network 1a2b3c4d: 120 votes, +31.5 wins for garam beyond the others' consensus, q = 2e-09 <= 0.01 (Benjamini-Yekutieli); voters with 80 % of their votes there",
+            "집단 검정, 네트워크 1a2b3c4d: 투표 120건, 다른 사람들의 판단보다 가람팀 승 +31.5, q = 2e-09 ≤ 0.01",
+        ),
+        (
+            "campaign test, 2 hours from 2026-11-01T09:00+00:00: 9 votes, -3.0 wins for garam beyond the others' consensus, q = 0.01 <= 0.01 (Benjamini-Yekutieli)",
+            "집단 검정, 2026-11-01T09:00+00:00부터 2시간: 투표 9건, 다른 사람들의 판단보다 가람팀 승 -3.0, q = 0.01 ≤ 0.01",
+        ),
+        ("written by an organizer", "written by an organizer"),
+    ],
+)
+def test_grounds_are_told_in_the_readers_language(rule: str, ko: str) -> None:
+    """What the integrity tests wrote into the record is read in Korean too; what a person wrote stays as it is."""
+    assert grounds(rule, words("ko"), {"garam": "가람팀"}.__getitem__) == ko
+    assert grounds(rule, words("en"), str) == rule
+
+
+def test_a_document_is_sent_again_only_when_it_has_changed(served: Served) -> None:
+    """With the tag it has, a console hears 304; waiting, it hears of a vote as soon as it is there."""
+    first = served.http.get("/organizer/console/live")
+    tag = first.headers["etag"]
+    assert served.http.get("/organizer/console/live", headers={"if-none-match": tag}).status_code == 304
+    citizen = Citizen(served.base).agree()
+    battle = citizen.open()
+    citizen.ask(battle)
+    assert citizen.vote(battle).status_code == 201
+    answer = served.http.get("/organizer/console/live?wait=10", headers={"if-none-match": tag})
+    assert answer.status_code == 200
+    assert answer.elapsed.total_seconds() < 2
+
+
+def test_pausing_is_done_told_and_kept(served: Served) -> None:
+    """Pause and resume hold for citizens at once and stand in the audit log with who and why."""
+    citizen = Citizen(served.base).agree()
+    paused = served.act("pause", {"reason": TYPED}).json()
+    assert paused["ko"].startswith("추첨을 멈췄습니다")
+    assert paused["en"].startswith("The draws are paused")
+    assert foreign(served) == []
+    assert citizen.http.post("/battles").status_code == 503
+    assert [form["id"] for form in served.tab("operations")["forms"]] == ["resume", "remove", "freeze"]
+    assert served.table("operations", "audit")[0][1:] == [NAME, "추첨 멈춤", TYPED]
+    assert served.act("resume", {}).status_code == 200
+    assert citizen.http.post("/battles").status_code == 201
+
+
+def test_votes_are_excluded_only_by_a_proposal_and_come_back(served: Served) -> None:
+    """An act names a proposal that was shown, never battles of the caller's choice; what was excluded can be taken back, with a reason."""
+    assert served.act("exclude", {"proposal": "f" * 24}).json()["code"] == "proposal_gone"
+    assert served.act("exclude", {"battles": ["x"]}).status_code == 422
+    assert served.act("restore", {"decision": 99, "reason": "x"}).status_code == 404
+
+
+def test_an_export_is_made_verified_and_handed_out(served: Served) -> None:
+    """An export appears on the shelf, verifies again, and its download is the very files that verify; all of it is in the audit log."""
+    made = served.act("export", {})
+    assert made.status_code == 200, made.text
+    [row, *_] = served.table("exports", "exports")
+    assert row[5] == "작성할 때 통과"
+    assert served.act("verify", {"folder": row[1]}).json()["ko"].startswith("검증을 통과했습니다")
+    assert "통과" in served.table("exports", "exports")[0][5]
+    packed = served.http.get(f"/organizer/console/exports/{row[1]}.zip").raise_for_status()
+    with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
+        verify_files({name.split("/")[-1]: archive.read(name) for name in archive.namelist()})
+    assert served.http.get("/organizer/console/exports/latest.zip").status_code == 404
+    assert served.act("verify", {"folder": "../simulated"}).status_code == 404
+    assert {"export.asked", "export.made", "export.verified", "export.downloaded"} <= set(served.kinds())
+
+
+def test_the_last_steps_ask_for_the_word(served: Served) -> None:
+    """Removing a team and freezing the stage want the word typed; then they are done, for good, and the ratings follow."""
+    assert served.act("remove", {**ACTS["remove"], "confirm": "나래팀"}).json()["code"] == "not_confirmed"
+    assert served.act("move", {"to": "frozen", "confirm": "simulate"}).json()["code"] == "not_confirmed"
+    assert served.act("move", {"to": "published", "confirm": "simulated"}).json()["code"] == "stage_status"
+    assert served.act("remove", ACTS["remove"]).status_code == 200
+    assert [removal.entrant for removal in removals(served.store, "simulated")] == ["garam"]
+    assert "가람팀" not in [row[2] for row in served.table("live", "ratings")]
+    assert served.act("move", ACTS["move"]).status_code == 200
+    assert served.act("move", {"to": "published", "confirm": "simulated"}).status_code == 200
+    assert served.tab("operations")["forms"] == []
+    assert served.kinds()[-1] == "stage.published"
+    assert foreign(served) == []

@@ -1,0 +1,222 @@
+"""The score over HTTP: by key, by disclosure, by ETag; and a stage of real battles from the first question to a verified score."""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from arena.cli import app as cli
+from arena.record.keys import verify_jws
+from arena.results import lifecycle
+from arena.results.export.document import signed_bytes
+from arena.results.export.verify import verify_files
+from arena.results.live.access_log import SEEN
+from arena.results.votes.exclusions import ExclusionReason, exclude
+from arena.settings import ROOT
+from tests.support.serving import Citizen, serving
+from tests.support.stages import CLI, NOW, Room
+
+DISCLOSURES = ("full", "top_and_mean", "sealed")
+TWO = {"garam": ("가람팀", "Team Garam"), "narae": ("나래팀", "Team Narae"), "maru": ("마루팀", "Team Maru")}
+
+
+class Served:
+    """An arena whose database has a stage for each disclosure, and one that is open."""
+
+    def __init__(self, base: str, rooms: Mapping[str, Room]) -> None:
+        self.base = base
+        self.rooms = rooms
+        self.room = rooms["full"]
+        self.http = httpx.Client(base_url=f"{base}/api/v1/stages", timeout=60)
+
+    def key(self, *scopes: str, stage: str | None = None) -> tuple[str, dict[str, str]]:
+        """A new key's id, and the header that carries it."""
+        made, key = self.room.store.api_keys.new("aggregator", stage, scopes, NOW)
+        return made.id, {"authorization": f"Bearer {key}"}
+
+    def get(self, stage: str, format: str = "json", headers: Mapping[str, str] | None = None) -> httpx.Response:
+        """Asks for an export."""
+        return self.http.get(f"/{stage}/export", params={"format": format}, headers=headers or {})
+
+
+def code(response: httpx.Response) -> tuple[int, str]:
+    """Status and code of a refusal."""
+    assert response.headers["content-type"] == "application/problem+json"
+    return response.status_code, response.json()["code"]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Three published stages and an open one in one database, behind one process."""
+    folder = tmp_path_factory.mktemp("export-http")
+    rooms = {}
+    for name in DISCLOSURES:
+        room = Room(folder, stage_id=name.replace("_", "-"), more=f'disclosure = "{name}"', teams=TWO).vote(60).freeze()
+        lifecycle.publish(
+            room.store, room.keys, room.stage.id, folder / "exports" / room.stage.id, ROOT, organizer=CLI, now=NOW
+        )
+        rooms[name] = room
+    rooms["open"] = Room(folder, stage_id="open", teams=TWO).vote(60)
+    file = folder / "open.toml"
+    file.write_bytes(rooms["open"].file)
+    with serving(folder, file) as base:
+        yield Served(base, rooms)
+    for room in rooms.values():
+        room.close()
+
+
+def test_disclosure_decides_what_everybody_reads(served: Served) -> None:
+    """Once published: `full` shows all scores, `top_and_mean` the best team and the mean and no other team, `sealed` nothing; evidence needs a key."""
+    full = served.get("full")
+    assert full.status_code == 200
+    assert full.headers["cache-control"] == "public, max-age=60"
+    assert len(full.json()["scores"]) == 3
+    assert served.get("full", "csv").content.startswith(b"\xef\xbb\xbf")
+    assert code(served.get("full", "zip")) == (401, "api_key_needed")
+    assert code(served.get("full", "parquet")) == (401, "api_key_needed")
+    summary = served.get("top-and-mean")
+    told = summary.json()
+    everything = json.loads(
+        next((served.room.folder / "exports" / "top-and-mean").glob("top-*/export.json")).read_bytes()
+    )
+    points = {row["team_id"]: row["points"] for row in everything["scores"]}
+    best = max(points, key=lambda team: points[team])
+    assert (told["best"]["team_id"], told["best"]["points"]) == (best, points[best])
+    assert told["mean_points"] == pytest.approx(sum(points.values()) / 3, abs=0.005)
+    assert not any(team in summary.text for team in set(points) - {best})
+    jwks = served.http.get(f"{served.base}/.well-known/jwks.json").json()
+    assert verify_jws(signed_bytes(told), told["integrity"]["signature"], jwks)
+    assert code(served.get("top-and-mean", "csv")) == (403, "not_disclosed")
+    assert code(served.get("sealed")) == (403, "not_disclosed")
+
+
+def test_a_key_opens_what_it_is_scoped_for(served: Served) -> None:
+    """An aggregator pulls with its key whatever the disclosure: the format its scopes allow, of its stage, until it is revoked."""
+    scoped, headers = served.key("export", stage="sealed")
+    assert len(served.get("sealed", "json", headers).json()["scores"]) == 3
+    assert code(served.get("sealed", "zip", headers)) == (403, "api_key_scope")
+    assert code(served.get("full", "json", headers)) == (403, "api_key_scope")
+    assert code(served.get("full", "json", {"authorization": "Bearer kai_wrong"})) == (401, "api_key_unknown")
+    served.room.store.api_keys.revoke(scoped, NOW)
+    assert code(served.get("sealed", "json", headers)) == (401, "api_key_unknown")
+
+    _, auditor = served.key("export", "votes")
+    archive = zipfile.ZipFile(io.BytesIO(served.get("sealed", "zip", auditor).content))
+    files = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
+    jwks = served.http.get(f"{served.base}/.well-known/jwks.json").json()
+    assert verify_files(files, jwks).document["stage"]["id"] == "sealed"
+    votes = pd.read_parquet(io.BytesIO(served.get("sealed", "parquet", auditor).content))
+    assert len(votes) == 60
+    assert code(served.get("nowhere", "json", auditor)) == (404, "stage_not_found")
+    assert served.get("full", "xlsx", auditor).status_code == 422
+
+
+def test_keys_are_kept_as_digests(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key is shown once, by the command that makes it; the database holds its digest, the list says who has one and since when it is revoked."""
+    monkeypatch.setenv("ARENA_DATA_DIR", str(served.room.folder))
+
+    def run(*args: str) -> Any:
+        return CliRunner().invoke(cli, ["api-key", *args])
+
+    made = run("new", "msit", "--stage", "sealed")
+    key = made.stdout.strip()
+    assert served.get("sealed", "json", {"authorization": f"Bearer {key}"}).status_code == 200
+    kept = b"".join(path.read_bytes() for path in served.room.folder.glob("arena.db*"))
+    assert key.encode() not in kept
+    assert hashlib.sha256(key.encode()).hexdigest().encode() in kept
+    listed = next(line for line in run("list").stdout.splitlines() if "msit" in line)
+    assert "sealed" in listed
+    assert "used" in listed
+    assert key not in listed
+    assert run("revoke", listed.split()[0]).exit_code == 0
+    assert "revoked" in run("list").stdout
+    assert "no key" in run("revoke", listed.split()[0]).stderr
+    assert "Choose scopes" in run("new", "x", "--scope", "everything").stderr
+    assert code(served.get("sealed", "json", {"authorization": f"Bearer {key}"})) == (401, "api_key_unknown")
+
+
+def test_polling_costs_nothing(served: Served) -> None:
+    """The same export has the same ETag in every format and answers 304; when votes are left out there is a new one that supersedes it."""
+    _, headers = served.key("export", "votes")
+    tags = set()
+    for format in ("json", "csv", "parquet", "zip"):
+        first = served.get("full", format, headers)
+        tags.add(first.headers["etag"])
+        again = served.get("full", format, {**headers, "if-none-match": f'"other", {first.headers["etag"]}'})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert len(tags) == 4
+    before = served.get("full", "json", headers)
+    room = served.room
+    exclude(
+        room.store, "full", room.battles()[:3], reason=ExclusionReason.OPERATOR, rule="a test", organizer=CLI, now=NOW
+    )
+    after = served.get("full", "json", {**headers, "if-none-match": before.headers["etag"]})
+    assert after.status_code == 200
+    assert after.json()["supersedes"] == before.json()["export_id"]
+    assert after.json()["population"]["exclusions"] == [{"reason": "operator", "count": 3}]
+    summary = served.get("top-and-mean")
+    assert served.get("top-and-mean", headers={"if-none-match": summary.headers["etag"]}).status_code == 304
+
+
+def test_an_open_stage_tells_nobody_its_score(served: Served) -> None:
+    """Before the freeze the public and every key are refused; an organizer sees a preliminary export that says so, and the look is on record."""
+    _, headers = served.key("export", "votes")
+    assert code(served.get("open")) == (401, "api_key_needed")
+    assert code(served.get("open", "json", headers)) == (409, "not_frozen")
+    served.room.store.organizers.add("office", "a long password", NOW)
+    with httpx.Client(base_url=served.base, headers={"origin": served.base}, timeout=30) as organizer:
+        organizer.post("/organizer/login", data={"name": "office", "password": "a long password"})
+        seen = organizer.get("/api/v1/stages/open/export")
+    assert seen.json()["stage"]["status"] == "open"
+    assert seen.json()["draws"]["seed"] is None
+    assert [event.actor for event in served.room.store.events.of_stage("open", SEEN)] == ["office"]
+    assert served.room.store.events.of_stage("open", "export.made") == []
+
+
+def test_a_stage_of_real_battles_gives_a_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five tiny language models, eight citizens, sixteen battles over HTTP; frozen by command, pulled by key, verified: each vote is in it."""
+    text = (ROOT / "stages" / "demo.toml").read_text("utf-8")
+    text = text.replace("answer_tokens = 160", "answer_tokens = 24\npacing_graphemes_per_s = 400")
+    file = tmp_path / "demo.toml"
+    file.write_text(text, "utf-8")
+    monkeypatch.setenv("ARENA_DATA_DIR", str(tmp_path))
+
+    def take_part(n: int) -> list[str]:
+        citizen = Citizen(base).agree()
+        receipts = []
+        for winner in ("model_a", "tie" if n % 2 else "model_b"):
+            battle = citizen.open()
+            citizen.ask(battle, "한국의 수도는 어디인가요?")
+            receipts.append(citizen.vote(battle, winner).raise_for_status().json()["receipt"])
+        return receipts
+
+    with serving(tmp_path, file) as base:
+        with ThreadPoolExecutor(8) as pool:
+            receipts = {receipt for some in pool.map(take_part, range(8)) for receipt in some}
+        frozen = CliRunner().invoke(cli, ["stage", "freeze", "demo"])
+        assert "16 votes" in frozen.stdout
+        key = CliRunner().invoke(cli, ["api-key", "new", "aggregator", "--scope", "export", "--scope", "votes"])
+        headers = {"authorization": f"Bearer {key.stdout.strip()}"}
+        pulled = httpx.get(f"{base}/api/v1/stages/demo/export?format=zip", headers=headers, timeout=60)
+    assert pulled.status_code == 200, pulled.text
+    archive = zipfile.ZipFile(io.BytesIO(pulled.content))
+    archive.extractall(tmp_path / "pulled")
+
+    [folder] = (tmp_path / "pulled").iterdir()
+    checked = CliRunner().invoke(cli, ["verify", str(folder)])
+    assert checked.exit_code == 0, checked.output
+    votes = pd.read_parquet(folder / "votes.parquet")
+    assert set(votes["receipt"]) == receipts
+    document = json.loads((folder / "export.json").read_bytes())
+    assert all(len(entrant["artifact_sha256"]) == 64 for entrant in document["entrants"])
+    assert min(votes["length_a"].tolist()) > 0
+    assert {warning["code"] for warning in document["warnings"]} >= {"few_votes"}
