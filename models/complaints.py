@@ -11,7 +11,7 @@ WORDS = 2000
 """So much of a message is looked at: an endpoint's errors cost next to nothing, however long they are."""
 PROMPT_STATUSES = frozenset({400, 413, 422})
 """About what was asked, not about who asks or how things are there."""
-_NESTED = ("error", "errors", "detail", "details", "innererror", "inner_error", "data", "body")
+_NESTED = ("base_resp", "error", "errors", "detail", "details", "innererror", "inner_error", "data", "body")
 _CODES = ("code", "type", "status", "status_code", "error_code", "error_type", "reason")
 _MESSAGES = ("message", "msg", "detail", "error", "text", "title", "description")
 _FINE = frozenset(("", "0", "200", "ok", "success", "succeeded", "none", "null", "true"))
@@ -76,6 +76,8 @@ def is_error(part: Mapping[str, Any]) -> bool:
         return True
     if any(str(part.get(key)).lower() == "error" for key in ("object", "type")):
         return True
+    if isinstance(base := part.get("base_resp"), Mapping) and is_error(base):  # MiniMax
+        return True
     codes = [part[key] for key in ("error_code", "code", "status_code") if part.get(key) is not None]
     return any(isinstance(code, int | str) and str(code).lower() not in _FINE for code in codes)
 
@@ -94,7 +96,7 @@ def is_complaint(chunk: Mapping[str, Any]) -> bool:
 
 
 CAN_COMPLAIN = frozenset(
-    ["error", "errors", "error_code", "code", "status_code", "status", "type", "detail", "message", "msg"]
+    ["error", "errors", "error_code", "code", "status_code", "status", "type", "detail", "message", "msg", "base_resp"]
 )
 """The keys that `is_complaint` looks at; and `object`."""
 

@@ -208,6 +208,7 @@ _ERRORS: dict[str, Case] = {
         "error-code-in-the-delta": choice(delta={"content": "", "code": 500, "message": "engine dead"}, finish_reason=None),
         "error-string-code-beside-choices": event({"error_code": "50001", "choices": [{"delta": {"content": "**NETWORK ERROR**"}}]}),
         "error-with-usage": event({"usage": {"prompt_tokens": 1, "completion_tokens": 1}, "detail": "engine dead"}),
+        "error-base-resp": event({"choices": [{"delta": {}}], "base_resp": {"status_code": 1002, "status_msg": "engine dead"}}),
         "error-status": event({"choices": [], "status": "failed"}),
         "error-status-code": event({"choices": [], "status_code": 500}),
         "error-type-error": event({"type": "error", "error": {"type": "overloaded_error"}}),
