@@ -22,6 +22,10 @@ class Piece(NamedTuple):
     finish: Finish | None = None
 
 
+def _flowing(words: str) -> Piece:
+    return tuple.__new__(Piece, (words, "", None))
+
+
 class Shaper:
     """Shapes one answer while it is written; the same bounds for every entrant, wherever its model runs."""
 
@@ -70,11 +74,8 @@ class Shaper:
         self._sent.append(raw)
         words = self._plain.feed(raw)
         if not reasoning and not self._stop and self._split.flows(words):
-            room = self._room - len(words)
-            if room <= 0:
-                return Piece(_whole(words, self._room), "", "length")
-            self._room = room
-            return Piece(words)
+            self._room -= len(words)
+            return _flowing(words) if self._room > 0 else Piece(_whole(words, self._room + len(words)), "", "length")
         text, more = self._split.own_channel() if reasoning.strip() else ("", "")
         said, thought = self._split.split(words)
         if self._split.undecided and len(self._split.held) > self._reasoning_room:

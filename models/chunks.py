@@ -44,6 +44,7 @@ class ChunkReader:
         self._text, self._reasoning = _Halves(), _Halves()
         self._odd = False
         self._usual: tuple[str, ...] = ()
+        self._usual_choice: tuple[str, ...] = ()
 
     def read(self, event: Event) -> Chunk | None:
         """What the event says; nothing where it only keeps the connection alive.
@@ -68,6 +69,8 @@ class ChunkReader:
             if not CAN_COMPLAIN.intersection(keys):  # the next chunk with the same keys need not be looked at
                 self._usual = keys
         choices, usage = chunk.get("choices"), chunk.get("usage")
+        if choices and not usage and (usual := self._usual_words(choices)) is not None:
+            return usual
         if choices is None and not usage:
             self._expect_keep_alive(chunk, name, data)
             return None
@@ -78,6 +81,18 @@ class ChunkReader:
         if self._odd:
             text, reasoning = self._text.joined(text), self._reasoning.joined(reasoning)
         return text, reasoning, reason, _usage(usage) if usage else None
+
+    def _usual_words(self, choices: Any) -> Chunk | None:
+        """Nearly every chunk: one choice of the shape of the last one, whose delta is a piece of text and nothing else."""
+        if not self._usual_choice or self._odd or type(choices) is not list or len(choices) != 1:
+            return None
+        choice = choices[0]
+        if type(choice) is not dict or tuple(choice) != self._usual_choice or choice.get("index"):
+            return None
+        delta = choice.get("delta")
+        if type(delta) is not dict or len(delta) != 1 or type(text := delta.get("content")) is not str:
+            return None
+        return text, "", choice.get("finish_reason"), None
 
     def _expect_keep_alive(self, chunk: dict[str, Any], name: bytes, data: bytes) -> None:
         """Raises AnswerError unless this says nothing but that the connection lives."""
@@ -109,14 +124,13 @@ class ChunkReader:
             if choice.get("index"):
                 raise TypeError("a second choice, though one was asked for")
             delta = choice.get("delta")
-            if not CAN_COMPLAIN.isdisjoint(choice) and is_error(choice):
+            if CAN_COMPLAIN.isdisjoint(choice):
+                self._usual_choice = () if "text" in choice else tuple(choice)
+            elif is_error(choice):
                 raise ComplaintError(complaint(choice))
             if (ended := choice.get("finish_reason")) is not None:
                 reason = ended
             content = delta.get("content") if delta else None
-            if content and delta and len(delta) == 1 and type(content) is str:  # nearly always
-                text += content
-                continue
             if not content and (choice.get("text") or _content(choice.get("message"))):
                 raise TypeError("words beside the delta")
             if not delta:

@@ -170,7 +170,8 @@ def test_citizens_record_and_exposure_say_the_same(there: Endpoint, tmp_path: Pa
         declared = keys(there, "switch", QUIRKS[names[0]])
         lines = "".join(f"{key} = {_toml(value)}\n" for key, value in declared.items())
         stage = stage_toml(
-            protocol='pacing = "natural"', limits="battles_per_hour = 10000\nturns_per_minute = 10000\n"
+            protocol='pacing = "natural"',
+            limits="battles_per_hour = 10000\nbattles_per_day = 10000\nturns_per_minute = 10000\nturns_per_day = 10000\n",
         ).partition("\n[[entrants]]")[0]
         stage += f'\n[[entrants]]\nid = "odd"\nteam = {{ ko = "나래팀", en = "Team Narae" }}\n{lines}'
         stage += '\n[[entrants]]\nid = "script"\nteam = { ko = "가람팀", en = "Team Garam" }\nbackend = "scripted"\nanswers = ["답입니다."]\n'
