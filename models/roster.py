@@ -254,8 +254,10 @@ class Roster:
         try:
             await self._ask(entrant_id)
         except AnswerError as error:
+            if error.kind in NO_OUTAGE and error.kind not in OWN_CHECK:
+                return  # our own fault: it says nothing of the entrant either
             self._own_failures[entrant_id] += 1
-            patient = error.kind in NO_OUTAGE and self._own_failures[entrant_id] < PATIENCE
+            patient = error.kind in OWN_CHECK and self._own_failures[entrant_id] < PATIENCE
             if not patient and self._records[entrant_id].state == "closed":
                 self._take_out(entrant_id, f"our own question failed too: {error.kind}", error.retry_after_s or 0)
         except Exception:  # a fault of ours says nothing of the entrant
