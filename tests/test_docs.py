@@ -17,7 +17,7 @@ from models.quirks import SENTENCES
 
 DOCS = {
     p.relative_to(ROOT).as_posix(): p.read_text("utf-8")
-    for p in [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
+    for p in [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("docs/adr/*.md"))]
 }
 
 
