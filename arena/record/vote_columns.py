@@ -1,9 +1,9 @@
 """The one query of the votes table: new votes as plain columns, and the conversations of those that somebody wants to measure."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, select, type_coerce
 
 from arena.domain.battle import Turn
 from arena.record.battles import conversations
@@ -71,20 +71,16 @@ class VoteColumnsOf:
 
     def battles_of(self, seqs: Sequence[int]) -> dict[int, str]:
         """Find the battles of these votes."""
-        found: dict[int, str] = {}
-        with self._database.reading() as connection:
-            for start in range(0, len(seqs), CHUNK):
-                some = list(seqs[start : start + CHUNK])
-                chosen = select(votes.c.seq, votes.c.battle_id).where(votes.c.seq.in_(some))
-                found |= {row.seq: row.battle_id for row in connection.execute(chosen)}
-        return found
+        return dict(self._named(votes.c.seq, seqs))
 
     def seqs_of(self, battle_ids: Sequence[str]) -> dict[str, int]:
         """Find the votes of these battles, those that have one."""
-        found: dict[str, int] = {}
+        return {battle: seq for seq, battle in self._named(votes.c.battle_id, battle_ids)}
+
+    def _named(self, column: ColumnElement[Any], values: Sequence[Any]) -> Iterator[tuple[int, str]]:
+        """The number and the battle of each vote that has one of these values."""
         with self._database.reading() as connection:
-            for start in range(0, len(battle_ids), CHUNK):
-                some = list(battle_ids[start : start + CHUNK])
-                chosen = select(votes.c.battle_id, votes.c.seq).where(votes.c.battle_id.in_(some))
-                found |= {row.battle_id: row.seq for row in connection.execute(chosen)}
-        return found
+            for start in range(0, len(values), CHUNK):
+                some = list(values[start : start + CHUNK])
+                for row in connection.execute(select(votes.c.seq, votes.c.battle_id).where(column.in_(some))):
+                    yield row.seq, row.battle_id
