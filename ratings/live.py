@@ -6,8 +6,7 @@ over voters, where x and n are a voter's doubled wins and votes per pair. They a
 pairs the moments take 24 m² bytes (0.9 MB at 20 entrants), and each voter's cells 12 bytes per pair voted on.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -82,17 +81,6 @@ class PairMoments:
         self.nn += sign * (votes.T @ votes).toarray()
 
 
-@dataclass(frozen=True, slots=True)
-class GroupedVotes:
-    """`count` equal votes of one voter, as a database groups them; a negative count takes votes back."""
-
-    voter: str
-    model_a: str
-    model_b: str
-    winner: str
-    count: int = 1
-
-
 class LiveRatings:
     """Takes votes, gives `Ratings`."""
 
@@ -148,13 +136,12 @@ class LiveRatings:
         self._moments.move(cells, place, x, 1)
         cells[1:, place] += (x, 1)
 
-    def add_many(self, votes: Iterable[GroupedVotes] | pd.DataFrame) -> None:
-        """Counts a batch in any order; a frame has the field's columns, and `count` where equal votes are grouped.
+    def add_many(self, table: pd.DataFrame) -> None:
+        """Counts a batch in any order: the field's columns, and `count` where equal votes are grouped; a negative one takes votes back.
 
         Raises:
             ComparisonError: names a row that cannot be counted; nothing of the batch is.
         """
-        table = votes if isinstance(votes, pd.DataFrame) else _table(votes)
         if table.empty:
             return
         rows = Comparisons.from_frame(table.drop(columns="weight", errors="ignore"), self._models)
@@ -210,11 +197,6 @@ class LiveRatings:
         voter = np.repeat([code for code, _ in held], [cells.shape[1] for _, cells in held])
         pair, x, n = np.concatenate([cells for _, cells in held], axis=1).astype(np.int64)
         return voter, pair, x, n
-
-
-def _table(votes: Iterable[GroupedVotes]) -> pd.DataFrame:
-    rows = [(vote.voter, vote.model_a, vote.model_b, vote.winner, vote.count) for vote in votes]
-    return pd.DataFrame(rows, columns=["voter", "model_a", "model_b", "winner", "count"])
 
 
 def _summed(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ratings.comparison import Comparisons
 from ratings.errors import ComparisonError, NothingToRateError
 from ratings.fit import rate
-from ratings.live import GroupedVotes, LiveRatings
+from ratings.live import LiveRatings
 from tests.support.ratings_votes import frame, votes
 
 
@@ -38,10 +38,11 @@ def test_grouped_counts_are_single_votes():
     live.add_many(grouped)
     batch = rate(Comparisons.from_frame(table))
     assert live.snapshot().to_dict() == batch.to_dict()
-    live.add_many([GroupedVotes("stuffer", "m0", "m1", "model_a", 500)])
+    stuffed = grouped.iloc[:1].assign(voter="stuffer", model_a="m0", model_b="m1", winner="model_a", count=500)
+    live.add_many(stuffed)
     assert live.snapshot().to_dict() != batch.to_dict()
-    live.add_many([GroupedVotes("stuffer", "m0", "m1", "model_a", -500)])
-    live.add_many([])
+    live.add_many(stuffed.assign(count=-500))
+    live.add_many(grouped.iloc[:0])
     assert live.snapshot().to_dict() == batch.to_dict()
 
 
