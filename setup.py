@@ -7,7 +7,7 @@ from setuptools import setup
 
 
 def groups(text: str) -> dict[str, list[str]]:
-    """The requirements under each `# [name]` heading of requirements.txt.
+    """Read the requirements under each `# [name]` heading of requirements.txt.
 
     Raises:
         ValueError: a requirement stands under no heading.

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from arena.domain.errors import StageError
+from arena.domain.proxies import TrustedProxies
+from arena.domain.redaction import redacted
 
 ROOT = Path(__file__).resolve().parent.parent
+FILE = "arena.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,8 @@ class Settings:
     """PORT."""
     public_url: str = ""
     """ARENA_PUBLIC_URL: what citizens type, such as https://arena.example.kr; makes cookies Secure and fixes the allowed origin."""
-    trusted_proxies: int = 0
-    """ARENA_TRUSTED_PROXIES: how many proxies of ours stand in front; the client's address is read that many steps back."""
+    trusted_proxies: str = "0"
+    """ARENA_TRUSTED_PROXIES: whose word about a client's address is believed: networks of proxies of ours, or how many stand in front."""
     webhooks: str = ""
     """ARENA_WEBHOOKS: where published scores are pushed to; several addresses with spaces between them."""
     oidc_issuer: str = ""
@@ -58,26 +61,38 @@ class Settings:
         urls = tuple(self.webhooks.split())
         for url in urls:
             if not url.startswith(("https://", "http://")):
-                raise StageError(f"ARENA_WEBHOOKS: {url!r} does not begin with https://")
+                raise StageError("webhook_address", variable=_variable("webhooks"), value=redacted(url))
         return urls
 
+    @property
+    def proxies(self) -> TrustedProxies:
+        """The proxies in front.
+
+        Raises:
+            StageError: the setting is neither a number nor networks.
+        """
+        try:
+            return TrustedProxies.parse(self.trusted_proxies)
+        except ValueError:
+            variable, value = _variable("trusted_proxies"), self.trusted_proxies
+            raise StageError("trusted_proxies", variable=variable, value=value) from None
+
     def sources(self, environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
-        """`(name, value, source)` of every knob, for the start-up log; passwords in addresses are stars."""
+        """`(name, value, source)` of every knob, for the start-up log; secrets in addresses are stars."""
         file = _file(self.data_dir)
         rows = []
         for f in fields(self):
-            source = (
-                _variable(f.name) if _variable(f.name) in environ else "arena.toml" if f.name in file else "default"
-            )
+            source = _variable(f.name) if _variable(f.name) in environ else FILE if f.name in file else "default"
             value = str(getattr(self, f.name))
             if value and f.name.endswith("_secret"):
                 value = "***"
-            rows.append((f.name, _without_password(value), source))
+            addresses = value.split(" ") if f.name == "webhooks" else [value]
+            rows.append((f.name, " ".join(map(redacted, addresses)), source))
         return rows
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Reads the settings.
+    """Read the settings.
 
     Raises:
         StageError: a value cannot be used; the message names the key and the value.
@@ -87,29 +102,28 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     given: dict[str, Any] = dict(_file(data_dir))
     unknown = sorted(set(given) - set(kinds))
     if unknown:
-        raise StageError(f"{data_dir / 'arena.toml'}: {unknown[0]}: unknown key; known are {', '.join(sorted(kinds))}")
+        raise StageError("setting_unknown", file=str(data_dir / FILE), at=unknown[0], known=sorted(kinds))
     given |= {name: environ[_variable(name)] for name in kinds if environ.get(_variable(name))}
     values: dict[str, Any] = {}
     for name, value in given.items():
         try:
             values[name] = kinds[name](value)
         except (TypeError, ValueError):
-            raise StageError(f"{_variable(name)}: {value!r} is not a {kinds[name].__name__}") from None
+            raise StageError(
+                "setting_value", variable=_variable(name), value=repr(value), type=kinds[name].__name__
+            ) from None
     return Settings(**{**values, "data_dir": data_dir})
 
 
 def _file(data_dir: Path) -> dict[str, Any]:
-    path = data_dir / "arena.toml"
-    return tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+    path = data_dir / FILE
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise StageError("setting_file", file=str(path), problem=str(error)) from None
 
 
 def _variable(name: str) -> str:
     return "PORT" if name == "port" else f"ARENA_{name.upper()}"
-
-
-def _without_password(value: str) -> str:
-    scheme, separator, rest = value.partition("://")
-    if not separator or "@" not in rest:
-        return value
-    credentials, _, host = rest.rpartition("@")
-    return f"{scheme}://{credentials.partition(':')[0]}:***@{host}"

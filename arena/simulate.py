@@ -2,14 +2,16 @@
 
 import hashlib
 import random
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import exp
+from pathlib import Path
 from typing import Any
 
-from arena.domain import pairing
+from arena.domain import draw as pairing
 from arena.domain.battle import SIDES, Answer, Battle, BattleState, Draw, Side, Turn
 from arena.domain.citizen import Citizen, pseudonym
 from arena.domain.errors import Conflict, Unusable
@@ -18,6 +20,7 @@ from arena.domain.vote import Ballot, Vote, Winner, cast
 from arena.record import bulk
 from arena.record.store import Store
 from arena.results.live.leaderboard import Leaderboard
+from arena.results.votes.warnings import warnings
 from ratings.result import Ratings
 
 SIMULATED = "simulated"
@@ -26,35 +29,14 @@ BY_VERBS = 50
 CHUNK = 5000
 ANSWERS = 1000
 """So many different answers are there to be given."""
-WORDS_KO = (
-    "오늘",
-    "서울",
-    "바다",
-    "노래",
-    "역사",
-    "수학",
-    "요리",
-    "여행",
-    "날씨",
-    "책",
-    "나무",
-    "강아지",
-    "과학",
-    "그림",
-    "운동",
-)
-ASKS = (
-    "{}에 대해 알려 주세요.",
-    "{} 이야기를 짧게 써 주세요.",
-    "{}을(를) 초등학생에게 설명해 주세요.",
-    "Tell me about {}.",
-)
+_WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+TEAMS: dict[str, tuple[str, str]] = {team: (ko, en) for team, (ko, en) in _WORDS["teams"].items()}
 
 STAGE = """\
 # A simulated stage: five invented teams, scripted answers, votes by programme. Nothing in it was said or judged by a person.
 id = "{id}"
-title = {{ ko = "모의 평가", en = "Simulated round" }}
-programme = "독자 AI 파운데이션 모델"
+title = {{ ko = "{title[ko]}", en = "{title[en]}" }}
+programme = "{programme}"
 round = {round}
 component_max = {component_max}
 planned_advance = {planned_advance}
@@ -65,15 +47,8 @@ ENTRANT = """
 id = "{id}"
 team = {{ ko = "{ko}", en = "{en}" }}
 backend = "scripted"
-answers = ["[모의 답변] {ko}의 모델이 한 것으로 적은 답입니다."]
+answers = ["{answer}"]
 """
-TEAMS = {
-    "garam": ("가람팀", "Team Garam"),
-    "narae": ("나래팀", "Team Narae"),
-    "dasom": ("다솜팀", "Team Dasom"),
-    "maru": ("마루팀", "Team Maru"),
-    "hanbit": ("한빛팀", "Team Hanbit"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,23 +93,6 @@ class SimulationReport:
         """Whether the fitted order is the planted one."""
         return self.fitted_order == self.planted_order
 
-    def table(self) -> str:
-        """For the command line."""
-        lines = [
-            f"SYNTHETIC stage {self.stage_id}: {self.votes} votes by {self.voters} simulated citizens, seed {self.seed}",
-            f"{'entrant':<16}{'planted':>8}{'fitted':>8}{'± 95 %':>8}{'rating':>8}{'points':>8}{'rank':>6}",
-        ]
-        for row in self.ratings.by_rank():
-            low, high = row.rank_ci95 or (0, 0)
-            lines.append(
-                f"{row.model:<16}{self.planted[row.model]:>8.3f}{row.theta or 0:>8.3f}{1.96 * (row.se or 0):>8.3f}"
-                f"{row.rating or 0:>8.0f}{row.points or 0:>8.2f}{f'{low}–{high}' if low != high else low:>6}"
-            )
-        lines.append(
-            "the fitted order is the planted one" if self.recovered else "the fitted order is NOT the planted one"
-        )
-        return "\n".join(lines)
-
     def to_json(self) -> dict[str, Any]:
         """For files."""
         return {
@@ -148,6 +106,7 @@ class SimulationReport:
             "fitted_order": self.fitted_order,
             "recovered": self.recovered,
             **self.ratings.to_dict("team_id"),
+            "warnings": warnings(self.ratings.notices),
         }
 
 
@@ -160,12 +119,18 @@ def simulated_stage(
     planned_advance: int = 4,
     more: str = "",
 ) -> tuple[Stage, bytes]:
-    """A stage file for a simulation, with these teams (`{id: (Korean, English)}`); `more` holds further tables of the file."""
+    """Write a stage file for a simulation, with these teams (`{id: (Korean, English)}`); `more` holds further tables of the file."""
     text = STAGE.format(
-        id=stage_id, round=round_number, component_max=component_max, planned_advance=planned_advance
+        id=stage_id,
+        title=_WORDS["title"],
+        programme=_WORDS["programme"],
+        round=round_number,
+        component_max=component_max,
+        planned_advance=planned_advance,
     ) + (f"\n{more}\n" if more else "")
     for entrant, (ko, en) in (teams or TEAMS).items():
-        text += ENTRANT.format(id=entrant, ko=ko, en=en)
+        answer = _WORDS["declared_answer"].format(team=ko)
+        text += ENTRANT.format(id=entrant, ko=ko, en=en, answer=answer)
     data = text.encode()
     return Stage.from_toml(data, f"{stage_id}.toml"), data
 
@@ -183,7 +148,7 @@ def simulate(
     ends: datetime | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> SimulationReport:
-    """Plays citizens through an open synthetic stage and rates what they voted.
+    """Play citizens through an open synthetic stage and rate what they voted.
 
     Args:
         store: the record; the stage has to be open in it.
@@ -202,18 +167,10 @@ def simulate(
         Conflict: the stage has votes, or is not open.
     """
     if not stage.synthetic or votes < 1:
-        raise Unusable(
-            "not_synthetic",
-            "모의 투표는 synthetic = true인 단계에만 넣을 수 있습니다.",
-            f"Stage {stage.id} is not synthetic, or no vote is asked for: simulated votes go only where synthetic = true.",
-        )
+        raise Unusable("not_synthetic", stage=stage.id)
     record = store.stages.find(stage.id)
     if record is not None and record.draws:
-        raise Conflict(
-            "has_battles",
-            f"단계 {stage.id}에 이미 대결이 있습니다. --id로 다른 이름을 주세요.",
-            f"Stage {stage.id} has battles already. Give the simulation another name with --id.",
-        )
+        raise Conflict("has_battles", stage=stage.id)
     rng = random.Random(seed)
     crowd = _Crowd(
         stage,
@@ -245,13 +202,9 @@ def simulate(
 
 
 def open_simulated(store: Store, stage: Stage, file: bytes, now: datetime) -> None:
-    """Registers and opens the simulation's stage."""
+    """Register and open the simulation's stage."""
     if store.stages.adopt(stage, file, now).status is not StageStatus.OPEN:
-        raise Conflict(
-            "stage_status",
-            f"단계 {stage.id}은(는) 이미 마감되었습니다. --id로 다른 이름을 주세요.",
-            f"Stage {stage.id} is frozen already. Give the simulation another name with --id.",
-        )
+        raise Conflict("has_ended", stage=stage.id)
 
 
 @dataclass
@@ -279,7 +232,7 @@ class _Crowd:
     def enrol(self, store: Store) -> None:
         """Everybody agrees to what is required; some to the release of votes and texts."""
         self.rng.seed(f"{self.seed} answers")
-        self.answers = [self.rng.choices(WORDS_KO, k=self.rng.randrange(5, 40)) for _ in range(ANSWERS)]
+        self.answers = [self.rng.choices(_WORDS["words"], k=self.rng.randrange(5, 40)) for _ in range(ANSWERS)]
         self.rng.seed(f"{self.seed} consents")
         enrolled = []
         for citizen in self.citizens:
@@ -288,7 +241,7 @@ class _Crowd:
         bulk.enrol(store.database, enrolled, self.now)
 
     def draw(self, seed: str, number: int, _removed: frozenset[str] = frozenset()) -> Draw:
-        """The stage's own draw; nobody else draws in a simulated stage, so what was drawn before is known here."""
+        """Make the stage's own draw; nobody else draws in a simulated stage, so what was drawn before is known here."""
         rule = pairing.rule_of(self.stage)
         if pairing.epoch_start(number) == number - 1:
             self.known = dict(self.shown)
@@ -317,7 +270,7 @@ class _Crowd:
         )
 
     def played(self, drawn: Draw) -> tuple[Battle, Vote]:
-        """The same battle as a value."""
+        """Return the same battle as a value."""
         citizen = self._next()
         opened = self._later()
         turn = self._turn(drawn)
@@ -340,14 +293,14 @@ class _Crowd:
         return self.rng.randbytes(12).hex()
 
     def _turn(self, drawn: Draw) -> Turn:
-        prompt = self.rng.choice(ASKS).format(self.rng.choice(WORDS_KO))
+        prompt = self.rng.choice(_WORDS["asks"]).format(self.rng.choice(_WORDS["words"]))
         answers: dict[Side, Answer] = {}
         for side, entrant in zip(SIDES, (drawn.a, drawn.b), strict=True):
             words = self.rng.choice(self.answers)
             answers[side] = Answer(
                 side,
                 "complete",
-                f"[모의 답변] {' '.join(words)}.",
+                _WORDS["answer"].format(words=" ".join(words)),
                 first_token_ms=self.rng.randrange(80, 400),
                 total_ms=self.rng.randrange(800, 4000),
                 shown_ms=4000,

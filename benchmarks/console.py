@@ -165,7 +165,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         stage, data = simulated_stage(
-            more="[limits]\nproof_after = 100000\nbattles_per_hour = 100000\nvotes_per_hour = 100000"
+            more='[limits]\nproof = "never"\nbattles_per_hour = 100000\nvotes_per_hour = 100000'
         )
         (folder / "stage.toml").write_bytes(data)
         store, now = Store(f"sqlite:///{folder / 'arena.db'}"), datetime.now(UTC)

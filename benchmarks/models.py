@@ -43,9 +43,9 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerF
 from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
 from models.base import Message, Sampling
-from models.local import Checkpoint, LocalModels
-from models.local_worker import NICENESS
-from models.openai_compatible import OpenAIModel, open_session
+from models.endpoint.openai_compatible import OpenAIModel, open_session
+from models.local.client import Checkpoint, LocalModels
+from models.local.worker import NICENESS
 from tests.support.model_endpoint import endpoint
 from tests.support.serving import free_port
 

@@ -35,7 +35,7 @@ from arena.domain.vote import cast
 from arena.record.counters import Bound
 from arena.record.keys import Keys
 from arena.record.store import Store
-from arena.web.session import COOKIE, Sessions
+from arena.web.core.session import COOKIE, Sessions
 from tests.support import voting
 from tests.support.serving import free_port, stage_toml
 from tests.support.voting import NOW, SECRET, many_ready
@@ -228,7 +228,7 @@ async def _vote_over_http(name: str, url: str, folder: Path, base: str, clients:
                     break
             await asyncio.sleep(0.1)
         store, keys = Store(url), Keys.open(folder, {})
-        sessions = Sessions(keys.secret, keys.cookie_secrets)
+        sessions = Sessions(keys.secret, keys.cookie_secrets, secure=False)
         known = dict(sessions.new() for _ in range(64))
         cookies = {citizen.id: cookie for citizen, cookie in known.items()}
         for citizen in known:

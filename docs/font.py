@@ -3,9 +3,10 @@
     npm pack pretendard-gov && tar xzf pretendard-gov-*.tgz
     python docs/font.py package/
 
-Regular to bold in one variable file. The first slice holds the letters of our own pages; the other syllables of KS X 1001 follow by how
-common they are, in the order of the package's own slices. A subset is a modified version, and the licence reserves the name, so the family
-is called "Arena Sans" here.
+Regular to bold in one variable file. The first slice holds the letters of the front page, from the first visit to the thanks, the second
+what our other pages have besides; the other syllables of KS X 1001 follow by how common they are, in the order of the package's own slices.
+Run it again when words have changed: a letter that the first slice lacks costs a first visit a slice more. A subset is a modified version,
+and the licence reserves the name, so the family is called "Arena Sans" here.
 """
 
 import hashlib
@@ -17,12 +18,18 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 from fontTools.varLib import instancer
 
-WEB = Path(__file__).resolve().parent.parent / "arena" / "web"
-OUT = WEB / "assets" / "fonts"
+ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / "arena" / "web" / "assets" / "fonts"
 FAMILY = "Arena Sans"
 WEIGHTS = (400, 700)
+FRONT_WORDS = ("page", "site", "time")
+OTHER_WORDS = ("lists", "errors", "api")
+"""Of the catalogue; an organizer's words come with the other slices."""
 SLICE = 150
-COMMON = "".join(chr(c) for c in range(0x20, 0x7F)) + "·…“”‘’–—→←↑↓×÷±≤≥≈°%‰‱•※○●◎△▲▽▼□■☆★♡♥✓〈〉《》「」『』【】\u00a0"
+LATIN = "".join(chr(c) for c in range(0x20, 0x7F)) + "·…“”‘’–—→←×%✓•\u00a0"
+TITLES = "시험 체험 예선 본선 결선 대회"
+"""Words that a stage's own title may have."""
+SIGNS = "↑↓÷±≤≥≈°‰‱※○●◎△▲▽▼□■☆★♡♥〈〉《》「」『』【】"
 
 
 def ks_x_1001() -> list[str]:
@@ -30,18 +37,24 @@ def ks_x_1001() -> list[str]:
     return [bytes((row, cell)).decode("euc-kr") for row in range(0xB0, 0xC9) for cell in range(0xA1, 0xFF)]
 
 
-def ours() -> set[str]:
-    """Every letter that our own pages may show."""
-    shown = [
-        *WEB.glob("assets/*.json"),
-        *WEB.glob("templates/*.html"),
-        *WEB.glob("*.toml"),
-        WEB / "citizen_page.py",
-        WEB / "problems.py",
-    ]
-    rooms = WEB.parent
-    shown += [rooms / "domain" / "stage.py", *(rooms / "battles").glob("*.py"), *rooms.parent.glob("stages/*.toml")]
+def letters(*patterns: str) -> set[str]:
+    """Every letter in files of ours."""
+    shown = [path for pattern in patterns for path in ROOT.glob(pattern)]
     return {character for path in shown for character in path.read_text("utf-8") if character.isprintable()}
+
+
+def front() -> set[str]:
+    """Every letter that a first visit may see."""
+    words = (f"arena/i18n/*/{name}.json" for name in FRONT_WORDS)
+    return letters(*words, "arena/domain/starters.toml", "arena/domain/stage.toml", "stages/*.toml") | set(
+        LATIN + TITLES
+    )
+
+
+def others() -> set[str]:
+    """Every letter of our other pages."""
+    words = (f"arena/i18n/*/{name}.json" for name in OTHER_WORDS)
+    return letters(*words, "arena/web/pages/*.toml", "arena/web/pages/templates/*.html") | set(SIGNS)
 
 
 def by_frequency(package: Path) -> list[str]:
@@ -71,7 +84,7 @@ def ranges(characters: set[str]) -> str:
 
 def cut(source: Path, characters: set[str], name: str) -> str:
     """Writes one slice; returns its file's name, which holds a hash of what is in it."""
-    font = TTFont(source)
+    font = TTFont(source, recalcTimestamp=False)
     options = subset.Options(
         flavor="woff2", layout_features=["kern", "ccmp", "tnum"], hinting=False, desubroutinize=True
     )
@@ -93,21 +106,23 @@ def main(package: Path) -> None:
     """Writes the slices, their style sheet and the licence."""
     for old in OUT.glob("*.woff2"):
         old.unlink()
-    wanted = set(ks_x_1001()) | ours() | set(COMMON)
+    wanted = set(ks_x_1001()) | front() | others()
     have = {
         chr(code) for code in TTFont(package / "dist/public/variable/PretendardGOVVariable.ttf").getBestCmap() or ()
     }
     wanted &= have
     small = OUT / "limited.ttf"
-    variable = TTFont(package / "dist/public/variable/PretendardGOVVariable.ttf")
+    variable = TTFont(package / "dist/public/variable/PretendardGOVVariable.ttf", recalcTimestamp=False)
     instancer.instantiateVariableFont(variable, {"wght": WEIGHTS}, inplace=True)
     variable.save(small)
-    first = (ours() | set(COMMON)) & wanted
-    rest = [c for c in dict.fromkeys([*by_frequency(package), *sorted(wanted)]) if c in wanted and c not in first]
-    slices = [first, *(set(rest[n : n + SLICE]) for n in range(0, len(rest), SLICE))]
+    first = front() & wanted
+    second = (others() & wanted) - first
+    rest = [c for c in dict.fromkeys([*by_frequency(package), *sorted(wanted)]) if c in wanted - first - second]
+    slices = {"ours": first, "pages": second}
+    slices |= {f"more-{n // SLICE + 1:02d}": set(rest[n : n + SLICE]) for n in range(0, len(rest), SLICE)}
     css = ["/* Made by docs/font.py from Pretendard GOV (SIL OFL 1.1, see LICENSE.txt). */"]
-    for number, characters in enumerate(slices):
-        name = cut(small, characters, "ours" if number == 0 else f"more-{number:02d}")
+    for slice_name, characters in slices.items():
+        name = cut(small, characters, slice_name)
         css.append(
             f'@font-face{{font-family:"{FAMILY}";font-weight:{WEIGHTS[0]} {WEIGHTS[1]};font-display:swap;'
             f'src:url(/arena-assets/fonts/{name}) format("woff2");unicode-range:{ranges(characters)}}}'

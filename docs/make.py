@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from pydantic import BaseModel  # noqa: E402
+from pydantic.fields import FieldInfo  # noqa: E402
 
 from arena.results.export import document, schema, tables  # noqa: E402
 from arena.results.programme import schema as programme  # noqa: E402
@@ -97,7 +98,7 @@ def _page() -> Iterator[str]:
         name = part.__name__.removesuffix("Part").removesuffix("_")
         title = "The document" if part is schema.UserScore else name
         yield f"### {title}\n\n{(part.__doc__ or '').strip()}\n\n| field | type | meaning |\n|---|---|---|"
-        for field, info in part.model_fields.items():
+        for field, info in _fields(part):
             optional = "" if info.is_required() else " (may be missing)"
             yield f"| `{info.alias or field}` | {_type(part, field)} | {_cell(info.description or '')}{optional} |"
         yield ""
@@ -117,9 +118,14 @@ def _parts(root: type[BaseModel]) -> list[type[BaseModel]]:
     """The document's types in the order in which they first stand in it."""
     found = [root]
     for part in found:
-        for info in part.model_fields.values():
+        for _, info in _fields(part):
             found += [inner for inner in _models(info.annotation) if inner not in found]
     return found
+
+
+def _fields(part: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
+    """Its fields in their order; the signature is over all the others, so it stands last."""
+    return sorted(part.model_fields.items(), key=lambda named: named[0] == "integrity")
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

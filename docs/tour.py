@@ -24,7 +24,7 @@ PICTURES = ROOT / "docs" / "pictures"
 COLOURS = 200
 VOTES = 600
 """Simulated ones, for the console; the stage says that everything in it is invented."""
-QUESTION = "설날은 어떤 날이야?"
+QUESTION = "층간소음으로 이웃과 다투고 있어요. 단계별로 무엇을 할 수 있나요?"
 
 
 def keep(page: Page, name: str) -> None:
@@ -49,7 +49,8 @@ def citizen(browser: Browser, base: str) -> None:
         page.evaluate("scrollTo(0, 0)")
         keep(page, "battle")
         page.click("#arena-vote-model_a")
-        page.check('input[name="reason-a"][value="useful"]', force=True)
+        page.click("#arena-why summary")
+        page.click('label:has(input[name="reason-a"][value="useful"])')
         page.click("#arena-cast")
         page.wait_for_selector(".arena-thanks")
         page.evaluate("document.querySelector('#arena-after').scrollIntoView()")
@@ -61,7 +62,7 @@ def on_a_phone(browser: Browser, base: str) -> None:
     with visiting(browser, base, viewport=PHONE, color_scheme="dark", device_scale_factor=1.5) as watched:
         page = watched.page
         agree(page)
-        ask(page, "강아지 울음소리 알려 줘.")
+        ask(page, "감기와 독감은 증상이 어떻게 다른가요? 병원에 가야 할 때도 알려 주세요.")
         keep(page, "phone")
 
 

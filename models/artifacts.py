@@ -8,7 +8,7 @@ PATTERNS = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
 
 
 def files(folder: Path) -> list[Path]:
-    """A model's artifacts, by name."""
+    """List a model's artifacts, by name."""
     return sorted({path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file()})
 
 

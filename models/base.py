@@ -69,7 +69,7 @@ class Model(Protocol):
     """One entrant's language model, wherever it runs."""
 
     def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta]:
-        """Yields the answer as it is made; the last delta has `finish`.
+        """Yield the answer as it is made; the last delta has `finish`.
 
         Closing the generator (or cancelling the task that reads it) stops the model and frees its place at once.
 

@@ -8,12 +8,12 @@ Fits = Callable[[Sequence[Message]], bool]
 
 
 def within(context_chars: int) -> Fits:
-    """The bound in characters, which no tokenizer bends; the system prompt is the stage's and does not count."""
+    """Set the bound in characters, which no tokenizer bends; the system prompt is the stage's and does not count."""
     return lambda messages: sum(len(m.content) for m in messages if m.role != "system") <= context_chars
 
 
 def fit(messages: Sequence[Message], fits: Fits) -> tuple[list[Message], int]:
-    """Drops the oldest turns until the rest fits.
+    """Drop the oldest turns until the rest fits.
 
     The system prompt and the last question always stay. A last question that is too long by itself loses its beginning, and then counts
     as one dropped turn more.
@@ -41,7 +41,7 @@ def fit(messages: Sequence[Message], fits: Fits) -> tuple[list[Message], int]:
 
 
 def without_oldest(turns: list[Message]) -> list[Message]:
-    """The same conversation without its first question and the answer to it; system messages must have been set aside."""
+    """Return the same conversation without its first question and the answer to it; system messages must have been set aside."""
     rest = turns[1:]
     while len(rest) > 1 and rest[0].role == "assistant":
         rest = rest[1:]

@@ -30,8 +30,8 @@ NO_OUTAGE: frozenset[AnswerErrorKind] = frozenset({"busy", "crashed", "too_long"
 """Failures of ours, a conversation that outgrew a model, a team's own filter: counted apart, and no reason to take an entrant out."""
 PATIENCE = 3
 """So often in a row our own question may be filtered, or too long, before the entrant is ill: each alone is no outage."""
-DOUBTFUL: frozenset[AnswerErrorKind] = frozenset({"rejected", "leaked", "empty"})
-"""It may be what was asked: whether the entrant is ill shows a question of our own."""
+PROMPTS_OWN: frozenset[AnswerErrorKind] = frozenset({"rejected"})
+"""A refusal of one prompt is the prompt's: however many there are, only a question of our own shows whether the entrant is ill."""
 
 
 class ModelError(Exception):

@@ -6,7 +6,6 @@ opens the block, nothing is shown until a closing tag, an opening tag at the ver
 """
 
 import re
-from contextlib import suppress
 
 from models.base import Finish
 from models.errors import AnswerError
@@ -35,6 +34,10 @@ _LONGEST = max(map(len, CLOSING))
 _BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)+")
 
 
+Segment = tuple[str, str]
+"""A stretch of the answer, or of reasoning: `(text, reasoning)`, one of them empty."""
+
+
 class ReasoningSplitter:
     """Splits one answer; white space before the first visible word waits until something follows, for a block may.
 
@@ -42,7 +45,7 @@ class ReasoningSplitter:
     """
 
     def __init__(self, opened: bool | None, *, cut_is_reasoning: bool = True) -> None:
-        """Begins an answer.
+        """Begin an answer.
 
         Args:
             opened: whether the prompt has already opened a block; None when nobody knows.
@@ -52,6 +55,8 @@ class ReasoningSplitter:
         """Nothing of what came so far is shown, for it may all be reasoning."""
         self.lone_end = False
         """A block ended that only the prompt can have opened."""
+        self.leak: AnswerError | None = None
+        """A block ended after it had been shown as the answer; whoever bounds the answer decides whether it ended before that."""
         self.flowing = False
         """Whether words without the beginning of a tag or a line end are simply the answer's."""
         self._cut_is_reasoning = cut_is_reasoning
@@ -72,7 +77,7 @@ class ReasoningSplitter:
         return self._raw
 
     def flows(self, words: str) -> bool:
-        """Whether these words are simply the answer's, and notes them if so: nearly all are."""
+        """Tell whether these words are simply the answer's, and note them if so: nearly all are."""
         if not self.flowing or _MAY_BEGIN_TAG(words):
             return False
         if words:
@@ -81,54 +86,49 @@ class ReasoningSplitter:
                 self._blank_line = not words.strip()
         return True
 
-    def own_channel(self) -> tuple[str, str]:
-        """Notes that reasoning comes in a channel of its own, so that what comes here is the answer; gives what was held back."""
+    def own_channel(self) -> list[Segment]:
+        """Note that reasoning comes in a channel of its own, so that what comes here is the answer; give what was held back."""
         if self._by_prompt:
             self._by_prompt, self._closers = False, ()
         self.undecided = False
         held, self._raw = self._raw, ""
         return self._part(held, last=False)
 
-    def split(self, raw: str) -> tuple[str, str]:
-        """Text and reasoning that are decided now.
-
-        Raises:
-            AnswerError: leaked.
-        """
+    def split(self, raw: str) -> list[Segment]:
+        """Give the text and the reasoning that are decided now, in the order in which they were written; nothing more after a `leak`."""
         return self._part(raw, last=False)
 
-    def end(self, finish: Finish) -> tuple[str, str]:
-        """The rest, once the model has ended. Undecided words are the answer when it ended by itself; when it was cut, they may be half a thought.
-
-        Raises:
-            AnswerError: leaked.
-        """
+    def end(self, finish: Finish) -> list[Segment]:
+        """Give the rest, once the model has ended. Undecided words are the answer when it ended by itself; when it was cut, they may be half a thought."""
         if self.undecided and finish == "length" and self._cut_is_reasoning:
             self.undecided, held, self._raw = False, self._raw, ""
-            return "", held
+            return [("", held)]
         return self._part("", last=True)
 
-    def _part(self, raw: str, *, last: bool) -> tuple[str, str]:
+    def _part(self, raw: str, *, last: bool) -> list[Segment]:
+        if self.leak is not None:
+            return []
         data, self._raw = self._raw + raw, ""
         if self.undecided and not self._decided(data) and not last:
             self._raw = data
-            return "", ""
+            return []
         self.undecided = False
-        text, reasoning = "", ""
+        found: list[Segment] = []
         while data:
             if self._closers:
                 data, thought = self._thought(data, last=last)
-                reasoning += thought
+                found.append(("", thought))
             else:
                 data, said = self._answered(data, last=last)
-                text += said
+                found.append((said, ""))
         if last and not self._closers and self._said:
-            text, self._lead = text + self._lead, ""
+            found.append((self._lead, ""))
+            self._lead = ""
         self.flowing = self._begun and not self._closers and not self._raw
-        return text, reasoning
+        return found
 
     def _decided(self, data: str) -> bool:
-        """Looks for the tag that says what the beginning is; never twice at the same place."""
+        """Look for the tag that says what the beginning is; never twice at the same place."""
         if data.lstrip()[:_LONGEST].lower().startswith(OPENING):
             return True
         if self._spoke_of_tag:
@@ -153,7 +153,7 @@ class ReasoningSplitter:
         return data[found.end() :], data[: found.start()]
 
     def _answered(self, data: str, *, last: bool) -> tuple[str, str]:
-        """The answer up to the next tag; gives what follows, and the words."""
+        """Read the answer up to the next tag; give what follows, and the words."""
         found = _TAG.search(data)
         if found is None:
             data, self._raw = (data, "") if last else _held(data, (*OPENING, *CLOSING))
@@ -169,7 +169,8 @@ class ReasoningSplitter:
             self._lead = ""  # nothing was shown that it could end
             return after, ""
         elif not self._spoke_of_tag and (before[-1:] or self._last) != "`":
-            raise AnswerError("leaked", f"{tag} without a beginning: declare opens_reasoning for this entrant")
+            self.leak = AnswerError("leaked", f"{tag} without a beginning: declare opens_reasoning for this entrant")
+            return "", self._words(before)
         return after, self._words(before + tag)
 
     def _blank_after(self, text: str) -> bool:
@@ -194,16 +195,15 @@ class ReasoningSplitter:
 
 
 def ends_lone(answer: str) -> bool:
-    """Whether a whole answer closes a reasoning block that only its prompt can have opened."""
+    """Tell whether a whole answer closes a reasoning block that only its prompt can have opened."""
     splitter = ReasoningSplitter(None)
-    with suppress(AnswerError):  # it closes another one after that
-        splitter.split(answer)
-        splitter.end("stop")
+    splitter.split(answer)
+    splitter.end("stop")
     return splitter.lone_end
 
 
 def _held(data: str, tags: tuple[str, ...]) -> tuple[str, str]:
-    """The data without an end that may be the beginning of a tag, and that end."""
+    """Split off the end of the data that may be the beginning of a tag."""
     kept = overlap(data.lower() if len(data.lower()) == len(data) else data, tags)
     return (data[:-kept], data[-kept:]) if kept else (data, "")
 

@@ -13,20 +13,24 @@ from functools import partial
 from pathlib import Path
 
 from models.base import Deadlines, Delta, Message, Model, Sampling
-from models.errors import DOUBTFUL, NO_OUTAGE, PATIENCE, AnswerError
-from models.health import Change, Health, Record
-from models.local import Checkpoint, LocalModel, LocalModels
-from models.openai_compatible import OpenAIModel, open_session
+from models.breaker import Breaker, Change
+from models.cause import Cause
+from models.endpoint.openai_compatible import OpenAIModel, open_session
+from models.entrant_stats import EntrantStats, Health
+from models.errors import NO_OUTAGE, PATIENCE, AnswerError
+from models.local.client import Checkpoint, LocalModel, LocalModels
+from models.probe import QUESTION
+from models.progress import Step
 from models.specification import (
     OpenAISpecification,
     ScriptedSpecification,
     Specification,
     TransformersSpecification,
-    parse_entrant,
+    parse_entrants,
 )
 from models.text import visible
 
-PROBE = (Message("user", "안녕하세요?"),)
+PROBE = (Message("user", QUESTION),)
 PROBE_SAMPLING = Sampling(temperature=0, max_tokens=64, max_chars=200)
 PROBE_S = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds until the next try; a breaker that opens again soon goes on where it was."""
@@ -37,7 +41,7 @@ LONGEST_RETRY_AFTER_S = 600.0
 OWN_CHECK = frozenset({"filtered", "too_long"})
 """No outages, yet who refuses our own short question so again and again answers nobody."""
 CHECK_EVERY_S = 10.0
-"""Failures that may be the question's own lead to a question of ours no more often than this."""
+"""Failures lead to a question of ours no more often than this."""
 
 _UNBOUNDED = 1 << 30
 """Endpoints bound themselves."""
@@ -62,7 +66,7 @@ class Roster:
         self._deadlines = deadlines or Deadlines()
         self._clock = clock
         self._sleep = sleep
-        self._records = {id_: Record(id_, clock=clock, now=now, on_change=on_change) for id_ in models}
+        self._records = {id_: EntrantStats(Breaker(id_, clock=clock, now=now, on_change=on_change)) for id_ in models}
         self._probes: dict[str, asyncio.Task[None]] = {}
         self._tries: dict[str, tuple[int, float]] = {}
         self._checks: dict[str, asyncio.Task[None]] = {}
@@ -79,19 +83,19 @@ class Roster:
         specifications: Mapping[str, Mapping[str, object]],
         *,
         base_dir: Path,
-        progress: Callable[[str], None] = lambda _line: None,
+        progress: Callable[[Step], None] = lambda _step: None,
         deadlines: Deadlines | None = None,
         on_change: Callable[[Change], None] = lambda _change: None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> AsyncIterator["Roster"]:
-        """Opens every entrant, checks its artifacts, and closes all of them at the end.
+        """Open every entrant, check its artifacts, and close all of them at the end.
 
         Args:
             specifications: Per entrant, the keys that say where its model runs.
             base_dir: Where relative paths begin.
-            progress: Hears one line for each thing that takes its time.
+            progress: Hears of each thing that takes its time.
             deadlines: The same for every entrant.
             on_change: Hears when an entrant leaves the draw and when it is back.
             clock: Monotonic seconds.
@@ -101,14 +105,14 @@ class Roster:
         Raises:
             RosterError: an entrant cannot be opened; names it, the key and the value.
         """
-        parsed = {entrant_id: parse_entrant(entrant_id, keys) for entrant_id, keys in specifications.items()}
+        parsed = parse_entrants(specifications)
         models: dict[str, Model] = {}
         roster: Roster | None = None
 
-        def heard(entrant_ids: Sequence[str], up: bool, reason: str) -> None:
+        def heard(entrant_ids: Sequence[str], up: bool, cause: Cause) -> None:
             if roster is not None:
                 for entrant_id in entrant_ids:
-                    roster._worker_moved(entrant_id, up=up, reason=reason)
+                    roster._worker_moved(entrant_id, up=up, cause=cause)
 
         async with AsyncExitStack() as stack:
             remote: dict[str, OpenAIModel] = {}
@@ -132,7 +136,7 @@ class Roster:
             for device, checkpoints in _by_device(parsed, base_dir).items():
                 worker = LocalModels(checkpoints, on_state=partial(heard, tuple(checkpoints)))
                 stack.push_async_callback(worker.close)
-                progress(f"loading on {device}: {', '.join(checkpoints)}")
+                progress(Step("loading", device=device, entrants=tuple(checkpoints)))
                 await worker.start(progress)
                 workers.append(worker)
                 models |= {entrant_id: LocalModel(worker, entrant_id) for entrant_id in checkpoints}
@@ -157,7 +161,7 @@ class Roster:
 
     def available(self) -> frozenset[str]:
         """Who can be drawn now."""
-        return frozenset(entrant_id for entrant_id, record in self._records.items() if record.state == "closed")
+        return frozenset(entrant_id for entrant_id, record in self._records.items() if record.breaker.state == "closed")
 
     def room(self) -> int:
         """How many more answers there is room for on this machine; one number, so that it says nothing of any entrant."""
@@ -167,8 +171,16 @@ class Roster:
         """How every entrant has fared."""
         return {entrant_id: record.snapshot() for entrant_id, record in self._records.items()}
 
-    async def stream(self, entrant_id: str, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta]:
-        """The entrant's answer as it is made, under everybody's deadlines and with its health kept.
+    async def stream(
+        self, entrant_id: str, messages: Sequence[Message], sampling: Sampling, network: str = ""
+    ) -> AsyncGenerator[Delta]:
+        """Give the entrant's answer as it is made, under everybody's deadlines and with its health kept.
+
+        Args:
+            entrant_id: Whose answer.
+            messages: The conversation.
+            sampling: How the answer is drawn and bounded.
+            network: Where the question comes from, by a name that says nothing else: failures count by how many it fails for.
 
         Raises:
             AnswerError: the answer failed, or ended without a visible character.
@@ -193,14 +205,14 @@ class Roster:
                     yield delta
         except AnswerError as error:
             over = True
-            self._failed(entrant_id, error)
+            self._failed(entrant_id, error, network)
             raise
         finally:
             record.running -= 1
             record.cancelled += not over
 
     async def _bounded(self, entrant_id: str, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta]:
-        """The model's stream under the deadlines, and held to the protocol: visible characters, then one finish."""
+        """Hold the model's stream to the deadlines and to the protocol: visible characters, then one finish."""
         deadlines, loop = self._deadlines, asyncio.get_running_loop()
         began = loop.time()
         due, what = began + deadlines.first_token_s, f"no first token in {deadlines.first_token_s:g} s"
@@ -229,21 +241,22 @@ class Roster:
     def _succeeded(self, entrant_id: str) -> None:
         record = self._records[entrant_id]
         record.success()
-        if record.state != "closed":
+        if record.breaker.state != "closed":
             self._stop_probing(entrant_id)
-            record.move("closed", "it answers again")
+            record.breaker.move("closed", Cause("answers_again"))
 
-    def _failed(self, entrant_id: str, error: AnswerError) -> None:
+    def _failed(self, entrant_id: str, error: AnswerError, network: str) -> None:
         record = self._records[entrant_id]
-        time_to_open = record.failure(error.kind)
-        asked_to_wait = error.kind != "busy" and bool(error.retry_after_s)
-        if record.state == "closed" and (time_to_open or asked_to_wait):
-            self._take_out(entrant_id, f"answers failed, the last one: {error.kind}", error.retry_after_s or 0)
-        elif record.state == "closed" and (error.kind in DOUBTFUL or error.kind in OWN_CHECK):
+        for_many = record.failure(error.kind, network)
+        if record.breaker.state != "closed":
+            return
+        if for_many:
+            self._take_out(entrant_id, Cause("answers_failed", error.kind), error.retry_after_s or 0)
+        elif error.kind not in NO_OUTAGE or error.kind in OWN_CHECK:
             self._check(entrant_id)
 
     def _check(self, entrant_id: str) -> None:
-        """Lets a question of our own tell whether the entrant is ill, or it was what a citizen asked."""
+        """Let a question of our own, sent at the first failure, tell whether the entrant is ill, or it was what a citizen asked."""
         now = self._clock()
         if entrant_id in self._checks or now < self._checked_at.get(entrant_id, -math.inf) + CHECK_EVERY_S:
             return
@@ -258,8 +271,8 @@ class Roster:
                 return  # our own fault: it says nothing of the entrant either
             self._own_failures[entrant_id] += 1
             patient = error.kind in OWN_CHECK and self._own_failures[entrant_id] < PATIENCE
-            if not patient and self._records[entrant_id].state == "closed":
-                self._take_out(entrant_id, f"our own question failed too: {error.kind}", error.retry_after_s or 0)
+            if not patient and self._records[entrant_id].breaker.state == "closed":
+                self._take_out(entrant_id, Cause("own_question_failed", error.kind), error.retry_after_s or 0)
         except Exception:  # a fault of ours says nothing of the entrant
             log.exception("asking %s failed", entrant_id)
         else:
@@ -267,13 +280,13 @@ class Roster:
         finally:
             del self._checks[entrant_id]
 
-    def _take_out(self, entrant_id: str, reason: str, wait_s: float = 0) -> None:
-        self._records[entrant_id].move("open", reason)
+    def _take_out(self, entrant_id: str, cause: Cause, wait_s: float = 0) -> None:
+        self._records[entrant_id].breaker.move("open", cause)
         if entrant_id not in self._probes:
             self._probes[entrant_id] = asyncio.create_task(self._probe(entrant_id, wait_s))
 
     async def _probe(self, entrant_id: str, wait_s: float) -> None:
-        """Asks an entrant that is out of the draw until it answers."""
+        """Ask an entrant that is out of the draw until it answers."""
         record = self._records[entrant_id]
         tries, closed_at = self._tries.get(entrant_id, (0, 0.0))
         if self._clock() - closed_at > SETTLED_S:
@@ -282,20 +295,20 @@ class Roster:
             step_s = PROBE_S[min(tries, len(PROBE_S) - 1)]
             tries += 1
             await self._sleep(max(step_s, min(wait_s, LONGEST_RETRY_AFTER_S)))
-            record.move("half_open", "asking it again")
+            record.breaker.move("half_open", Cause("asked_again"))
             try:
                 await self._ask(entrant_id)
             except AnswerError as error:
                 wait_s = error.retry_after_s or 0
-                record.move("open", f"still failing: {error.kind}")
+                record.breaker.move("open", Cause("still_failing", error.kind))
             except Exception:  # a fault of ours must not keep an entrant out for ever
                 log.exception("asking %s failed", entrant_id)
-                record.move("open", "still failing: fault")
+                record.breaker.move("open", Cause("still_failing", "fault"))
             else:
                 break
         self._tries[entrant_id] = (tries, self._clock())
         del self._probes[entrant_id]
-        record.move("closed", "it answers again")
+        record.breaker.move("closed", Cause("answers_again"))
 
     async def _ask(self, entrant_id: str) -> None:
         """One short question of our own, not counted among the citizens'. Who is still thinking when it is cut has answered."""
@@ -307,29 +320,29 @@ class Roster:
             if not error.alive:
                 raise
 
-    async def _ask_first(self, entrant_ids: Sequence[str], progress: Callable[[str], None]) -> None:
-        """Asks endpoints before they are drawn; those that do not answer start out of the draw."""
+    async def _ask_first(self, entrant_ids: Sequence[str], progress: Callable[[Step], None]) -> None:
+        """Ask endpoints before they are drawn; those that do not answer start out of the draw."""
         if not entrant_ids:
             return
-        progress(f"asking {len(entrant_ids)} endpoints")
+        progress(Step("asking", n=len(entrant_ids)))
         asked = {asyncio.create_task(self._ask(entrant_id)): entrant_id for entrant_id in entrant_ids}
         await asyncio.wait(asked, timeout=FIRST_PROBE_S)
         for task, entrant_id in asked.items():
             if not task.done():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-                self._take_out(entrant_id, "no answer at the start")
+                self._take_out(entrant_id, Cause("silent_at_start"))
             elif isinstance(error := task.exception(), AnswerError):
                 if error.kind in OWN_CHECK:
                     continue  # it speaks; whether it is ill shows as with everybody
-                self._take_out(entrant_id, f"no answer at the start: {error.kind}", error.retry_after_s or 0)
+                self._take_out(entrant_id, Cause("failed_at_start", error.kind), error.retry_after_s or 0)
             elif error is not None:
                 raise error
 
-    def _worker_moved(self, entrant_id: str, *, up: bool, reason: str) -> None:
-        """The worker process has died, or serves again: then one question shows that the model speaks."""
+    def _worker_moved(self, entrant_id: str, *, up: bool, cause: Cause) -> None:
+        """Note that the worker process has died, or serves again: then one question shows that the model speaks."""
         self._stop_probing(entrant_id)
-        self._records[entrant_id].move("open", reason)
+        self._records[entrant_id].breaker.move("open", cause)
         if up:
             self._probes[entrant_id] = asyncio.create_task(self._probe(entrant_id, 0))
 
@@ -348,7 +361,7 @@ class Roster:
 
 
 def _by_device(parsed: Mapping[str, Specification], base_dir: Path) -> dict[str, dict[str, Checkpoint]]:
-    """The checkpoints of each device: one process serves all of them."""
+    """Group the checkpoints by device: one process serves all of them."""
     devices: dict[str, dict[str, Checkpoint]] = {}
     for entrant_id, specification in parsed.items():
         if isinstance(specification, TransformersSpecification):

@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from models.answer import Shaper
 from models.base import Delta, Message, Sampling, Usage
 from models.conversation import fit, within
 from models.errors import AnswerError
+from models.output_filter import OutputFilter
 from models.reasoning import ends_lone
 from models.text import plain
 
@@ -35,14 +35,14 @@ class ScriptedModel:
     failure: Failure = "error"
 
     async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta]:
-        """The answer for this conversation.
+        """Give the answer for this conversation.
 
         Raises:
             AnswerError: it was told to fail, or ends a reasoning block twice.
         """
         given, dropped_turns = fit(messages, within(sampling.context_chars))
         whole = self._answer(given)
-        shaper = Shaper(sampling, opened=ends_lone(plain(whole)))
+        shaper = OutputFilter(sampling, opened=ends_lone(plain(whole)))
         prompt_tokens = sum(len(m.content) for m in given)
         await asyncio.sleep(self.first_token_s)
         made = 0

@@ -1,6 +1,7 @@
 """What a stage file may say about where an entrant's model runs: nothing about how it answers, which is the same for all."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,13 +18,19 @@ from pydantic import (
     model_validator,
 )
 
+from models.endpoint.openai_compatible import EndSign
 from models.errors import RosterError
-from models.local import Checkpoint
-from models.openai_compatible import EndSign
+from models.local.client import Checkpoint
 from models.scripted import Failure, ScriptedModel
 
 Seconds = Annotated[float, Field(ge=0)]
 SECRET_KEYS = ("key", "token", "secret", "password", "headers", "authorization")
+SECRET_HEADER = re.compile(
+    r"auth(?!or\b)|key|token|cookie|secret|passw|credential|session|signature|jwt", re.IGNORECASE
+)
+"""What stands in the name of a header that carries a secret."""
+SECRET_VALUE = re.compile(r"\s*(bearer|basic|digest|token)\s", re.IGNORECASE)
+"""How the value of a header begins that carries one under another name."""
 
 
 class _Specification(BaseModel):
@@ -76,10 +83,24 @@ class TransformersSpecification(_Specification):
 
 
 def _http(url: str) -> str:
-    """An address without a secret in it, and without the slash at the end."""
-    if (parts := HttpUrl(url)).username or parts.password:
-        raise ValueError("an address must hold no user or password: use api_key_env or headers")
+    """Return an address without a secret in it, and without the slash at the end."""
+    parts = HttpUrl(url)
+    if parts.query is not None or parts.fragment is not None:
+        raise ValueError("an address must hold no query: use api_key_env or headers_env")
+    if parts.username or parts.password:
+        raise ValueError("an address must hold no user or password: use api_key_env or headers_env")
     return url.rstrip("/")
+
+
+def _no_secret(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return headers that may be published with the stage file they stand in; never quotes a value."""
+    for name, value in headers.items():
+        if SECRET_HEADER.search(name) or SECRET_VALUE.match(value):
+            raise ValueError(
+                f"{name!r} carries a secret, and the stage file is published: "
+                "name the environment variable that holds it in headers_env (an OpenAI key in api_key_env)"
+            )
+    return headers
 
 
 class OpenAISpecification(_Specification):
@@ -90,7 +111,10 @@ class OpenAISpecification(_Specification):
     """Up to and with `/v1`."""
     model: Annotated[str, Field(min_length=1)]
     api_key_env: Annotated[str, Field(min_length=1)] | None = None
-    headers: Mapping[str, str] = {}
+    headers: Annotated[Mapping[str, str], AfterValidator(_no_secret)] = {}
+    """Sent as they stand here, and published with the stage file: no secret."""
+    headers_env: Mapping[str, Annotated[str, Field(min_length=1)]] = {}
+    """By name of the header, the environment variable that holds its value."""
     finish: EndSign = "reason"
     """`done_only` for an endpoint that gives no finish reason and ends whole answers with `[DONE]`."""
     opens_reasoning: StrictBool | None = None
@@ -98,17 +122,30 @@ class OpenAISpecification(_Specification):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """The team's own seal of the artifacts behind the endpoint: published, not checkable from here."""
 
+    @model_validator(mode="after")
+    def _each_once(self) -> "OpenAISpecification":
+        names = [name.lower() for name in (*self.headers, *self.headers_env)]
+        names += ["authorization"] if self.api_key_env is not None else []
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"the header {twice[0]!r} is given twice among headers, headers_env and api_key_env")
+        return self
+
     def all_headers(self, entrant_id: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-        """The headers of every request, the key among them.
+        """Return the headers of every request, the key among them.
 
         Raises:
-            RosterError: the environment holds no such key.
+            RosterError: the environment lacks one that is named here.
         """
+
+        def held(variable: str, key: str) -> str:
+            if not (value := environ.get(variable, "").strip()):
+                raise RosterError(f"entrants.{entrant_id}.{key}: {variable!r} is not set: export it")
+            return value
+
         headers = dict(self.headers)
+        headers |= {name: held(variable, f"headers_env.{name}") for name, variable in self.headers_env.items()}
         if self.api_key_env is not None:
-            if not (key := environ.get(self.api_key_env, "").strip()):
-                raise RosterError(f"entrants.{entrant_id}.api_key_env: {self.api_key_env!r} is not set: export it")
-            headers["Authorization"] = f"Bearer {key}"
+            headers["Authorization"] = f"Bearer {held(self.api_key_env, 'api_key_env')}"
         return headers
 
 
@@ -123,7 +160,7 @@ class ScriptedSpecification(_Specification):
     failure: Failure = "error"
 
     def model_of_it(self) -> ScriptedModel:
-        """The model that does."""
+        """Make the model that does."""
         return ScriptedModel(self.answers, self.chars_per_s, self.first_token_s, self.fail_after_chars, self.failure)
 
 
@@ -131,8 +168,17 @@ Specification = TransformersSpecification | OpenAISpecification | ScriptedSpecif
 _adapter: TypeAdapter[Specification] = TypeAdapter(Annotated[Specification, Field(discriminator="backend")])
 
 
+def parse_entrants(entrants: Mapping[str, Mapping[str, object]]) -> dict[str, Specification]:
+    """Read where every entrant's model runs, by the entrant's id.
+
+    Raises:
+        RosterError: names the first entrant that cannot be read, the key and the value (never a secret's).
+    """
+    return {entrant_id: parse_entrant(entrant_id, keys) for entrant_id, keys in entrants.items()}
+
+
 def parse_entrant(entrant_id: str, keys: Mapping[str, object]) -> Specification:
-    """Reads the keys that say where an entrant's model runs.
+    """Read the keys that say where an entrant's model runs.
 
     Raises:
         RosterError: names the entrant, the key and the value (never a secret's).
@@ -144,7 +190,7 @@ def parse_entrant(entrant_id: str, keys: Mapping[str, object]) -> Specification:
         loc = [str(part) for part in first["loc"]]
         key = ".".join(loc[1:] if loc[:1] == [str(keys.get("backend"))] else loc) or "backend"
         secret = key != "api_key_env" and any(word in key.lower() for word in SECRET_KEYS)
-        secret = secret or (isinstance(first["input"], str) and "@" in first["input"])  # an address with a password
+        secret = secret or (isinstance(first["input"], str) and any(c in first["input"] for c in "@?"))  # an address
         found = "" if secret or isinstance(first["input"], Mapping) else f" (found {first['input']!r})"
         if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
             key, found = "backend", f" (found {keys.get('backend')!r})"

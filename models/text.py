@@ -31,17 +31,17 @@ _BLANK = regex.compile(r"[\s\p{M}\p{Default_Ignorable_Code_Point}\p{C}\u2800\uFF
 
 
 def printable(text: str) -> str:
-    """Drops control characters and lone surrogates; line ends become newlines."""
+    """Drop control characters and lone surrogates; line ends become newlines."""
     return _UNPRINTABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def storable(text: str) -> str:
-    """The text as it is, but for what no database takes: NUL and half surrogate pairs become U+FFFD."""
+    """Return the text as it is, but for what no database takes: NUL and half surrogate pairs become U+FFFD."""
     return _UNSTORABLE.sub("\ufffd", text)
 
 
 def plain(text: str) -> str:
-    """The text as it is bounded, marked, shown and kept: printable, NFC, without default-ignorable characters outside of emoji."""
+    """Return the text as it is bounded, marked, shown and kept: printable, NFC, without default-ignorable characters outside of emoji."""
     if _SURE.fullmatch(text):
         return text
     text = _IGNORABLE.sub(r"\1", printable(text))
@@ -49,7 +49,7 @@ def plain(text: str) -> str:
 
 
 def visible(text: str) -> bool:
-    """Whether a reader sees anything of it."""
+    """Tell whether a reader sees anything of it."""
     return _BLANK.fullmatch(text) is None
 
 
@@ -60,7 +60,7 @@ class PlainText:
         self._held = ""
 
     def feed(self, piece: str) -> str:
-        """What is decided now: all but a last character that the next piece may still change."""
+        """Return what is decided now: all but a last character that the next piece may still change."""
         if not piece:
             return ""
         text, last = self._held + piece if self._held else piece, piece[-1]
@@ -78,6 +78,6 @@ class PlainText:
         return ""
 
     def end(self) -> str:
-        """The rest."""
+        """Return the rest."""
         held, self._held = self._held, ""
         return plain(held)

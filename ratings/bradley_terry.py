@@ -26,7 +26,7 @@ _ROUNDING = 1e-8
 
 
 def fit(wins: NDArray[np.float64], prior: float = 0.5, names: Sequence[str] | None = None) -> NDArray[np.float64]:
-    """The log-strengths θ (mean 0) that make the win matrix likeliest, of models that were all compared with each other.
+    """Find the log-strengths θ (mean 0) that make the win matrix likeliest, of models that were all compared with each other.
 
     Iterative Luce spectral ranking (Maystre & Grossglauser 2015) finds the optimum; Newton's method then makes it exact
     (ILSR stops when its steps are small, which on chain-like comparisons is long before it has arrived). `names` are for
@@ -37,12 +37,9 @@ def fit(wins: NDArray[np.float64], prior: float = 0.5, names: Sequence[str] | No
         NotConvergedError: the optimum was not reached; nothing unfinished is ever returned.
     """
     if not 0 <= prior < np.inf:
-        raise RatingsError(f"prior is {prior}; it must be 0 (plain maximum likelihood) or a small positive number")
+        raise RatingsError("prior_negative", prior=prior)
     if 0 < prior < _LEAST_PRIOR:
-        raise RatingsError(
-            f"prior is {prior}; it must be 0 (plain maximum likelihood) or at least {_LEAST_PRIOR:g}: "
-            "one that is smaller holds nothing but rounding"
-        )
+        raise RatingsError("prior_too_small", prior=prior, least=_LEAST_PRIOR)
     if prior == 0:
         _refuse_separated(wins, prior, names)
     full = with_phantom(wins, prior) if prior > 0 else wins
@@ -64,7 +61,7 @@ def _refuse_separated(wins: NDArray[np.float64], prior: float, names: Sequence[s
 
 
 def with_phantom(wins: NDArray[np.float64], prior: float) -> NDArray[np.float64]:
-    """The win matrix with one more row and column: `prior` wins and `prior` losses against every entrant."""
+    """Extend the win matrix by one row and column: `prior` wins and `prior` losses against every entrant."""
     augmented = np.full((len(wins) + 1, len(wins) + 1), float(prior))
     augmented[:-1, :-1] = wins
     augmented[-1, -1] = 0.0
@@ -72,18 +69,18 @@ def with_phantom(wins: NDArray[np.float64], prior: float) -> NDArray[np.float64]
 
 
 def probabilities(theta: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The (k, k) matrix of P(i beats j); a half on the diagonal."""
+    """Compute the (k, k) matrix of P(i beats j); a half on the diagonal."""
     return expit(theta[:, None] - theta[None, :])
 
 
 def information(wins: NDArray[np.float64], theta: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The Fisher information of the votes, (k, k): Σ n p(1 − p) (e_i − e_j)(e_i − e_j)ᵀ."""
+    """Compute the Fisher information of the votes, (k, k): Σ n p(1 − p) (e_i − e_j)(e_i − e_j)ᵀ."""
     p = probabilities(theta)
     return laplacian((wins + wins.T) * p * (1 - p))
 
 
 def phantom_information(theta: NDArray[np.float64], prior: float) -> NDArray[np.float64]:
-    """The phantom's part of the information, (k, k) diagonal, at its own best level.
+    """Compute the phantom's part of the information, (k, k) diagonal, at its own best level.
 
     With θ of mean 0 the phantom's level is not 0 in general: it solves Σ σ(θ_i − level) = k/2.
     """
@@ -92,7 +89,7 @@ def phantom_information(theta: NDArray[np.float64], prior: float) -> NDArray[np.
 
 
 def phantom_level(theta: NDArray[np.float64]) -> float:
-    """The strength of an opponent that wins half of its games against all entrants together."""
+    """Find the strength of an opponent that wins half of its games against all entrants together."""
     level = float(theta.mean())
     for _ in range(_NEWTON_STEPS):
         p = expit(theta - level)
@@ -100,7 +97,7 @@ def phantom_level(theta: NDArray[np.float64]) -> float:
         level += float(np.clip(step, -1.0, 1.0))
         if abs(step) < _TOLERANCE:
             return level
-    raise NotConvergedError("the phantom's level", _NEWTON_STEPS)
+    raise NotConvergedError("phantom", _NEWTON_STEPS)
 
 
 def log_likelihood(wins: NDArray[np.float64], theta: NDArray[np.float64]) -> float:
@@ -138,6 +135,6 @@ def _newton(wins: NDArray[np.float64], theta: NDArray[np.float64]) -> NDArray[np
         while not (trial := log_likelihood(wins, theta + length * step)) >= value - 1e-12 * abs(value):
             length /= 2
             if length < 1e-12:
-                raise NotConvergedError("the Bradley–Terry fit", _NEWTON_STEPS)
+                raise NotConvergedError("bradley_terry", _NEWTON_STEPS)
         theta, value, previous = theta + length * step, trial, largest
-    raise NotConvergedError("the Bradley–Terry fit", _NEWTON_STEPS)
+    raise NotConvergedError("bradley_terry", _NEWTON_STEPS)

@@ -37,7 +37,7 @@ class Clusters(Protocol):
 
 
 def fixed_point_bits(sum_of_squares: int) -> int:
-    """The q for which Σ (n · 2^(q+1))² stays below 2^62."""
+    """Find the q for which Σ (n · 2^(q+1))² stays below 2^62."""
     return max(0, min(30, (60 - int(sum_of_squares).bit_length()) // 2))
 
 
@@ -89,6 +89,7 @@ class WholeVotes:
         table = ((FROM_LEFT << bits) - fixed_point(p, bits)[:, :, None]) * self._fitted
         surprise = table.ravel().astype(np.int32)
         gram = np.zeros((k, k), np.int64)
+        # Voters in blocks, and all votes once for each block: the memory stays bounded whoever votes how often.
         block = max(1, _BLOCK // k)
         for start in range(0, self._voters, block):
             scores = np.zeros(min(block, self._voters - start) * k, np.int32)
@@ -98,7 +99,7 @@ class WholeVotes:
         return np.ldexp(gram.astype(np.float64), -2 * (bits + 1))
 
     def _score(self, scores: NDArray[np.int32], surprise: NDArray[np.int32], part: slice, first_voter: int) -> None:
-        """Adds what a part of the votes gives to the scores (voters × k, flat) of the voters from `first_voter` on."""
+        """Add what a part of the votes gives to the scores (voters × k, flat) of the voters from `first_voter` on."""
         k = self._k
         left, right, row = (column[part].astype(np.intp) for column in (self._a, self._b, self._voter))
         outcome = self._outcome[part]
@@ -107,6 +108,7 @@ class WholeVotes:
         if len(scores) < self._voters * k:
             here = np.flatnonzero((row >= 0) & (row < len(scores)))
             left, right, row, outcome = left[here], right[here], row[here], outcome[here]
+        # One lookup for each vote: the surprise of (left, right, outcome) stands in one flat table.
         key = left * k
         key += right
         key *= 4
@@ -114,19 +116,20 @@ class WholeVotes:
         surprises = surprise.take(key)
         left += row
         right += row
+        # What surprised the fit in favour of one side did so against the other: the scores of a vote sum to 0.
         np.add.at(scores, left, surprises)
         np.subtract.at(scores, right, surprises)
 
 
 def parts(votes: int, at_least: int = 0) -> Iterator[slice]:
-    """The votes in parts, small enough for a processor's cache."""
+    """Cut the votes into parts, small enough for a processor's cache."""
     step = max(_PART, at_least)
     for start in range(0, votes, step):
         yield slice(start, start + step)
 
 
 def sums(place: NDArray[np.intp], values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """Adds up the values that belong to each place."""
+    """Add up the values that belong to each place."""
     return np.asarray(np.bincount(place, values, minlength=size), dtype=np.float64)
 
 
@@ -143,7 +146,8 @@ def _exact_gram(scores: NDArray[np.int32]) -> NDArray[np.int64]:
 
 
 def _gram_in_words(part: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The same of whole numbers held as floats, in two words, 16 bits apart, so that every sum in BLAS stays below 2^53."""
+    """Compute the same of whole numbers held as floats, in two words, 16 bits apart, so that every sum in BLAS stays below 2^53."""
+    # (h·2^16 + l)ᵀ(h·2^16 + l) = hᵀh·2^32 + (hᵀl + lᵀh)·2^16 + lᵀl, each product exact in a double.
     high = np.rint(part * 2.0**-16)
     low = part - high * 2.0**16
     cross = (high.T @ low).astype(np.int64)
@@ -190,6 +194,7 @@ class WeightedVotes:
     def score_gram(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
         """Σ s sᵀ over voters, each vote's surprise times its weight."""
         k = self._k
+        # Sums of floats depend on their order, so the votes have come in one that no file and no feed decides.
         surprise = (FROM_LEFT / 2 - p[:, :, None]).ravel()[self._key] * self._weight
         size = (int(self._voter.max()) + 1) * k if self._voter.size else 0
         rows = self._voter * k

@@ -26,6 +26,7 @@ class Outcome(StrEnum):
 
 
 OUTCOMES: tuple[Outcome, ...] = tuple(Outcome)
+KNOWN = tuple(outcome.value for outcome in OUTCOMES)
 """The order of the outcome codes 0…3."""
 A_WINS, B_WINS, TIE, BOTH_BAD = range(4)
 
@@ -47,7 +48,7 @@ class Tally:
 
 
 def win_matrix(counts: NDArray, both_bad: BothBad = "exclude") -> NDArray[np.float64]:
-    """Folds counts[left, right, outcome] into wins[i, j]; a tie is half a win each way, exact in binary."""
+    """Fold counts[left, right, outcome] into wins[i, j]; a tie is half a win each way, exact in binary."""
     halves = counts[:, :, TIE] + counts[:, :, BOTH_BAD] if both_bad == "tie" else counts[:, :, TIE]
     return counts[:, :, A_WINS] + counts[:, :, B_WINS].T + (halves + halves.T) / 2
 
@@ -80,7 +81,7 @@ class Comparisons:
         voter: ArrayLike | None = None,
         weight: ArrayLike | None = None,
     ) -> Self:
-        """Takes arrays of codes as they are, without a copy where the types already fit.
+        """Take arrays of codes as they are, without a copy where the types already fit.
 
         Raises:
             ComparisonError: names a row that cannot be a comparison.
@@ -88,7 +89,7 @@ class Comparisons:
         names = tuple(models)
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise ComparisonError(f"the model {twice!r} is named twice: every entrant needs a name of its own")
+            raise ComparisonError("model_named_twice", model=repr(twice))
         columns = {"a": np.asarray(a), "b": np.asarray(b), "outcome": np.asarray(outcome)}
         if voter is not None:
             columns["voter"] = np.asarray(voter)
@@ -96,27 +97,27 @@ class Comparisons:
             if column.size == 0:
                 columns[name] = column.astype(np.int32)
             elif column.dtype.kind not in "iu":
-                raise ComparisonError(f"column {name!r} holds {column.dtype} values: give whole-number codes")
+                raise ComparisonError("codes_not_whole", column=name, dtype=str(column.dtype))
             if column.shape != columns["a"].shape or column.ndim != 1:
-                raise ComparisonError(f"column {name!r} has shape {column.shape}, a has {columns['a'].shape}")
+                raise ComparisonError("shapes_differ", column=name, shape=column.shape, other=columns["a"].shape)
         for name, top in (("a", len(names)), ("b", len(names)), ("outcome", len(OUTCOMES))):
             column = columns[name]
             if column.size and (column.min() < 0 or column.max() >= top):
                 row = int(np.flatnonzero((column < 0) | (column >= top))[0])
-                raise ComparisonError(f"{name} is {column[row]}, codes go from 0 to {top - 1}", row=row)
+                raise ComparisonError("code_out_of_range", column=name, value=int(column[row]), top=top - 1, row=row)
         same = columns["a"] == columns["b"]
         if same.any():
             row = int(same.argmax())
-            raise ComparisonError(f"{names[columns['a'][row]]!r} is compared with itself", row=row)
+            raise ComparisonError("compared_with_itself", model=repr(names[columns["a"][row]]), row=row)
         if "voter" in columns and columns["voter"].size and columns["voter"].min() < 0:
             row = int((columns["voter"] < 0).argmax())
-            raise ComparisonError("the voter is missing", row=row)
+            raise ComparisonError("voter_missing", row=row)
         weights = None if weight is None else _checked_weights(np.asarray(weight, dtype=np.float64), columns["a"].shape)
         return cls(names, columns["a"], columns["b"], columns["outcome"], columns.get("voter"), weights)
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, models: Sequence[str] | None = None) -> Self:
-        """Reads a frame with the field's columns: model_a, model_b, winner, and where there are any voter (or judge), weight.
+        """Read a frame with the field's columns: model_a, model_b, winner, and where there are any voter (or judge), weight.
 
         Without a voter column every vote is its own voter. `models` names the declared entrants, in the order of the
         answer; without it they are the names found, sorted. Voters are coded in the order of their sorted keys, so
@@ -127,10 +128,7 @@ class Comparisons:
         """
         missing = [name for name in ("model_a", "model_b", "winner") if name not in frame.columns]
         if missing:
-            raise ComparisonError(
-                f"column {missing[0]!r} is missing; columns must exist: model_a, model_b, winner (and voter or judge). "
-                f"Found: {', '.join(map(str, frame.columns)) or 'none'}"
-            )
+            raise ComparisonError("frame_column_missing", column=missing[0], found=tuple(map(str, frame.columns)))
         sides = [_filled(frame, "model_a"), _filled(frame, "model_b")]
         names = tuple(sorted({str(n) for s in sides for n in s.unique()})) if models is None else tuple(models)
         place = {name: code for code, name in enumerate(names)}
@@ -141,7 +139,7 @@ class Comparisons:
             coded = lookup[found] if len(lookup) else np.empty(0, np.int32)
             if len(coded) and coded.min() < 0:
                 row = int((coded < 0).argmax())
-                raise ComparisonError(f"{column} is {side.iloc[row]!r}, which is not a declared entrant", row=row)
+                raise ComparisonError("model_undeclared", column=column, value=repr(side.iloc[row]), row=row)
             codes.append(coded)
         voter = voters(frame)[0] if {"voter", "judge"} & set(frame.columns) else None
         weight = None
@@ -150,7 +148,7 @@ class Comparisons:
         return cls.from_codes(names, codes[0], codes[1], _outcome_codes(_filled(frame, "winner")), voter, weight)
 
     def tally(self, both_bad: BothBad = "exclude") -> Tally:
-        """Counts the comparisons; from here on neither their order nor their number costs anything."""
+        """Count the comparisons; from here on neither their order nor their number costs anything."""
         k = len(self.models)
         shape = (k, k, len(OUTCOMES))
         if self.weight is not None:
@@ -193,18 +191,18 @@ def voters(frame: pd.DataFrame) -> tuple[NDArray[np.int32], NDArray]:
 
 
 def _filled(frame: pd.DataFrame, column: str) -> pd.Series:
-    """The column, once no cell of it is empty."""
+    """Return the column, once no cell of it is empty."""
     values = _column(frame, column)
     empty = values.isna().to_numpy() | (values.to_numpy() == "")
     if empty.any():
-        raise ComparisonError(f"{column} is empty", row=int(empty.argmax()))
+        raise ComparisonError("cell_empty", column=column, row=int(empty.argmax()))
     return values
 
 
 def _column(frame: pd.DataFrame, column: str) -> pd.Series:
     values = frame[column]
     if not isinstance(values, pd.Series):
-        raise ComparisonError(f"column {column!r} stands twice: keep one of them")
+        raise ComparisonError("column_twice", column=repr(column))
     return values
 
 
@@ -215,19 +213,15 @@ def _outcome_codes(winner: pd.Series) -> NDArray[np.int8]:
     codes = lookup[found] if len(lookup) else np.empty(0, np.int8)
     if len(codes) and codes.min() < 0:
         row = int((codes < 0).argmax())
-        raise ComparisonError(
-            f"winner is {winner.iloc[row]!r}; it must be one of {', '.join(OUTCOMES)} "
-            "(ratings.formats translates the public releases)",
-            row=row,
-        )
+        raise ComparisonError("outcome_unknown", column="winner", value=repr(winner.iloc[row]), known=KNOWN, row=row)
     return codes
 
 
 def _checked_weights(weight: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
     if weight.shape != shape:
-        raise ComparisonError(f"weight has shape {weight.shape}, a has {shape}")
+        raise ComparisonError("shapes_differ", column="weight", shape=weight.shape, other=shape)
     wrong = ~(np.isfinite(weight) & (weight >= 0))
     if wrong.any():
         row = int(wrong.argmax())
-        raise ComparisonError(f"weight is {weight[row]}; a weight is a number of at least 0", row=row)
+        raise ComparisonError("weight_negative", value=float(weight[row]), row=row)
     return weight

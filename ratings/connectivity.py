@@ -16,7 +16,7 @@ class Separation:
 
 
 def groups(wins: NDArray[np.float64]) -> list[tuple[int, ...]]:
-    """The models compared with each other, directly or through others: one tuple of indices for each such group.
+    """Group the models compared with each other, directly or through others: one tuple of indices for each such group.
 
     A model without comparisons is a group of its own. Groups come in the order of their first member.
     """
@@ -28,7 +28,7 @@ def groups(wins: NDArray[np.float64]) -> list[tuple[int, ...]]:
 
 
 def separations(wins: NDArray[np.float64], group: tuple[int, ...]) -> list[Separation]:
-    """The splits of a group across which all comparisons went one way (Ford 1957: then no finite estimate exists).
+    """Find the splits of a group across which all comparisons went one way (Ford 1957: then no finite estimate exists).
 
     The strongly connected parts are put in an order in which every win between parts points down; each cut between
     neighbours that no loss crosses upward is one separation.
@@ -64,5 +64,5 @@ def separations(wins: NDArray[np.float64], group: tuple[int, ...]) -> list[Separ
 
 
 def _all_won(won: NDArray[np.bool_]) -> bool:
-    """Whether everybody has beaten everybody: the usual case, which needs no search."""
+    """Tell whether everybody has beaten everybody: the usual case, which needs no search."""
     return int(np.count_nonzero(won)) - int(np.count_nonzero(won.diagonal())) == len(won) * (len(won) - 1)

@@ -38,7 +38,7 @@ def fit(tally: Tally, prior: float = 0.5) -> Davidson:
     ties = ties + ties.T
     k, total_ties = len(wins), float(ties.sum()) / 2
     if total_ties == 0:
-        raise NotConvergedError("the tie model (there are no ties)", 0)
+        raise NotConvergedError("no_ties", 0)
     total = float(wins.sum()) + total_ties
 
     def loss(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -60,5 +60,5 @@ def fit(tally: Tally, prior: float = 0.5) -> Davidson:
 
     found = minimize(loss, np.zeros(k + 2), jac=True, method="BFGS", options={"gtol": 1e-9, "maxiter": 2000})
     if np.abs(found.jac).max() > 1e-6:
-        raise NotConvergedError("the tie model", int(found.nit))
+        raise NotConvergedError("ties", int(found.nit))
     return Davidson(tally.models, found.x[:k] - found.x[:k].mean(), float(np.exp(found.x[k + 1])))

@@ -42,7 +42,7 @@ def elo(
     checkpoints: int = 200,
     both_bad: BothBad = "exclude",
 ) -> EloTrace:
-    """Plays the votes one after the other, in their own order or in one shuffled with `seed`; everybody starts at 1000."""
+    """Play the votes one after the other, in their own order or in one shuffled with `seed`; everybody starts at 1000."""
     order = np.arange(len(comparisons)) if seed is None else np.random.default_rng(seed).permutation(len(comparisons))
     if both_bad == "exclude":
         order = order[comparisons.outcome[order] != BOTH_BAD]

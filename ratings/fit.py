@@ -53,7 +53,7 @@ def rate(
     seed: int = 0,
     anchor: str | None = None,
 ) -> Ratings:
-    """Rates the entrants; the same votes, in any order, and the same seed give the same ratings to the last digit.
+    """Rate the entrants; the same votes, in any order, and the same seed give the same ratings to the last digit.
 
     Args:
         comparisons: the votes, or their tally (whose `both_bad` then holds).
@@ -73,7 +73,7 @@ def rate(
     transform = transform or Transform()
     models, wins, k = tally.models, tally.wins, len(tally.models)
     if anchor is not None and anchor not in models:
-        raise RatingsError(f"the anchor {anchor!r} is not an entrant; choose one of {', '.join(models)}")
+        raise RatingsError("anchor_unknown", anchor=anchor, known=models)
     found = groups(wins)
     met = [group for group in found if len(group) > 1]
     if not met:
@@ -208,7 +208,7 @@ def _shortcomings(group: _Group, rows: Sequence[EntrantRating], models: Sequence
 
 
 def _unrated(tally: Tally, i: int) -> EntrantRating:
-    """An entrant that was declared, and that no counted vote mentions."""
+    """Return the row of an entrant that was declared, and that no counted vote mentions."""
     return EntrantRating(
         model=tally.models[i],
         theta=None,
@@ -256,7 +256,7 @@ def _both_bad(tally: Tally, i: int) -> int | float:
 
 
 def _whole(value: float) -> int | float:
-    """A count as an int; a sum of weights stays a float, unless only rounding keeps it from being whole."""
+    """Return a count as an int; a sum of weights stays a float, unless only rounding keeps it from being whole."""
     if isinstance(value, int):
         return value
     nearest = round(value)

@@ -42,7 +42,7 @@ def sandwich(
     phantom: NDArray[np.float64],
     voters: float,
 ) -> NDArray[np.float64]:
-    """The covariance of θ with mean 0, (k, k), in squared logits.
+    """Compute the covariance of θ with mean 0, (k, k), in squared logits.
 
     Args:
         information: of the votes, without the phantom.
@@ -83,7 +83,7 @@ def quantile(voters: float, level: float = 0.95) -> float:
 
 
 def difference_errors(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The (k, k) standard errors of θ_i − θ_j; these, never overlapping bars, say who is apart."""
+    """Compute the (k, k) standard errors of θ_i − θ_j; these, never overlapping bars, say who is apart."""
     variance = np.diag(covariance)
     return np.sqrt(np.maximum(variance[:, None] + variance[None, :] - 2 * covariance, 0))
 
@@ -114,7 +114,7 @@ def _normals(seed: int, count: int, k: int) -> NDArray[np.float64]:
 def draws_by_strength(
     theta: NDArray[np.float64], covariance: NDArray[np.float64], voters: float, seed: int
 ) -> NDArray[np.float64]:
-    """The same, drawn in the order of the strengths: what entrants are called must not decide who is apart."""
+    """Draw the same in the order of the strengths: what entrants are called must not decide who is apart."""
     order = np.argsort(-theta, kind="stable")
     return draws(covariance[np.ix_(order, order)], voters, seed)[:, np.argsort(order)]
 
@@ -151,7 +151,7 @@ def simultaneous(
 def voter_bootstrap(
     comparisons: Comparisons, rounds: int, seed: int, prior: float = 0.5, both_bad: BothBad = "exclude"
 ) -> NDArray[np.float64]:
-    """(rounds, k) strengths refitted on voters drawn with replacement: the cross-check of the sandwich.
+    """Compute (rounds, k) strengths refitted on voters drawn with replacement: the cross-check of the sandwich.
 
     Every model must be compared with every other, directly or through others, in each draw, or `prior` be above 0.
     """

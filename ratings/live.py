@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ratings.clusters import FROM_LEFT, fixed_point, fixed_point_bits
-from ratings.comparison import BOTH_BAD, OUTCOMES, BothBad, Comparisons, Outcome, Tally, voters
+from ratings.comparison import BOTH_BAD, KNOWN, OUTCOMES, BothBad, Comparisons, Outcome, Tally, voters
 from ratings.errors import ComparisonError
 from ratings.fit import rate
 from ratings.result import Ratings
@@ -48,7 +48,7 @@ class PairMoments:
         return np.ldexp(gram.astype(np.float64), -2 * (bits + 1))
 
     def _of_models(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The contrasts times the rows of pairs: each goes to its first model, and from its second."""
+        """Multiply the contrasts by the rows of pairs: each goes to its first model, and from its second."""
         sums = np.zeros((self._k, rows.shape[1]), np.int64)
         np.add.at(sums, self._first, rows)
         np.subtract.at(sums, self._second, rows)
@@ -70,7 +70,7 @@ class PairMoments:
         self.nn[pair, pair] += n * n
 
     def add(self, voter: NDArray, pair: NDArray, x: NDArray, n: NDArray, sign: int) -> None:
-        """Adds (or takes away) whole voters, as a sparse product."""
+        """Add (or take away) whole voters, as a sparse product."""
         if len(voter) == 0:
             return
         shape = (int(voter.max()) + 1, len(self.nn))
@@ -85,13 +85,13 @@ class LiveRatings:
     """Takes votes, gives `Ratings`."""
 
     def __init__(self, models: Sequence[str], *, both_bad: BothBad = "exclude") -> None:
-        """Starts without votes.
+        """Start without votes.
 
         Raises:
             ComparisonError: an entrant is named twice, or there are more than 64.
         """
         if len(set(models)) != len(models) or len(models) > MOST_ENTRANTS:
-            raise ComparisonError(f"live ratings take up to {MOST_ENTRANTS} entrants, each named once")
+            raise ComparisonError("live_entrants", most=MOST_ENTRANTS)
         k = len(models)
         self._models = tuple(models)
         self._both_bad: BothBad = both_bad
@@ -109,18 +109,18 @@ class LiveRatings:
         return int(self._counts.sum())
 
     def add(self, voter: str, model_a: str, model_b: str, winner: str | Outcome) -> None:
-        """Counts one vote.
+        """Count one vote.
 
         Raises:
             ComparisonError: an unknown entrant or outcome, or a model against itself; nothing is counted.
         """
         for name in (model_a, model_b):
             if name not in self._place:
-                raise ComparisonError(f"{name!r} is not a declared entrant")
+                raise ComparisonError("entrant_undeclared", value=repr(name))
         if model_a == model_b:
-            raise ComparisonError(f"{model_a!r} is compared with itself")
+            raise ComparisonError("compared_with_itself", model=repr(model_a))
         if winner not in self._outcome:
-            raise ComparisonError(f"winner is {winner!r}; it must be one of {', '.join(OUTCOMES)}")
+            raise ComparisonError("outcome_unknown", column="winner", value=repr(winner), known=KNOWN)
         a, b, outcome = self._place[model_a], self._place[model_b], self._outcome[winner]
         self._counts[a, b, outcome] += 1
         if outcome == BOTH_BAD and self._both_bad == "exclude":
@@ -137,7 +137,7 @@ class LiveRatings:
         cells[1:, place] += (x, 1)
 
     def add_many(self, table: pd.DataFrame) -> None:
-        """Counts a batch in any order: the field's columns, and `count` where equal votes are grouped; a negative one takes votes back.
+        """Count a batch in any order: the field's columns, and `count` where equal votes are grouped; a negative one takes votes back.
 
         Raises:
             ComparisonError: names a row that cannot be counted; nothing of the batch is.
@@ -146,7 +146,7 @@ class LiveRatings:
             return
         rows = Comparisons.from_frame(table.drop(columns="weight", errors="ignore"), self._models)
         if rows.voter is None:
-            raise ComparisonError("column 'voter' is missing: live ratings need to know who voted")
+            raise ComparisonError("voter_column_missing")
         names = voters(table)[1]
         count = np.asarray(table["count"], np.int64) if "count" in table.columns else np.ones(len(rows), np.int64)
         fitted = np.ones(len(rows), bool) if self._both_bad == "tie" else rows.outcome != BOTH_BAD
@@ -163,7 +163,7 @@ class LiveRatings:
         after = _summed(joined[0], joined[1], joined[2], joined[3], len(self._moments.nn))
         if (after[3] < 0).any():
             wrong = names[after[0][int(after[3].argmin())]]
-            raise ComparisonError(f"more votes of {wrong!r} are taken back than were given")
+            raise ComparisonError("taken_back", voter=repr(wrong))
         np.add.at(self._counts, (rows.a, rows.b, rows.outcome), count)
         self._moments.add(*before, sign=-1)
         self._moments.add(*after, sign=1)
@@ -180,7 +180,7 @@ class LiveRatings:
         seed: int = 0,
         anchor: str | None = None,
     ) -> Ratings:
-        """The ratings of all votes so far: what `fit.rate` gives for them, to the last digit.
+        """Return the ratings of all votes so far: what `fit.rate` gives for them, to the last digit.
 
         Raises:
             NothingToRateError: no vote can be counted yet.
@@ -189,7 +189,7 @@ class LiveRatings:
         return rate(tally, prior=prior, transform=transform, component_max=component_max, seed=seed, anchor=anchor)
 
     def _gathered(self, names: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-        """What these voters' cells hold so far: voter (as a place in `names`), pair, x, n."""
+        """Gather what these voters' cells hold so far: voter (as a place in `names`), pair, x, n."""
         held = [(code, self._cells[name]) for code, name in enumerate(names.tolist()) if name in self._cells]
         if not held:
             none = np.empty(0, np.int64)

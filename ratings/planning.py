@@ -24,6 +24,7 @@ UNIFORM_SHARE = 0.2
 """Of adaptive pairing: the mix that keeps near-peers-only pairing from going astray."""
 _MOST = 10_000_000
 _ROUND = 0.02
+Aim = Literal["pair", "neighbours", "half_width"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class PairVotes:
 class VotesNeeded:
     """More counted votes, over all pairs, until the aim is met; 0 when it already is, None beyond ten million."""
 
-    aim: str
+    aim: Aim
+    """A pair told apart, all neighbours, or every interval narrow enough."""
     uniform: int | None
     """When every pair is drawn equally often."""
     adaptive: int | None
@@ -94,10 +96,10 @@ def votes_to_separate(ratings: Ratings, upper: str, lower: str) -> VotesNeeded:
     i, j = plan.names.index(upper), plan.names.index(lower)
     gap = abs(plan.theta[i] - plan.theta[j])
     if gap < 1e-9:
-        raise RatingsError(f"{upper} and {lower} stand exactly level: no number of votes can separate equals")
+        raise RatingsError("exactly_level", upper=upper, lower=lower)
     wanted = np.full(plan.slope.shape, np.inf)
     wanted[i, j] = wanted[j, i] = (gap / plan.critical) ** 2
-    return _needed(plan, wanted, f"{upper} and {lower} apart")
+    return _needed(plan, wanted, "pair")
 
 
 def votes_to_separate_all(ratings: Ratings) -> VotesNeeded:
@@ -107,13 +109,13 @@ def votes_to_separate_all(ratings: Ratings) -> VotesNeeded:
     wanted = np.full(plan.slope.shape, np.inf)
     for i, j in pairwise(order):
         wanted[i, j] = wanted[j, i] = max((plan.theta[i] - plan.theta[j]) / plan.critical, 1e-12) ** 2
-    return _needed(plan, wanted, "every pair of neighbours apart")
+    return _needed(plan, wanted, "neighbours")
 
 
 def votes_to_half_width(ratings: Ratings, points: float) -> VotesNeeded:
     """Until every entrant's 95 % interval in points (win probability) is at most ±`points` wide."""
     if points <= 0:
-        raise RatingsError(f"the half-width is {points}; give a positive number of points")
+        raise RatingsError("half_width", points=points)
     plan = _plan(ratings, ())
     k = len(plan.theta)
     gradient = (np.diag(plan.slope.sum(axis=1)) - plan.slope) / (k - 1) * ratings.component_max
@@ -127,7 +129,7 @@ def votes_to_half_width(ratings: Ratings, points: float) -> VotesNeeded:
         open_rows = gradient[excess(covariance) > 1] @ covariance
         return ((open_rows[:, :, None] - open_rows[:, None, :]) ** 2).sum(axis=0) * plan.slope
 
-    return _search(plan, lambda c: bool((excess(c) <= 1).all()), gain, f"every score within ±{points:g} points")
+    return _search(plan, lambda c: bool((excess(c) <= 1).all()), gain, "half_width")
 
 
 def _plan(ratings: Ratings, asked: tuple[str, ...]) -> _Plan:
@@ -137,7 +139,7 @@ def _plan(ratings: Ratings, asked: tuple[str, ...]) -> _Plan:
     if not names:
         raise NothingToRateError
     if any(name not in names for name in asked):
-        raise RatingsError(f"{' and '.join(asked)} never met, not even through others: give them battles first")
+        raise RatingsError("never_met", models=asked)
     theta = ratings.theta[place]
     theta = theta - theta.mean()
     games = np.zeros((len(place), len(place)))
@@ -156,6 +158,7 @@ def _plan(ratings: Ratings, asked: tuple[str, ...]) -> _Plan:
     covariance = centre @ ratings.covariance[np.ix_(place, place)] @ centre
     clustered = intervals.difference_errors(covariance) ** 2
     simple = intervals.difference_errors(alone) ** 2
+    # Future votes will come from people who vote as often as today's: the design effect of each difference is carried over.
     inflation = np.divide(clustered, simple, out=np.ones_like(simple), where=simple > 0)
     sample = intervals.draws_by_strength(theta, covariance, ratings.n_eff_voters, ratings.seed)
     critical = intervals.simultaneous(theta, covariance, sample).critical
@@ -166,7 +169,7 @@ def _inverse(information: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.linalg.pinv(information, hermitian=True), dtype=np.float64)
 
 
-def _needed(plan: _Plan, wanted: NDArray[np.float64], aim: str) -> VotesNeeded:
+def _needed(plan: _Plan, wanted: NDArray[np.float64], aim: Aim) -> VotesNeeded:
     """Votes until the variance of every difference is at most `wanted`."""
 
     def excess(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -176,6 +179,7 @@ def _needed(plan: _Plan, wanted: NDArray[np.float64], aim: str) -> VotesNeeded:
         total = np.zeros_like(covariance)
         over = excess(covariance)
         for i, j in zip(*np.nonzero(np.triu(over > 1)), strict=True):
+            # Sherman–Morrison to first order: one vote on (a, b) takes (row_a − row_b)² · p(1 − p) off the variance of i − j.
             row = covariance[i] - covariance[j]
             total += (row[:, None] - row[None, :]) ** 2 * plan.slope / (wanted[i, j] / plan.inflation[i, j])
         return total
@@ -187,7 +191,7 @@ def _search(
     plan: _Plan,
     done: Callable[[NDArray[np.float64]], bool],
     gain: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    aim: str,
+    aim: Aim,
 ) -> VotesNeeded:
     """Uniform pairs by bisection; adaptive in rounds of 2 % more votes, most to the pairs that shrink most."""
     k = len(plan.theta)
@@ -202,6 +206,7 @@ def _search(
     uniform = None
     if done(covariance(even * _MOST)):
         low, high = 0, _MOST
+        # More votes never widen an interval, so the smallest number can be bracketed.
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if done(covariance(even * middle)) else (middle, high)

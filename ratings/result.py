@@ -97,17 +97,17 @@ class Ratings:
         return np.array([np.nan if row.theta is None else row.theta for row in self.rows])
 
     def row(self, model: str) -> EntrantRating:
-        """The row of this entrant."""
+        """Find the row of this entrant."""
         return self.rows[self.models.index(model)]
 
     def by_rank(self) -> list[EntrantRating]:
-        """The rows as a leaderboard lists them: by group, then rank; the unranked last."""
+        """List the rows as a leaderboard lists them: by group, then rank; the unranked last."""
         return sorted(self.rows, key=lambda r: (r.group is None, r.group or 0, r.rank or 0, self.models.index(r.model)))
 
     def to_dict(
         self, entrant_key: Literal["team_id", "model"] = "model", *, met_only: bool = False, covariance: bool = True
     ) -> dict[str, Any]:
-        """The JSON of DESIGN §7: `scores[]`, `covariance`, `pairwise[]`, `warnings[]` and how they were made.
+        """Write the JSON of an export: `scores[]`, `covariance`, `pairwise[]`, `warnings[]` (codes and parameters) and how they were made.
 
         With `met_only` pairs without a vote are left out, and without `covariance` it is null: what is written then
         grows with the entrants and the pairs that met, not with the square of the entrants.
@@ -179,7 +179,7 @@ def _number(value: float | None, decimals: int) -> int | float | None:
 
 
 def _count(value: float) -> int | float:
-    """A count; a sum of weights too small for six decimals keeps six digits."""
+    """Write a count; a sum of weights too small for six decimals keeps six digits."""
     return float(f"{value:.6g}") if 0 < abs(value) < 1e-3 else _number(value, 6) or 0
 
 

@@ -57,7 +57,7 @@ def robustness(comparisons: Comparisons, *, prior: float = 0.5, both_bad: BothBa
         RatingsError: the votes carry weights, or the prior is 0 (removals may then leave no estimate).
     """
     if comparisons.weight is not None or prior == 0:
-        raise RatingsError("robustness counts whole votes under a prior: give unweighted comparisons and prior > 0")
+        raise RatingsError("robustness_weighted")
     tally = comparisons.tally(both_bad)
     met = [group for group in groups(tally.wins) if len(group) > 1]
     if not met:
@@ -110,7 +110,7 @@ class _Removal:
         return bool(theta[j] > theta[i])
 
     def between(self, i: int, j: int) -> Fragility:
-        """What swaps model i with model j, which stands below it."""
+        """Find what swaps model i with model j, which stands below it."""
         towards = self.bread[i] - self.bread[j]
         influence = self.surprise * (towards[self.left] - towards[self.right]) / (1 - self.leverage)
         votes = self._fewest_votes(influence, i, j)
@@ -145,7 +145,7 @@ class _Removal:
 
 
 def _smallest(swaps: Callable[[int], bool], most: int) -> int | None:
-    """The smallest n ≤ most found to swap: each of the first few, then doubling and bisection. What is returned was refitted."""
+    """Find the smallest n ≤ most that is found to swap: each of the first few, then doubling and bisection. What is returned was refitted."""
     for n in range(1, min(_EACH, most) + 1):
         if swaps(n):
             return n

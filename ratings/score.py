@@ -43,14 +43,14 @@ class Transform:
 
     def __post_init__(self) -> None:
         if self.id not in get_args(TransformId):
-            raise TransformError(f"transform {self.id!r} is unknown; choose one of {', '.join(get_args(TransformId))}")
+            raise TransformError("transform_unknown", id=self.id, known=get_args(TransformId))
         if self.version != 1:
-            raise TransformError(f"transform {self.id!r} has version 1; version {self.version} is unknown here")
+            raise TransformError("transform_version", id=self.id, version=self.version)
         unknown = set(self.params) - _PARAMS[self.id]
         if unknown:
-            raise TransformError(f"transform {self.id!r} does not know the parameter {sorted(unknown)[0]!r}")
+            raise TransformError("transform_parameter", id=self.id, parameter=sorted(unknown)[0])
         if self.id == "anchored" and len(self.params) != 1:
-            raise TransformError("transform 'anchored' needs either anchor = \"name\" or panel = {name = theta, …}")
+            raise TransformError("transform_anchor")
 
     def to_dict(self, maximum: float) -> dict[str, Any]:
         """As the export declares it."""
@@ -100,7 +100,7 @@ def shares(
     quantile: float,
     sample: NDArray[np.float64],
 ) -> Shares:
-    """Applies the transform to one group of compared entrants.
+    """Apply the transform to one group of compared entrants.
 
     Args:
         transform: the declared one.
@@ -151,9 +151,7 @@ def _reference(panel: Mapping[str, float], models: Sequence[str]) -> tuple[list[
     """Where the panel's members stand among the models, and their frozen strengths."""
     absent = [name for name in panel if name not in models]
     if absent:
-        raise TransformError(
-            f"the anchor {absent[0]!r} was not compared with {', '.join(models)}: give it battles first"
-        )
+        raise TransformError("anchor_not_compared", anchor=absent[0], models=tuple(models))
     return [list(models).index(name) for name in panel], np.array(list(panel.values()), dtype=np.float64)
 
 
@@ -205,7 +203,7 @@ def _sampled(
     theta: NDArray[np.float64],
     sample: NDArray[np.float64],
 ) -> Shares:
-    """The interval that 95 of 100 seeded draws of θ fall into, stretched to hold the estimate itself."""
+    """Return the interval that 95 of 100 seeded draws of θ fall into, stretched to hold the estimate itself."""
     share = function(theta)
     rows = max(1, 4_000_000 // len(theta) ** 2)
     drawn = [function(theta + sample[start : start + rows]) for start in range(0, len(sample), rows)]

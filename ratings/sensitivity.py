@@ -85,7 +85,7 @@ def sensitivity(
     component_max: float = 25.0,
     seed: int = 0,
 ) -> Sensitivity:
-    """Fits the declared choice, `both_bad` the other way, and Davidson's tie model; measures the shares of `both_bad`.
+    """Fit the declared choice, `both_bad` the other way, and Davidson's tie model; measure the shares of `both_bad`.
 
     Raises:
         NothingToRateError: no vote can be counted under the declared choice.

@@ -111,10 +111,10 @@ def differences(sides: Mapping[str, Sequence[float] | NDArray]) -> NDArray[np.fl
         try:
             a, b = (np.asarray(sides[f"{name}_{side}"], dtype=np.float64) for side in "ab")
         except KeyError as error:
-            raise ComparisonError(f"column {error.args[0]!r} is missing: style control needs it") from None
+            raise ComparisonError("style_column_missing", column=error.args[0]) from None
         wrong = ~(np.isfinite(a) & np.isfinite(b) & (a >= 0) & (b >= 0))
         if wrong.any():
-            raise ComparisonError(f"{name} is no count on one of the sides", row=int(wrong.argmax()))
+            raise ComparisonError("style_no_count", name=name, row=int(wrong.argmax()))
         columns.append(np.divide(a - b, a + b, out=np.zeros_like(a), where=a + b > 0))
     return np.stack(columns, axis=1)
 
@@ -128,7 +128,7 @@ def controlled(
     ridge: float = 1.0,
     both_bad: BothBad = "exclude",
 ) -> Controlled:
-    """Fits strengths and covariates together by Newton's method; intervals are clustered by voter.
+    """Fit strengths and covariates together by Newton's method; intervals are clustered by voter.
 
     Args:
         comparisons: the votes.
@@ -146,15 +146,13 @@ def controlled(
     x = np.empty((len(comparisons), 0)) if covariates is None else np.asarray(covariates, dtype=np.float64)
     labels = (() if covariates is None else tuple(names)) + ("side_a",)
     if x.shape != (len(comparisons), len(labels) - 1):
-        raise RatingsError(
-            f"covariates have shape {x.shape}: one row for each vote, one column for each of {labels[:-1]}"
-        )
+        raise RatingsError("covariates_shape", shape=x.shape, names=labels[:-1])
     wrong = ~np.isfinite(x)
     if wrong.any():
         row, column = (int(at) for at in np.argwhere(wrong)[0])
-        raise ComparisonError(f"covariate {labels[column]!r} is {x[row, column]}", row=row)
+        raise ComparisonError("covariate_infinite", name=labels[column], value=float(x[row, column]), row=row)
     if len(groups(comparisons.tally(both_bad).wins)) > 1:
-        raise RatingsError("some entrants never met the others: rate each group by itself before controlling for style")
+        raise RatingsError("style_of_groups")
     kept = np.ones(len(comparisons), bool) if both_bad == "tie" else comparisons.outcome != BOTH_BAD
     spread = x[kept].std(axis=0)
     x = np.column_stack([x[kept] / np.where(spread > 0, spread, 1), np.ones(int(kept.sum()))])
@@ -164,7 +162,7 @@ def controlled(
 
 
 def position_bias(comparisons: Comparisons, *, prior: float = 0.5, both_bad: BothBad = "exclude") -> PositionBias:
-    """The share of decided votes that the left of two equal answers wins, with its clustered 95 % interval.
+    """Estimate the share of decided votes that the left of two equal answers wins, with its clustered 95 % interval.
 
     Raises:
         RatingsError: the votes cannot tell it: nobody decided, one voter decided all, or no answer changed sides.
@@ -181,16 +179,14 @@ def _refuse_untold_side(comparisons: Comparisons) -> None:
     a, b = comparisons.a[decided], comparisons.b[decided]
     pairs = np.unique(np.column_stack([a, b]), axis=0)
     if comparisons.voter is not None and len(np.unique(comparisons.voter[decided])) < 2:
-        raise RatingsError(
-            "at most one voter decided: the side that is favoured cannot be told from that voter's taste"
-        )
+        raise RatingsError("side_of_one_voter")
     # Strengths alone explain a favoured side when some θ has θ_a − θ_b = 1 for every pair that was shown.
     design = np.zeros((len(pairs), len(comparisons.models)))
     design[np.arange(len(pairs)), pairs[:, 0]] += 1
     design[np.arange(len(pairs)), pairs[:, 1]] -= 1
     with_side = np.column_stack([design, np.ones(len(pairs))])
     if not len(pairs) or np.linalg.matrix_rank(with_side) == np.linalg.matrix_rank(design):
-        raise RatingsError("no answer changed sides: the side that is favoured cannot be told from the better answer")
+        raise RatingsError("side_never_changed")
 
 
 class _Problem:
@@ -228,7 +224,7 @@ class _Problem:
             point = point + step * min(1.0, 5 / max(float(np.abs(step).max()), 1e-300))
             if np.abs(step).max() < 1e-10:
                 return point
-        raise NotConvergedError("the fit with covariates", _STEPS)
+        raise NotConvergedError("covariates", _STEPS)
 
     def described(self, point: NDArray[np.float64], labels: tuple[str, ...]) -> Controlled:
         k = self.k

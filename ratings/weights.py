@@ -71,7 +71,7 @@ class Raking:
 def rake(
     traits: pd.DataFrame, targets: Mapping[str, Mapping[str, float]], votes: NDArray | None = None, cap: float = 5.0
 ) -> Raking:
-    """Finds the weights.
+    """Find the weights.
 
     Args:
         traits: a row for each voter, a column for each variable (sex, region, age band, AI use, …). Where a voter gave
@@ -85,7 +85,7 @@ def rake(
         RatingsError: a target that no voter can meet, or shares that do not add up to 1.
     """
     if cap <= 1:
-        raise RatingsError(f"cap is {cap}; a weight must be allowed to differ from 1, say cap = 5")
+        raise RatingsError("weight_cap", cap=cap)
     base = np.ones(len(traits)) if votes is None else np.asarray(votes, dtype=np.float64)
     coded = [_coded(traits, variable, shares) for variable, shares in targets.items()]
     shares = [_with_unknown(codes, base, of) for codes, of in zip(coded, targets.values(), strict=True)]
@@ -110,9 +110,9 @@ def rake(
 
 
 def weighted(comparisons: Comparisons, weights: NDArray[np.float64]) -> Comparisons:
-    """The same votes, each with its voter's weight; `weights[code]` belongs to the voter with that code."""
+    """Return the same votes, each with its voter's weight; `weights[code]` belongs to the voter with that code."""
     if comparisons.voter is None:
-        raise RatingsError("weights belong to voters, and these comparisons name none")
+        raise RatingsError("weights_without_voters")
     return replace(comparisons, weight=np.asarray(weights, dtype=np.float64)[comparisons.voter])
 
 
@@ -129,27 +129,23 @@ def _trimmed(weights: NDArray[np.float64], base: NDArray[np.float64], cap: float
 def _coded(traits: pd.DataFrame, variable: str, shares: Mapping[str, float]) -> NDArray[np.intp]:
     """Each voter's level as a code; one more code for those whose level is not known."""
     if variable not in traits.columns:
-        raise RatingsError(f"no voter has the trait {variable!r}; known are {', '.join(map(str, traits.columns))}")
+        raise RatingsError("trait_unknown", trait=variable, known=tuple(map(str, traits.columns)))
     if abs(sum(shares.values()) - 1) > 1e-6 or min(shares.values()) <= 0:
-        raise RatingsError(
-            f"the target shares of {variable!r} must be positive and add up to 1, not {sum(shares.values())}"
-        )
+        raise RatingsError("target_shares", trait=variable, total=sum(shares.values()))
     codes = pd.Index(list(shares)).get_indexer(pd.Index(traits[variable].astype(object)))
     unknown = traits[variable].isna().to_numpy()
     stray = (codes < 0) & ~unknown
     if stray.any():
         row = int(stray.argmax())
-        raise ComparisonError(f"{variable} is {traits[variable].iloc[row]!r}, which has no target share", row=row)
+        raise ComparisonError("level_without_share", trait=variable, value=repr(traits[variable].iloc[row]), row=row)
     empty = [level for n, level in enumerate(shares) if not (codes == n).any()]
     if empty:
-        raise RatingsError(
-            f"no voter has {variable} = {empty[0]!r}: merge this level with a neighbour before weighting"
-        )
+        raise RatingsError("level_empty", trait=variable, value=repr(empty[0]))
     return np.where(unknown, len(shares), codes)
 
 
 def _with_unknown(codes: NDArray[np.intp], base: NDArray[np.float64], of: Mapping[str, float]) -> NDArray[np.float64]:
-    """The target of each code: the declared shares of what is known, and for the unknown the share that they have."""
+    """Return the target of each code: the declared shares of what is known, and for the unknown the share that they have."""
     unknown = float(base[codes == len(of)].sum() / base.sum())
     return np.append(np.array(list(of.values())) * (1 - unknown), unknown)
 

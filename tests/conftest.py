@@ -4,6 +4,7 @@ Nothing heavy is imported before somebody asks for it: a test of the ratings alo
 """
 
 import itertools
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ import pytest
 
 if TYPE_CHECKING:
     from arena.record.store import Store
+
+# The command line speaks the locale's language; the tests read English, whatever their developer's shell says.
+os.environ["LC_ALL"] = "C.UTF-8"
 
 _numbers = itertools.count(1)
 

@@ -18,10 +18,20 @@ ALLOWED = {
     "models": {"models"},
     "ratings": {"ratings"},
     "arena.domain": {"arena.domain"},
+    "arena.i18n": {"arena.i18n", "arena.domain"},
     "arena.record": {"arena.record", "arena.domain"},
     "arena.battles": {"arena.battles", "arena.record", "arena.domain", "models"},
-    "arena.results": {"arena.results", "arena.record", "arena.domain", "ratings", "arena"},
-    "arena.web": {"arena.web", "arena.battles", "arena.results", "arena.record", "arena.domain", "models", "ratings"},
+    "arena.results": {"arena.results", "arena.record", "arena.i18n", "arena.domain", "ratings", "arena"},
+    "arena.web": {
+        "arena.web",
+        "arena.battles",
+        "arena.results",
+        "arena.record",
+        "arena.i18n",
+        "arena.domain",
+        "models",
+        "ratings",
+    },
     "arena.simulate": {"arena.battles", "arena.results", "arena.record", "arena.domain", "ratings", "models"},
     "arena.settings": {"arena.domain"},
     "arena.cli": {
@@ -31,6 +41,7 @@ ALLOWED = {
         "arena.battles",
         "arena.results",
         "arena.record",
+        "arena.i18n",
         "arena.domain",
         "models",
         "ratings",
@@ -44,6 +55,7 @@ ALLOWED = {
         "arena.battles",
         "arena.results",
         "arena.record",
+        "arena.i18n",
         "arena.domain",
         "models",
     },
@@ -51,22 +63,38 @@ ALLOWED = {
 }
 """`arena` alone is its version; `app` wires and is wired by nobody but the command line's `serve`."""
 
-# Inside the results: each may import itself and what is named; votes stand lowest, the lifecycle on top.
-INSIDE_RESULTS = {
-    "votes": set[str](),
-    "integrity": {"votes"},
-    "live": {"votes"},
-    "export": {"votes", "integrity", "live"},
-    "programme": {"votes", "export"},
-    "publish": {"votes", "live", "export"},
+# Inside two rooms: each sub-room may import itself and what is named; the lifecycle, and the mount, stand on top.
+INSIDE = {
+    "arena.results": {
+        "votes": set[str](),
+        "integrity": {"votes"},
+        "live": {"votes"},
+        "export": {"votes", "integrity", "live"},
+        "programme": {"votes", "export"},
+        "publish": {"votes", "live", "export", "programme"},
+    },
+    "arena.web": {
+        "core": set[str](),
+        "api": {"core"},
+        "auth": {"core"},
+        "console": {"core"},
+        "pages": {"core", "api"},
+        "middleware": {"core", "pages"},
+    },
 }
 
 DOORS = {
-    "torch": ("models/local", "models/demo/"),
-    "transformers": ("models/local", "models/demo/"),
+    "torch": ("models/local/", "models/demo/"),
+    "transformers": ("models/local/", "models/demo/"),
     "choix": ("ratings/bradley_terry.py",),
-    "gradio": ("arena/web/citizen_page.py", "arena/web/organizer_page.py", "arena/web/site.py", "app.py"),
-    "jinja2": ("arena/results/publish/html.py", "arena/web/layout.py"),
+    "gradio": (
+        "arena/web/pages/citizen.py",
+        "arena/web/pages/organizer.py",
+        "arena/web/api/gradio_client.py",
+        "arena/web/mount.py",
+        "app.py",
+    ),
+    "jinja2": ("arena/results/publish/html.py",),
     "sqlalchemy": ("arena/record/",),
     "alembic": ("arena/record/",),
 }
@@ -134,15 +162,22 @@ def test_arrows_point_down(room: str) -> None:
             assert target in ALLOWED[room], f"{path.relative_to(ROOT)} imports {module}"
 
 
-@pytest.mark.parametrize("room", INSIDE_RESULTS)
-def test_arrows_point_down_inside_the_results(room: str) -> None:
-    """votes <- integrity, live <- export <- programme, publish <- lifecycle: no sub-room knows one above it or beside it."""
-    for path in sorted((ROOT / "arena/results" / room).rglob("*.py")):
+@pytest.mark.parametrize(("room", "part"), [(room, part) for room, parts in INSIDE.items() for part in parts])
+def test_arrows_point_down_inside_a_room(room: str, part: str) -> None:
+    """No sub-room of the results or of the web knows one above it or beside it."""
+    files = sorted((ROOT / room.replace(".", "/") / part).rglob("*.py"))
+    assert files
+    for path in files:
         for module in imported(path):
-            if module.startswith("arena.results."):
-                assert module.split(".")[2] in {room} | INSIDE_RESULTS[room], (
-                    f"{path.relative_to(ROOT)} imports {module}"
-                )
+            if module.startswith(f"{room}."):
+                assert module.split(".")[2] in {part} | INSIDE[room][part], f"{path.relative_to(ROOT)} imports {module}"
+
+
+@pytest.mark.parametrize("room", INSIDE)
+def test_every_sub_room_has_its_line(room: str) -> None:
+    """A new folder of the results or of the web gets its arrows before it gets its second module."""
+    folders = {path.parent.name for path in (ROOT / room.replace(".", "/")).glob("*/__init__.py")}
+    assert folders == set(INSIDE[room])
 
 
 @pytest.mark.parametrize("library", sorted(DOORS))
@@ -164,6 +199,7 @@ def test_no_module_outgrows_its_noun() -> None:
     assert long == {}
 
 
+@pytest.mark.slow
 def test_rate_needs_only_its_own_libraries() -> None:
     """`kai-arena rate` starts with the groups `command` and `ratings` of requirements.txt and nothing of `serve`."""
     said = subprocess.run(

@@ -10,10 +10,11 @@ import typer.main
 
 from arena.cli import app as command_line
 from arena.domain import errors
+from arena.i18n.catalogue import messages
 from arena.settings import ROOT, Settings
-from models import finishes
+from models.endpoint import finishes
+from models.endpoint.quirks import Quirk
 from models.errors import AnswerErrorKind
-from models.quirks import SENTENCES
 
 DOCS = {
     p.relative_to(ROOT).as_posix(): p.read_text("utf-8")
@@ -102,6 +103,26 @@ def test_no_link_leads_nowhere(page: str) -> None:
             assert ((ROOT / page).parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", sorted(set(DOCS) - {"CHANGELOG.md"}))
+def test_every_file_that_a_document_names_is_there(page: str) -> None:
+    """A path of ours in backticks leads to a file or a folder: documents move with the code."""
+    named = re.findall(r"`((?:arena|models|ratings|tests|benchmarks|docs|examples|stages)/[\w./-]*)`", DOCS[page])
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_accessibility_is_told_item_by_item() -> None:
+    """All 33 items of KWCAG 2.2 have a row that says how they were checked, and every test that is named is there."""
+    page = DOCS["docs/accessibility.md"]
+    rows = re.findall(r"^\| (\d\.\d\.\d) \| [^|]+ \| (met|not applicable) \| [^|]+ \|$", page, re.MULTILINE)
+    assert len({number for number, _ in rows}) == len(rows) == 33
+    defined = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert sorted(set(re.findall(r"`(test_\w+)`", page)) - defined) == []
+
+
 def test_the_file_tree_of_the_readme_is_the_tree() -> None:
     """Every path in README's tree exists, and every room of the house is in it."""
     tree = DOCS["README.md"].partition("## What stands where")[2].partition("```\n")[2].partition("```")[0]
@@ -128,7 +149,6 @@ def test_the_page_of_models_knows_every_end_of_an_answer() -> None:
         assert f"| {', '.join(f'`{word}`' for word in words)} | {end} |" in page
     table = page.partition("| kind of failure |")[2].partition("\n\n")[0]
     assert set(re.findall(r"`([a-z_]+)`", table)) == set(get_args(AnswerErrorKind))
-    assert (
-        dict(re.findall(r"^\| `([a-z_]+)` \| (.*) \|$", page.partition("### Quirks")[2].partition("\n## ")[0], re.M))
-        == SENTENCES
-    )
+    assert dict(
+        re.findall(r"^\| `([a-z_]+)` \| (.*) \|$", page.partition("### Quirks")[2].partition("\n## ")[0], re.M)
+    ) == {quirk: messages("en")(f"quirk_{quirk}") for quirk in get_args(Quirk)}

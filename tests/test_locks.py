@@ -1,6 +1,8 @@
 """What is installed: each dependency named once, and a lock that holds every one of them by the hash of its files."""
 
+import json
 import re
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -53,6 +55,16 @@ def test_the_lock_keeps_within_the_ranges(name: str) -> None:
 def test_the_locks_agree() -> None:
     """`make test` tests what `make run` serves: no release of the program's lock is another in the developers'."""
     assert locked("requirements").items() <= locked("requirements-dev").items()
+
+
+def test_the_scripts_checkers_are_locked() -> None:
+    """npm's lock holds what package.json pins, every package by the hash of its file and none by an address."""
+    wanted = json.loads((ROOT / "package.json").read_bytes())["devDependencies"]
+    packages: dict[str, dict[str, Any]] = json.loads((ROOT / "package-lock.json").read_bytes())["packages"]
+    assert packages.pop("")["devDependencies"] == wanted
+    assert {name: packages[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    assert [path for path, each in packages.items() if not each.get("integrity", "").startswith("sha512-")] == []
+    assert [path for path, each in packages.items() if "resolved" in each] == []
 
 
 @pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])

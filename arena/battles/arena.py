@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -12,21 +11,22 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
-from arena.battles import retention
+from arena.battles.blind_view import BlindBattle, BlindSummary, Reveal, blind, blind_summary, reveal_of
+from arena.battles.draw_floor import FEWEST, DrawFloor
 from arena.battles.identity import Lexicon
+from arena.battles.kept_html import KeptHtml
 from arena.battles.pacing import pacer
 from arena.battles.pairing import Pairing
 from arena.battles.text import clean_comment, clean_prompt
 from arena.battles.turn import Entrants, Question, RunningTurn, sampling_of
-from arena.battles.views import BlindBattle, Reveal, blind, reveal_of
 from arena.domain import privacy
 from arena.domain import vote as votes
-from arena.domain.battle import SIDES, Answer, Battle, Side, new_battle_id, void_reason
+from arena.domain.battle import ASKS_IDENTITY, SIDES, Answer, Battle, BattleState, Side, new_battle_id, void_reason
 from arena.domain.citizen import Citizen
-from arena.domain.errors import ArenaError, NotFound, Unavailable, Unusable
+from arena.domain.errors import ArenaError, Conflict, NotFound, Unavailable, Unusable, not_found
 from arena.domain.stage import Stage, StageStatus
-from arena.domain.vote import Ballot, Winner
-from arena.record.battles import stage_not_open
+from arena.domain.vote import Ballot, Vote, Winner
+from arena.record.battles import Stop, stage_not_open
 from arena.record.counters import Admission
 from arena.record.store import Store
 from models.base import Message
@@ -37,16 +37,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LEASE = timedelta(seconds=20)
-RENEW_S = 5.0
-SWEEP_EVERY = 12
-PURGE_EVERY = 720
-"""In renewals: once a minute, once an hour."""
 RESUME_S = 60.0
 """How long a finished turn's events stay in memory for a client that comes back."""
 
 
 @dataclass(frozen=True, slots=True)
-class Thanks:
+class CastVote:
     """What a citizen gets for a vote that is durable."""
 
     receipt: str
@@ -72,17 +68,20 @@ class Arena:
         self._entrants = entrants
         self._pairing = Pairing(stage, store)
         self._lexicon = Lexicon(stage.entrants)
-        self._drawn = set(stage.entrant_ids)
+        self._floor = DrawFloor(stage, clock=clock)
         self._secret = secret
         self._clock = clock
         self._owner = secrets.token_hex(8)
         self._running: dict[str, tuple[str, RunningTurn]] = {}
         self._beginning = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._html = KeptHtml()
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="record")
+        self._vote_threads = ThreadPoolExecutor(8, thread_name_prefix="votes")
+        self._view_threads = ThreadPoolExecutor(1, thread_name_prefix="views")
 
     def now(self) -> datetime:
-        """The arena's clock."""
+        """Read the arena's clock."""
         return self._clock()
 
     @property
@@ -90,25 +89,29 @@ class Arena:
         """Questions being answered in this process."""
         return sum(not turn.over.is_set() for _, turn in self._running.values()) + self._beginning
 
-    @property
-    def in_draw(self) -> int:
-        """Entrants that can be drawn now."""
-        return len(self._drawn & self._entrants.available())
-
     async def run_in_db_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs one call of the record in a thread: the loop never waits for a disk."""
+        """Run one call of the record in a thread: the loop never waits for a disk."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: call(*args, **kwargs))
+
+    async def run_in_vote_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what casts a vote in a thread that nothing else ever holds."""
+        return await asyncio.get_running_loop().run_in_executor(self._vote_threads, lambda: call(*args, **kwargs))
+
+    async def run_in_view_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what makes a page of many answers where it holds up nothing but other such pages."""
+        return await asyncio.get_running_loop().run_in_executor(self._view_threads, lambda: call(*args, **kwargs))
 
     # --- the verbs -------------------------------------------------------------------------------------------------
 
-    async def open(self, citizen: Citizen, admission: Admission | None = None) -> str:
-        """Draws a battle for this citizen, counted by `admission`; returns its id.
+    async def open(self, citizen: Citizen, admission: Admission | None = None, *, topic: str | None = None) -> str:
+        """Draw a battle for this citizen, counted by `admission`; return its id. `topic` is kept with it.
 
         Raises:
+            Unauthorized: the citizen has withdrawn.
             Forbidden: a required consent is missing.
             TooMany: the citizen, or the network, has opened as many as it may.
             Conflict: the stage is not open.
-            Unavailable: fewer than two entrants can be drawn, the draws are paused, or not saved.
+            Unavailable: too few entrants can be drawn, the draws are paused, or not saved.
         """
         now = self._clock()
         self._require_window(now)
@@ -118,8 +121,9 @@ class Arena:
             new_battle_id(),
             self.stage.id,
             citizen.id,
-            lambda seed, number, removed: self._pairing.draw(seed, number, self._drawable(entrants - removed)),
+            lambda seed, number, removed: self._pairing.draw(seed, number, self._drawable(entrants, removed)),
             now,
+            topic=topic,
             consents=self.stage.consents,
             admission=admission,
         )
@@ -128,7 +132,7 @@ class Arena:
     async def ask(
         self, citizen: Citizen, battle_id: str, prompt: str, admission: Admission | None = None
     ) -> RunningTurn:
-        """Asks both sides at the same instant, counted by `admission`; the turn runs on by itself.
+        """Ask both sides at the same instant, counted by `admission`; the turn runs on by itself.
 
         Raises:
             TooLarge, Unusable: the prompt.
@@ -142,7 +146,9 @@ class Arena:
         self._require_room()
         self._beginning += 1
         try:
-            prompt, marks = await self.run_in_db_thread(self._admitted, clean_prompt(prompt, protocol.prompt_chars))
+            prompt, masked, marks = await self.run_in_db_thread(
+                self._admitted, clean_prompt(prompt, protocol.prompt_chars)
+            )
             battle = await self.run_in_db_thread(
                 self.store.battles.begin_turn,
                 battle_id,
@@ -160,12 +166,15 @@ class Arena:
         turn = RunningTurn(
             len(battle.turns),
             Question(
+                prompt=prompt,
+                masked=masked,
                 entrants={side: battle.entrant(side) for side in SIDES},
                 messages={side: self._conversation(battle, side) for side in SIDES},
                 sampling=sampling_of(protocol),
+                network=admission.network if admission else "",
             ),
             self._entrants,
-            pacer(protocol.pacing, protocol.pacing_graphemes_per_s),
+            pacer(protocol),
             lambda answers: self._keep(battle, answers),
             fold_reasoning=protocol.reasoning == "folded",
         )
@@ -175,27 +184,38 @@ class Arena:
         task.add_done_callback(self._tasks.discard)
         return turn
 
-    def running(self, citizen: Citizen, battle_id: str, n: int) -> RunningTurn:
-        """The turn with this number, while its events are at hand.
+    async def running(self, citizen: Citizen, battle_id: str, n: int) -> RunningTurn:
+        """Find the turn with this number, while its events are at hand.
 
         Raises:
-            NotFound: it ended a while ago, runs in another process, or is somebody else's: `GET /battles/{id}` has what was kept.
+            NotFound: the battle is unknown or somebody else's, or the turn ended a while ago: `GET /battles/{id}` has what was kept.
+            Unavailable: another process is answering it; `GET /battles/{id}` has the answers once they are whole.
         """
         owner, turn = self._running.get(battle_id, ("", None))
         if turn is None or owner != citizen.id or turn.n != n:
-            raise NotFound(
-                "stream_gone",
-                "이 답변의 실시간 전송은 끝났어요. 대결을 다시 불러오세요.",
-                "This answer is no longer being streamed. Load the battle again.",
-            )
+            battle = await self.run_in_db_thread(self.store.battles.find, battle_id, citizen.id)
+            if battle.state is BattleState.ANSWERING and len(battle.turns) == n:
+                raise Unavailable("stream_elsewhere", retry_after_s=2)
+            raise NotFound("stream_gone")
         return turn
 
     async def stop(self, citizen: Citizen, battle_id: str) -> None:
-        """Stops both sides of the running turn; without one it changes nothing."""
-        await self.run_in_db_thread(self.store.battles.find, battle_id, citizen.id)
-        _, turn = self._running.get(battle_id, ("", None))
-        if turn is not None:
+        """Stop both sides of the running turn, at once or, where another process writes it, as soon as that one has heard; without one nothing changes.
+
+        Raises:
+            NotFound: the battle is unknown, or somebody else's.
+        """
+        owner, turn = self._running.get(battle_id, ("", None))
+        if turn is not None and owner == citizen.id and not turn.over.is_set():
             turn.stop()
+            return
+        battle = await self.run_in_db_thread(self.store.battles.find, battle_id, citizen.id)
+        if battle.state is BattleState.ANSWERING:
+            await self.run_in_db_thread(self.store.battles.request_stop, battle_id, citizen.id, self._clock())
+
+    def forget(self, citizen: Citizen) -> None:
+        """Let nobody hear another word of a citizen who has withdrawn: their turns stop, and what was said in them is gone."""
+        self._forget(citizen.id)
 
     async def vote(
         self,
@@ -205,8 +225,13 @@ class Arena:
         reasons: Mapping[Side, Sequence[str]],
         comment: str,
         admission: Admission | None = None,
-    ) -> Thanks:
-        """Casts the vote, counted by `admission`; returns only when it is durable, and nothing stands between the commit and the thank-you.
+        *,
+        turns: int | None = None,
+    ) -> CastVote:
+        """Cast the vote, counted by `admission`; return only when it is durable, and nothing stands between the commit and the thank-you.
+
+        Args:
+            turns: as many as the citizen has seen, where that is known: a battle that has gone on elsewhere is not judged by a part of it.
 
         Raises:
             Unusable: unknown winner or reason.
@@ -217,19 +242,25 @@ class Arena:
         now = self._clock()
         self._require_window(now)
         ballot = self._ballot(winner, reasons, comment)
-        done = await self.run_in_db_thread(
+
+        def made(battle: Battle) -> Vote:
+            if turns is not None and turns != len(battle.turns):
+                raise Conflict("turns_unseen")
+            return votes.cast(battle, citizen, ballot, now, self._secret, self.stage.protocol.min_exposure)
+
+        done = await self.run_in_vote_thread(
             self.store.votes.cast,
             battle_id,
             citizen.id,
             ballot,
-            lambda battle: votes.cast(battle, citizen, ballot, now, self._secret),
+            made,
             reveal=self.stage.protocol.reveal == "after_vote",
             admission=admission,
         )
-        return Thanks(done.vote.receipt, done.new, reveal_of(done.battle, self.stage, done.stage_status))
+        return CastVote(done.vote.receipt, done.new, reveal_of(done.battle, self.stage, done.stage_status))
 
     async def view(self, citizen: Citizen, battle_id: str) -> BlindBattle:
-        """The owner's view.
+        """Return the owner's view.
 
         Raises:
             NotFound: unknown, or somebody else's.
@@ -237,67 +268,72 @@ class Arena:
 
         def read() -> BlindBattle:
             battle = self.store.battles.find(battle_id, citizen.id)
-            reveal = reveal_of(battle, self.stage, self._status())
-            return blind(battle, self.stage, self.store.votes.of_battle(battle_id), reveal)
+            vote = self.store.votes.of_battle(battle_id)
+            return blind(battle, *self._declared(battle.stage_id), vote, self._html.of)
 
-        return await self.run_in_db_thread(read)
+        return await self.run_in_view_thread(read)
+
+    def own(self, citizen: Citizen, limit: int) -> list[BlindSummary]:
+        """List this citizen's newest battles as their owner may see them, of whichever stage they were. Reads the record."""
+        listed = self.store.battles.of_citizen(citizen.id, limit)
+        declared = {stage_id: self._declared(stage_id) for stage_id in {each.battle.stage_id for each in listed}}
+        return [blind_summary(each, *declared[each.battle.stage_id]) for each in listed]
 
     async def ready(self) -> None:
-        """Raises Unavailable unless a vote could be saved now and two entrants reached."""
+        """Raise Unavailable unless a vote could be saved now and two entrants reached."""
         await self.run_in_db_thread(self.store.ping)
-        self._drawable(
-            self._entrants.available() - await self.run_in_db_thread(self.store.events.removed, self.stage.id)
-        )
+        removed = await self.run_in_db_thread(self.store.events.removed, self.stage.id)
+        if len((self._entrants.available() - removed) & set(self.stage.entrant_ids)) < FEWEST:
+            raise _too_few()
 
     # --- the life of the process -----------------------------------------------------------------------------------
 
-    async def run_maintenance(self) -> None:
-        """Renews the leases of running turns, opens what dead processes left, erases what may not be kept; runs until cancelled."""
-        for n in itertools.count(1):
-            await asyncio.sleep(RENEW_S)
-            try:
-                now = self._clock()
-                for battle_id, (_, turn) in list(self._running.items()):
-                    if not turn.over.is_set():
-                        await self.run_in_db_thread(self.store.battles.renew, battle_id, self._owner, now + LEASE)
-                if n % SWEEP_EVERY == 0:
-                    await self.run_in_db_thread(self.store.battles.release_expired, now)
-                    idle = timedelta(minutes=self.stage.limits.idle_minutes)
-                    await self.run_in_db_thread(self.store.battles.abandon_idle, now - idle)
-                    await self.run_in_db_thread(self.store.counters.sweep, now)
-                if n % PURGE_EVERY == 0:
-                    await self.run_in_db_thread(retention.purge, self.store, self.stage, now)
-            except Unavailable:
-                log.warning("the record cannot be reached; leases are not renewed until it is back")
+    @property
+    def owner(self) -> str:
+        """The name in the leases of what this process is answering; no other process has it."""
+        return self._owner
+
+    def answering(self) -> list[str]:
+        """List the battles that are being answered here."""
+        return [battle_id for battle_id, (_, turn) in self._running.items() if not turn.over.is_set()]
+
+    def stop_here(self, stop: Stop) -> None:
+        """Stop both sides of the turn that runs here, if one does; whoever asks has the right to."""
+        owner, turn = self._running.get(stop.battle_id, ("", None))
+        if turn is not None and stop.withdrawn:
+            self._forget(owner)
+        elif turn is not None:
+            turn.stop()
+
+    def _forget(self, citizen_id: str) -> None:
+        for battle_id in [battle_id for battle_id, (owner, _) in self._running.items() if owner == citizen_id]:
+            _, turn = self._running.pop(battle_id)
+            turn.silence()
+        self._html.clear()
 
     async def close(self) -> None:
-        """Stops what is running; unfinished turns are given back, finished ones stay."""
+        """Stop what is running; unfinished turns are given back, finished ones stay."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(Unavailable):
-            await self.run_in_db_thread(self.store.battles.release_owner, self._owner)
-        self._threads.shutdown()
+            await self.run_in_db_thread(self.store.processes.end, self._owner)
+        for threads in (self._threads, self._vote_threads, self._view_threads):
+            threads.shutdown()
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
     async def _run(self, battle_id: str, turn: RunningTurn) -> None:
         try:
             await turn.run()
+            for text, html in turn.rendered:
+                self._html.keep(text, html)
         except ArenaError as error:
             log.warning("turn not kept: %s", error)
-            await turn.refuse({"code": error.code, "message": {"ko": error.ko, "en": error.en}})
+            await turn.refuse(error)
         except Exception:
             log.exception("turn broken")
-            await turn.refuse(
-                {
-                    "code": "internal",
-                    "message": {
-                        "ko": "문제가 생겨 답변을 마치지 못했어요. 다시 질문해 주세요.",
-                        "en": "Something went wrong and the answers were not finished. Please ask again.",
-                    },
-                }
-            )
+            await turn.refuse(ArenaError("internal"))
             with contextlib.suppress(ArenaError):
                 await self.run_in_db_thread(self.store.battles.release, battle_id, self._owner)
         finally:
@@ -307,7 +343,7 @@ class Arena:
             del self._running[battle_id]
 
     async def _keep(self, battle: Battle, answers: Sequence[Answer]) -> Mapping[str, Any]:
-        """Stores the answers, patiently: two answers are worth a few tries."""
+        """Store the answers, patiently: two answers are worth a few tries."""
         void = void_reason(answers)
         answers = await self.run_in_db_thread(self._marked, battle, answers)
         pauses = iter((0.2, 1.0, 3.0))
@@ -330,15 +366,20 @@ class Arena:
             else:
                 return {"votable": kept.votable, "void": void is not None}
 
-    def _admitted(self, prompt: str) -> tuple[str, tuple[str, ...]]:
-        """The prompt as it may be stored and sent, and its marks; from here on nobody has the other one."""
+    def _admitted(self, prompt: str) -> tuple[str, bool, tuple[str, ...]]:
+        """Return the prompt as it may be stored and sent, whether it was masked, and its marks; from here on nobody has the other one."""
         admitted, masked = privacy.guard(prompt, self.stage.protocol.privacy)
-        return admitted, (*self._lexicon.mark_prompt(admitted), *masked)
+        return admitted, bool(masked), (*self._lexicon.mark_prompt(admitted), *masked)
 
     def _marked(self, battle: Battle, answers: Sequence[Answer]) -> list[Answer]:
         folded = self.stage.protocol.reasoning == "folded"
         seen = {a.side: f"{a.reasoning}\n\n{a.text}" if folded else a.text for a in answers}
-        return [replace(a, marks=self._lexicon.mark_answer(seen[a.side], battle.entrant(a.side))) for a in answers]
+        prompts = [turn.prompt for turn in battle.turns]
+        asked = any(ASKS_IDENTITY in turn.marks for turn in battle.turns)
+        return [
+            replace(a, marks=self._lexicon.mark_answer(seen[a.side], battle.entrant(a.side), prompts, asked=asked))
+            for a in answers
+        ]
 
     def _conversation(self, battle: Battle, side: Side) -> list[Message]:
         system = self.stage.protocol.system_prompt
@@ -351,38 +392,36 @@ class Arena:
 
     def _ballot(self, winner: str, reasons: Mapping[Side, Sequence[str]], comment: str) -> Ballot:
         if winner not in list(Winner):
-            raise Unusable(
-                "unknown_winner",
-                "투표는 model_a, model_b, tie, both_bad 가운데 하나여야 해요.",
-                f"{winner[:40]!r} is no winner: choose model_a, model_b, tie or both_bad.",
-            )
+            raise Unusable("unknown_winner", value=repr(winner[:40]), known=[each.value for each in Winner])
         known = {reason.id for reason in self.stage.reasons}
         for tag in (tag for tags in reasons.values() for tag in tags):
             if tag not in known:
-                raise Unusable(
-                    "unknown_reason",
-                    "고를 수 없는 이유가 들어 있어요.",
-                    f"{tag[:40]!r} is not one of the stage's reasons.",
-                )
+                raise Unusable("unknown_reason", value=repr(tag[:40]))
         tags: dict[Side, tuple[str, ...]] = {side: tuple(sorted(set(reasons.get(side, ())))) for side in SIDES}
         said = clean_comment(comment, self.stage.limits.comment_chars)
         return Ballot(Winner(winner), tags, privacy.mask(said, privacy.check(said)))
 
-    def _drawable(self, entrants: AbstractSet[str]) -> list[str]:
-        """These in the order that a draw takes them in; raises Unavailable unless there are two."""
-        available = sorted(entrants)
-        if len(set(available) & set(self.stage.entrant_ids)) < 2:
-            raise Unavailable(
-                "no_entrants",
-                "지금은 대결할 모델이 부족해요. 잠시 뒤 다시 시도해 주세요.",
-                "There are not enough models to draw from just now. Please try again in a moment.",
-                retry_after_s=30,
-            )
-        return available
+    def draws(self) -> bool:
+        """Whether there are enough entrants to draw from. Reads the record when one is out."""
+        available = self._entrants.available()
+        if available >= set(self.stage.entrant_ids):
+            return True
+        return self._floor.holds(available, self.store.events.removed(self.stage.id))
 
-    def _status(self) -> StageStatus:
-        found = self.store.stages.find(self.stage.id)
-        return found.status if found else StageStatus.DRAFT
+    def _drawable(self, available: AbstractSet[str], removed: AbstractSet[str]) -> list[str]:
+        """Put them in the order that a draw takes them in; raise Unavailable unless there are enough."""
+        if not self._floor.holds(available, removed):
+            raise _too_few()
+        return sorted(available - removed)
+
+    def _declared(self, stage_id: str) -> tuple[Stage, StageStatus]:
+        """Give a stage of this record as it was sealed, and where it stands now."""
+        record = self.store.stages.find(stage_id)
+        if record is None:
+            raise not_found()
+        same = stage_id == self.stage.id
+        stage = self.stage if same else Stage.from_toml(record.file.encode(), f"{stage_id}.toml (sealed)")
+        return stage, record.status
 
     def _require_window(self, now: datetime) -> None:
         if not self.stage.is_within_window(now):
@@ -391,9 +430,9 @@ class Arena:
     def _require_room(self) -> None:
         """Both answers or none: a question that only one side has room for would make the battle void."""
         if self.turns_running >= self.stage.limits.streams or self._entrants.room() < 2 * (self._beginning + 1):
-            raise Unavailable(
-                "busy",
-                "지금 이용하는 분이 많아요. 잠시 뒤 다시 시도해 주세요.",
-                "Many people are here right now. Please try again in a moment.",
-                retry_after_s=10,
-            )
+            raise Unavailable("busy", retry_after_s=10)
+
+
+def _too_few() -> Unavailable:
+    """Say what everybody hears: nothing of how many there are."""
+    return Unavailable("no_entrants", retry_after_s=30)

@@ -1,8 +1,8 @@
-"""How much one citizen and one network may do, and the small work a new citizen's browser may have to show first.
+"""How much one citizen may do, and the small work that a browser has to show where much is done around it.
 
 Nothing is counted here: an act takes an admission with it, and the transaction that does the act counts it (`record/counters.py`), so that
-every process sees the same counts and a refused act is counted nowhere. An address is never kept: its network prefix is, as a digest
-under a key that is deleted two days later.
+every process sees the same counts and a refused act is counted nowhere. What many do never refuses anybody: it asks for work (`domain/price.py`).
+An address is never kept: its network prefixes are, as digests under a key that is deleted two days later.
 """
 
 import base64
@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import ipaddress
 import json
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,37 +20,20 @@ import altcha
 
 from arena.domain import stage
 from arena.domain.citizen import keyed_digest
-from arena.record.counters import Admission, Bound, Counters, proof_needed
+from arena.domain.price import Price
+from arena.record.counters import Admission, Bound, Counters
+from arena.record.pressure import Bucket, Proof, Work, proof_needed
 
-Act = Literal["session", "battle", "turn", "vote", "login"]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Act = Literal["battle", "turn", "vote", "change", "login"]
+"""The acts that have bounds."""
+Worked = Literal["session", "battle"]
+"""The acts that may ask for work: what a citizen does with a battle that is open is never held up by others."""
 
 ALGORITHM = "PBKDF2/SHA-256"
 CHALLENGE_LASTS = timedelta(minutes=10)
 PROOF_CHARS = 4000
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-
-_WAIT: dict[Act, tuple[str, str]] = {
-    "session": (
-        "이 네트워크에서 새로 참여하는 분이 너무 많아요. 잠시 뒤 다시 시도해 주세요.",
-        "Too many new participants are coming from this network. Please try again a little later.",
-    ),
-    "battle": (
-        "대결을 많이 하셨네요. 고맙습니다! 잠시 쉬었다가 다시 시작해 주세요.",
-        "You have started many battles, thank you! Please take a short break and come back.",
-    ),
-    "turn": (
-        "질문이 조금 빨라요. 잠시 뒤 다시 보내 주세요.",
-        "Questions are coming a little fast. Please send it again in a moment.",
-    ),
-    "vote": (
-        "투표를 많이 하셨네요. 고맙습니다! 잠시 뒤 다시 투표해 주세요.",
-        "You have cast many votes, thank you! Please vote again in a moment.",
-    ),
-    "login": (
-        "이 네트워크에서 로그인을 너무 많이 시도했습니다. 잠시 뒤 다시 시도해 주세요.",
-        "Too many logins were tried from this network. Please wait and try again.",
-    ),
-}
 
 
 class Limits:
@@ -67,101 +51,140 @@ class Limits:
         self._declared = declared
         self._counters = counters
         self._clock = clock
+        self._price = Price(declared)
         self._secret = hashlib.sha256(b"proof-of-work\x00" + secret).digest()
-        d, factor = declared, declared.network_factor
-        self._of_citizen: dict[Act, tuple[tuple[int, timedelta], ...]] = {
-            "session": (),
+        self._answer_secret = hashlib.sha256(b"proof-of-work answer\x00" + secret).digest()
+        d = declared
+        self._of_citizen: dict[Act | Worked, tuple[tuple[int, timedelta], ...]] = {
             "battle": ((d.battles_per_hour, HOUR), (d.battles_per_day, DAY)),
             "turn": ((d.turns_per_minute, MINUTE), (d.turns_per_day, DAY)),
             "vote": ((d.votes_per_hour, HOUR), (d.votes_per_day, DAY)),
-            "login": (),
-        }
-        self._of_network: dict[Act, tuple[int, timedelta]] = {
-            "session": (d.sessions_per_hour, HOUR),
-            "battle": (d.battles_per_hour * factor, HOUR),
-            "turn": (d.turns_per_minute * factor, MINUTE),
-            "vote": (d.votes_per_hour * factor, HOUR),
-            "login": (d.organizer_logins_per_hour, HOUR),
+            "change": ((d.changes_per_hour, HOUR),),
         }
 
-    def admission(self, act: Act, citizen_id: str | None, address: str) -> Admission:
-        """What one act of this citizen from this address counts against; the transaction that does the act counts it.
+    def admission(self, act: Act | Worked, citizen_id: str | None, address: str) -> Admission:
+        """Say what one act of this citizen from this address counts against; the transaction that does the act counts it.
 
         Reads the database when a day begins; nothing is counted yet.
         """
         network = self.network(address)
-        of_citizen = self._of_citizen[act] if citizen_id is not None else ()
-        bounds = tuple(_bound(act, "citizen", str(citizen_id), most, window) for most, window in of_citizen)
-        of_network = _bound(act, "network", network, *self._of_network[act])
-        return Admission((*bounds, of_network), self._clock(), network, *_WAIT[act])
+        of_citizen = self._of_citizen.get(act, ()) if citizen_id is not None else ()
+        bounds = [_bound(act, "citizen", str(citizen_id), most, window) for most, window in of_citizen]
+        if act == "login":
+            bounds.append(_bound(act, "network", network, self._declared.organizer_logins_per_hour, HOUR))
+        return Admission(tuple(bounds), self._clock(), network, act)
 
     def admit(self, act: Act, citizen_id: str | None, address: str) -> None:
-        """Counts an act that nothing else is kept of, such as a login.
+        """Count an act that nothing else is kept of, such as a login.
 
         Raises:
-            TooMany: the citizen, or the network, has used up what it may; says when it may again.
+            TooMany: the citizen, or for a login the network, has used up what it may; says when it may again.
         """
         self._counters.count(self.admission(act, citizen_id, address))
 
-    def welcome(self, address: str, proof: str | None) -> Admission:
-        """What lets a new citizen in, with a proof of work where one is due: base64 of ALTCHA's `{challenge, solution}`.
+    def require_room(self, act: Act, address: str) -> None:
+        """Refuse an act of nobody in particular where `admit` would, and count nothing: what counts is known afterwards, such as a wrong password.
 
         Raises:
-            Forbidden: no proof, a wrong or an expired one; the transaction that keeps the citizen raises it for a used one. Ask for a new challenge.
+            TooMany: as `admit`.
         """
-        admission = self.admission("session", None, address)
-        return replace(admission, proof=self._checked(proof)) if self._proof_due(admission) else admission
+        self._counters.require_room(self.admission(act, None, address))
+
+    def welcome(self, address: str, proof: str | None) -> Admission:
+        """Give what lets a new citizen in, with a proof of work where one is due: base64 of ALTCHA's `{challenge, solution}`.
+
+        Raises:
+            Forbidden: no proof where one is due, or one that does not hold: ask for a new challenge. Of a used one, and of one for too low a
+                price, the transaction that does the act says the same.
+        """
+        return self._worked("session", None, address, proof)
+
+    def battle(self, citizen_id: str, address: str, proof: str | None) -> Admission:
+        """Give what opens a battle for this citizen, with a proof of work where one is due.
+
+        Raises:
+            Forbidden: as `welcome`.
+        """
+        return self._worked("battle", citizen_id, address, proof)
 
     def network(self, address: str) -> str:
         """Today's digest of the address's network prefix (/24, or /56); the address itself is kept nowhere."""
-        return keyed_digest(self._counters.network_key(self._clock()), "network", prefix_of(address))[:32]
+        return self._digest(prefixes_of(address)[0])
 
-    def _proof_due(self, admission: Admission) -> bool:
-        """Whether a new citizen from there has to show a proof of work now."""
-        match self._declared.proof:
-            case "always":
-                return True
-            case "never":
-                return False
-            case "pressure":
-                (bound,) = admission.bounds
-                return self._counters.held(bound.key, admission.at) >= self._declared.proof_after
-
-    def challenge(self) -> dict[str, Any]:
-        """A new ALTCHA challenge (version 2) for a browser to solve."""
+    def challenge(self, act: Worked, citizen_id: str | None, address: str) -> dict[str, Any] | None:
+        """Make a new ALTCHA challenge (version 2) for a browser to solve before this act, at today's price; nothing where no work is due."""
+        work = self.work(act, citizen_id, address)
+        now = self._clock()
+        tries = work.due(self._counters.piled(work.buckets, now))
+        if not tries:
+            return None
         made = altcha.create_challenge(
             ALGORITHM,
             self._declared.proof_cost,
-            key_prefix="00",
-            expires_at=int((self._clock() + CHALLENGE_LASTS).timestamp()),
+            # Drawn evenly and not left to chance: nobody waits for longer than twice the price.
+            counter=secrets.randbelow(2 * tries),
+            expires_at=int((now + CHALLENGE_LASTS).timestamp()),
+            data={"for": self._holder(act, citizen_id), "tries": tries},
             hmac_secret=self._secret,
+            hmac_key_secret=self._answer_secret,
         )
         return made.to_dict()
 
-    def _checked(self, proof: str | None) -> tuple[str, datetime]:
-        """A solved challenge: its name, under which it is used up once, and when it expires."""
+    def _worked(self, act: Worked, citizen_id: str | None, address: str, proof: str | None) -> Admission:
+        shown = None if proof is None else self._checked(proof, self._holder(act, citizen_id))
+        work = self.work(act, citizen_id, address, shown)
+        # Asked again by the transaction that does the act: here it costs whoever comes without work nothing but a look.
+        work.require(self._counters.piled(work.buckets, self._clock()))
+        return replace(self.admission(act, citizen_id, address), work=work)
+
+    def work(self, act: Worked, citizen_id: str | None, address: str, proof: Proof | None = None) -> Work:
+        """Say what the act piles up: in its citizen's bucket, in those of every network around the address, and in the arena's."""
+        d, price = self._declared, self._price
+        a_network = HOUR / d.network_acts_per_hour
+        most = price.most_of_network * a_network
+        wider = {16: d.networks_in_ipv4_16, 48: d.networks_in_ipv6_48, 32: d.networks_in_ipv6_32}
+        around = {
+            f"work/network/{self._digest(p)}": wider.get(p.prefixlen if p else 0, 1) for p in prefixes_of(address)
+        }
+        around["work/arena"] = d.networks_in_arena
+        buckets = [Bucket(key, a_network / worth, most, worth) for key, worth in around.items()]
+        if act == "battle":
+            its_act = HOUR / d.citizen_acts_per_hour
+            buckets.append(Bucket(f"work/citizen/{citizen_id}", its_act, price.most_of_citizen * its_act))
+        return Work(tuple(buckets), price, proof)
+
+    def _holder(self, act: Worked, citizen_id: str | None) -> str:
+        """For whom a challenge is made, a new citizen or this one: no pseudonym is told, not even its own citizen."""
+        return keyed_digest(self._secret, act, (citizen_id or "") if act == "battle" else "")[:32]
+
+    def _digest(self, prefix: Network | None) -> str:
+        return keyed_digest(self._counters.network_key(self._clock()), "network", str(prefix or "unknown"))[:32]
+
+    def _checked(self, proof: str, holder: str) -> Proof:
+        """Check a solved challenge of this holder: costs two digests, however much work it stands for."""
         solved = _parsed(proof)
         if solved is None:
             raise proof_needed()
-        result = altcha.verify_solution(solved, hmac_secret=self._secret)
-        expires = solved.challenge.parameters.expires_at
-        if not result.verified or expires is None or expires <= self._clock().timestamp():
+        result = altcha.verify_solution(solved, hmac_secret=self._secret, hmac_key_secret=self._answer_secret)
+        expires, said = solved.challenge.parameters.expires_at, solved.challenge.parameters.data or {}
+        if not result.verified or expires is None or expires <= self._clock().timestamp() or said["for"] != holder:
             raise proof_needed()
-        return str(solved.challenge.signature), datetime.fromtimestamp(expires, UTC)
+        return Proof(str(solved.challenge.signature), said["tries"], datetime.fromtimestamp(expires, UTC))
 
 
-def prefix_of(address: str) -> str:
-    """The network an address belongs to, coarse enough to be nobody's own: /24 for IPv4, /56 for IPv6."""
+def prefixes_of(address: str) -> tuple[Network | None, ...]:
+    """Find the networks an address belongs to, the narrowest first and coarse enough to be nobody's own: /24 and /16, or /56, /48 and /32."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
-        return "unknown"
+        return (None,)
     if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
         parsed = parsed.ipv4_mapped
-    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 56), strict=False))
+    lengths = (24, 16) if parsed.version == 4 else (56, 48, 32)
+    return tuple(ipaddress.ip_network((parsed, length), strict=False) for length in lengths)
 
 
-def _bound(act: Act, kind: str, who: str, most: int, window: timedelta) -> Bound:
+def _bound(act: Act | Worked, kind: str, who: str, most: int, window: timedelta) -> Bound:
     return Bound(f"{act}/{kind}/{who}/{int(window.total_seconds())}", most, window)
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from arena.domain import pairing
+from arena.domain import draw as pairing
 from arena.domain.battle import Draw
-from arena.domain.pairing import Pair
+from arena.domain.draw import Pair
 from arena.domain.stage import Stage
 from arena.record.store import Store
 
@@ -13,14 +13,14 @@ class Pairing:
     """Draws a stage's battles. Every process that serves the stage draws the same battle for the same number."""
 
     def __init__(self, stage: Stage, store: Store) -> None:
-        """Reads nothing yet; adaptive pairing counts the pairs once in every hundred draws."""
+        """Read nothing yet; adaptive pairing counts the pairs once in every hundred draws."""
         self._stage_id = stage.id
         self._store = store
         self._rule = pairing.rule_of(stage)
         self._shown: tuple[int, Mapping[Pair, int]] = (0, {})
 
     def draw(self, seed: str, number: int, available: Sequence[str]) -> Draw:
-        """The draw with this number, for `Battles.open`: called while the number's row is locked, so every lower number is there to be counted."""
+        """Make the draw with this number, for `Battles.open`: called while the number's row is locked, so every lower number is there to be counted."""
         shown: Mapping[Pair, int] = {}
         if self._rule.pairing == "adaptive":
             start = pairing.epoch_start(number)

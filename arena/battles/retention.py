@@ -24,6 +24,8 @@ class PurgeReport:
     """Battles without one."""
     texts_end: datetime | None
     """When the texts of judged battles go, or went; None while the stage has no end."""
+    persons: int
+    """Digests of logins and invitations that were forgotten now, with the texts of judged battles."""
     unjudged_before: datetime
     """Unjudged battles last used before this were erased."""
 
@@ -34,7 +36,7 @@ class PurgeReport:
 
 
 def purge(store: Store, stage: Stage, now: datetime) -> PurgeReport:
-    """Erases what the stage's retention rule no longer allows to keep: prompts, answers, comments. Logged when anything went.
+    """Erase what the stage's retention rule no longer allows to keep: prompts, answers, comments, and who has come. Logged when anything went.
 
     Judged battles are counted from the end of the stage (its freeze; or `closes`, should it never be frozen), unjudged ones from their last use.
     Running it again, at any time and from anywhere, erases nothing twice.
@@ -44,30 +46,27 @@ def purge(store: Store, stage: Stage, now: datetime) -> PurgeReport:
     ended = frozen or (stage.closes if stage.closes and stage.closes <= now else None)
     texts_end = None if ended is None else ended + timedelta(days=stage.retention.texts_days)
     unjudged_before = now - timedelta(days=stage.retention.unjudged_days)
-    judged = 0
+    judged = persons = 0
     if texts_end is not None and texts_end <= now:
         judged = store.erasure.texts_before(stage.id, now, now, judged=True)
+        persons = store.persons.forget(stage.id)
         unjudged_before = now
     unjudged = store.erasure.texts_before(stage.id, unjudged_before, now, judged=False)
-    report = PurgeReport(stage.id, judged, unjudged, texts_end, unjudged_before)
-    if judged or unjudged:
+    report = PurgeReport(stage.id, judged, unjudged, texts_end, persons, unjudged_before)
+    if judged or unjudged or persons:
         store.events.append(now, stage.id, "retention", PURGED, report.to_json())
     return report
 
 
 def read_conversation(store: Store, organizer: str, battle_id: str, now: datetime, *, purpose: str) -> Battle:
-    """A citizen's conversation, for an organizer. Who, when, which and why are in the audit log before anything is shown.
+    """Read a citizen's conversation, for an organizer. Who, when, which and why are in the audit log before anything is shown.
 
     Raises:
         NotFound: there is no such battle.
         Unusable: no purpose.
     """
     if not purpose.strip():
-        raise Unusable(
-            "purpose_needed",
-            "대화를 열람하는 목적을 적어 주세요. 열람 기록에 남습니다.",
-            "Say why you read this conversation: it stands in the access log.",
-        )
+        raise Unusable("purpose_needed")
     battle = store.battles.get(battle_id)
     if battle is None:
         raise not_found()

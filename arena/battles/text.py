@@ -1,13 +1,18 @@
 """Text from outside made safe to keep: no control characters, no lone surrogates, one Unicode form."""
 
 import unicodedata
+from typing import Final
+
+import regex
 
 from arena.domain.errors import TooLarge, Unusable
 from models.text import printable, visible
 
+_GRAPHEME: Final = regex.compile(r"\X")
+
 
 def clean_prompt(text: str, limit: int) -> str:
-    """The prompt as it is kept and sent: printable, in NFC, trimmed.
+    """Return the prompt as it is kept and sent: printable, in NFC, trimmed.
 
     Raises:
         TooLarge: over `limit` characters.
@@ -20,29 +25,28 @@ def clean_prompt(text: str, limit: int) -> str:
     if len(prompt) > limit:
         raise _too_long(len(prompt), limit)
     if not visible(prompt):
-        raise Unusable("empty_prompt", "질문을 입력해 주세요.", "Please type a question.")
+        raise Unusable("empty_prompt")
     return prompt
 
 
 def clean_comment(text: str, limit: int) -> str:
-    """The comment as it is kept: printable, in NFC, trimmed; may be empty.
+    """Return the comment as it is kept: printable, in NFC, trimmed; may be empty.
 
     Raises:
         TooLarge: over `limit` characters.
     """
     comment = unicodedata.normalize("NFC", printable(text[: 4 * limit + 1])).strip()
     if len(comment) > limit:
-        raise TooLarge(
-            "comment_too_long",
-            f"의견은 {limit:,}자까지 쓸 수 있어요. 조금 줄여 주세요.",
-            f"A comment may have {limit:,} characters. Please shorten it.",
-        )
+        raise TooLarge("comment_too_long", limit=limit)
     return comment
 
 
+def beginning(text: str, graphemes: int) -> str:
+    """Return the text's beginning on one line, at most so many graphemes of it, an ellipsis where there is more."""
+    line = " ".join(text.split())
+    ends = [found.end() for found in _GRAPHEME.finditer(line)]
+    return line if len(ends) <= graphemes else f"{line[: ends[graphemes - 1]].rstrip()}…"
+
+
 def _too_long(length: int, limit: int) -> TooLarge:
-    return TooLarge(
-        "prompt_too_long",
-        f"질문은 {limit:,}자까지 쓸 수 있어요(지금 {length:,}자). 조금 줄여 주세요.",
-        f"A question may have {limit:,} characters (this has {length:,}). Please shorten it.",
-    )
+    return TooLarge("prompt_too_long", limit=limit, length=length)

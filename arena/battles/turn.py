@@ -10,16 +10,15 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from arena.battles.pacing import Pacer
-from arena.battles.render import BlockRenderer, render
+from arena.battles.growth import BlockRenderer
+from arena.battles.pacing import TICK_S, Pacer
+from arena.battles.render import render
 from arena.domain import stage
 from arena.domain.battle import SIDES, Answer, AnswerStatus, Side
+from arena.domain.errors import ArenaError
 from models.base import Delta, Message, Sampling
 from models.errors import AnswerError
 from models.text import storable, visible
-
-TICK_S = 0.1
-"""At most ten updates a second."""
 
 
 class Entrants(Protocol):
@@ -29,8 +28,10 @@ class Entrants(Protocol):
         """Ids of the entrants that can be drawn now."""
         ...
 
-    def stream(self, entrant_id: str, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta]:
-        """The entrant's answer as it is made, under the deadlines every entrant has."""
+    def stream(
+        self, entrant_id: str, messages: Sequence[Message], sampling: Sampling, network: str = ""
+    ) -> AsyncGenerator[Delta]:
+        """Give the entrant's answer as it is made, under the deadlines every entrant has; failures count by `network`."""
         ...
 
     def room(self) -> int:
@@ -60,6 +61,7 @@ class _Writing:
     error_detail: str | None = None
     first_token_ms: int | None = None
     total_ms: int | None = None
+    first_shown_ms: int | None = None
     shown_ms: int | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -96,6 +98,7 @@ class _Writing:
             error_detail=self.error_detail,
             first_token_ms=self.first_token_ms,
             total_ms=self.total_ms,
+            first_shown_ms=self.first_shown_ms,
             shown_ms=self.shown_ms,
             prompt_tokens=self.prompt_tokens,
             completion_tokens=self.completion_tokens,
@@ -108,9 +111,15 @@ class _Writing:
 class Question:
     """What both sides are asked: their own conversations, the same sampling."""
 
+    prompt: str
+    """As it was kept: without the personal data that was in it."""
+    masked: bool
+    """Whether there was any."""
     entrants: Mapping[Side, str]
     messages: Mapping[Side, Sequence[Message]]
     sampling: Sampling
+    network: str = ""
+    """Today's digest of where the question comes from."""
 
 
 def sampling_of(protocol: stage.Protocol) -> Sampling:
@@ -150,13 +159,25 @@ class RunningTurn:
         self._stopping = asyncio.Event()
         self._writing: dict[Side, _Writing] = {}
         self.over = asyncio.Event()
+        self._silent = False
+        self._html: dict[Side, list[str]] = {side: [] for side in SIDES}
+        self.rendered: tuple[tuple[str, str], ...] = ()
+        """Both answers with their HTML, once they have ended and unless nobody is to hear of them."""
 
     def stop(self) -> None:
-        """Stops both sides; what was shown is the answer."""
+        """Stop both sides; what was shown is the answer."""
         self._stopping.set()
 
+    def silence(self) -> None:
+        """Stop both sides, and let nobody hear another word: not who listens now, nor who comes later."""
+        self._silent = True
+        self._events.clear()
+        self.rendered = ()
+        self.stop()
+        self.over.set()
+
     async def events(self, after: int = 0) -> AsyncIterator[StreamEvent]:
-        """The events with a larger id, those to come included, until the turn is over."""
+        """Give the events with a larger id, those to come included, until the turn is over."""
         position = after
         while True:
             async with self._more:
@@ -165,42 +186,52 @@ class RunningTurn:
             if len(self._events) <= position:
                 return
             for event in self._events[position:]:
+                if self._silent:
+                    return
                 position = event.id
                 yield event
 
     async def run(self) -> None:
-        """The turn from the first token to the last word kept. Never raises for a model's failure."""
+        """Run the turn from the first token to the last word kept; never raise for a model's failure."""
         self._writing = {side: _Writing(side) for side in SIDES}
-        speaking: dict[Side, asyncio.Task[None]] = {side: asyncio.create_task(self._speak(side)) for side in SIDES}
+        generating: dict[Side, asyncio.Task[None]] = {side: asyncio.create_task(self._generate(side)) for side in SIDES}
         try:
-            await self._release(speaking)
+            asked = {"turn": self.n, "prompt": self._question.prompt, "masked": self._question.masked}
+            await self._emit("turn", asked)
+            await self._stream_paced(generating)
             answers = [self._writing[side].answer() for side in SIDES]
             for answer in answers:
-                ended: dict[str, Any] = {"side": answer.side, "status": answer.status}
+                told = answer.told_status(self._question.sampling.max_chars)
+                ended: dict[str, Any] = {"side": answer.side, "status": told}
                 if self._fold_reasoning and answer.status != "failed" and answer.reasoning.strip():
                     ended["reasoning"] = await asyncio.to_thread(render, answer.reasoning)
-                await self._tell("answer", ended)
+                await self._emit("answer", ended)
             done = await self._keep(answers)
-            await self._tell("done", {"turn": self.n, **done})
+            await self._emit("done", {"turn": self.n, **done})
+            if not self._silent:
+                given = (answer for answer in answers if answer.status != "failed")
+                self.rendered = tuple((answer.text, "".join(self._html[answer.side])) for answer in given)
         finally:
-            for task in speaking.values():
+            for task in generating.values():
                 task.cancel()
-            await asyncio.gather(*speaking.values(), return_exceptions=True)
+            await asyncio.gather(*generating.values(), return_exceptions=True)
 
-    async def refuse(self, data: Mapping[str, Any]) -> None:
-        """Tells the listeners why the turn did not end well."""
-        await self._tell("error", data)
+    async def refuse(self, error: ArenaError) -> None:
+        """Tell the listeners why the turn did not end well; whoever sends the event adds the sentence."""
+        await self._emit("error", {"code": error.code, "params": error.params})
 
     async def end(self) -> None:
-        """Lets every listener go; whoever comes later reads the events that are there."""
+        """Let every listener go; whoever comes later reads the events that are there."""
         async with self._more:
             self.over.set()
             self._more.notify_all()
 
-    async def _speak(self, side: Side) -> None:
-        """Reads one model to its end."""
+    async def _generate(self, side: Side) -> None:
+        """Read one model to its end."""
         question, writing = self._question, self._writing[side]
-        stream = self._entrants.stream(question.entrants[side], question.messages[side], question.sampling)
+        stream = self._entrants.stream(
+            question.entrants[side], question.messages[side], question.sampling, question.network
+        )
         try:
             async with aclosing(stream) as deltas:
                 async for delta in deltas:
@@ -214,59 +245,68 @@ class RunningTurn:
             writing.total_ms = writing.elapsed_ms()
             self._pacer.end(side)
 
-    async def _release(self, speaking: Mapping[Side, asyncio.Task[None]]) -> None:
-        """Shows the answers tick by tick until both are shown whole, stopped, or one has failed."""
+    async def _stream_paced(self, generating: Mapping[Side, asyncio.Task[None]]) -> None:
+        """Show the answers tick by tick until both are shown whole, stopped, or one has failed."""
         renderers: dict[Side, BlockRenderer] = {side: BlockRenderer() for side in SIDES}
         shown: dict[Side, list[str]] = {side: [] for side in SIDES}
-        last = time.monotonic()
+        loop = asyncio.get_running_loop()
+        asked, tick = loop.time(), 0
         while not all(self._pacer.drained(side) for side in SIDES):
+            # Ticks stand at their own times, whatever the last one took; those that were missed are one, not a burst.
+            tick = max(tick + 1, int((loop.time() - asked) / TICK_S))
             try:
-                await asyncio.wait_for(self._stopping.wait(), TICK_S)
+                async with asyncio.timeout_at(asked + tick * TICK_S):
+                    await self._stopping.wait()
             except TimeoutError:
                 pass
             else:
-                self._cut(speaking, shown)
+                self._truncate(generating, shown)
                 break
-            for task in speaking.values():
+            for task in generating.values():
                 if task.done():
                     task.result()  # a fault of ours, not of a model: let it be seen
             if any(writing.status == "failed" for writing in self._writing.values()):
-                self._cut(speaking, shown)  # the battle is void: nobody waits for the other side
+                self._truncate(generating, shown)  # the battle is void: nobody waits for the other side
                 return
-            now = time.monotonic()
-            released = self._pacer.tick(now - last)
-            last = now
+            released = self._pacer.tick(tick * TICK_S)
             for side in SIDES:
                 shown[side].append(released[side])
+                if released[side] and self._writing[side].first_shown_ms is None:
+                    self._writing[side].first_shown_ms = self._writing[side].elapsed_ms()
                 if self._pacer.drained(side) and self._writing[side].shown_ms is None:
                     self._writing[side].shown_ms = self._writing[side].elapsed_ms()
-            await self._tell_delta(renderers, released, end=False)
-        await self._tell_delta(renderers, dict.fromkeys(SIDES, ""), end=True)
+            await self._emit_delta(renderers, released, end=False)
+        await self._emit_delta(renderers, dict.fromkeys(SIDES, ""), end=True)
 
-    def _cut(self, speaking: Mapping[Side, asyncio.Task[None]], shown: Mapping[Side, list[str]]) -> None:
-        """Ends what is still being written or shown. The citizen judges what they saw: the rest is not part of the answer."""
+    def _truncate(self, generating: Mapping[Side, asyncio.Task[None]], shown: Mapping[Side, list[str]]) -> None:
+        """End what is still being written or shown. The citizen judges what they saw: the rest is not part of the answer."""
         for side in SIDES:
             writing = self._writing[side]
-            speaking[side].cancel()
+            generating[side].cancel()
             if writing.status != "failed" and writing.shown_ms is None:
                 writing.text, writing.status, writing.shown_ms = ["".join(shown[side])], "stopped", writing.elapsed_ms()
 
-    async def _tell_delta(
+    async def _emit_delta(
         self, renderers: Mapping[Side, BlockRenderer], released: Mapping[Side, str], *, end: bool
     ) -> None:
-        data: dict[str, dict[str, str]] = {}
+        data: dict[str, dict[str, str | int]] = {}
         for side in SIDES:
-            text = released[side]
-            if end or "\n" in text:  # a block may be finished: rendering is work, and not the loop's
-                text, html = await asyncio.to_thread(renderers[side].feed, text, end=end)
-            else:
-                text, html = renderers[side].feed(text)
-            if text or html is not None:
-                data[side] = {"text": text} if html is None else {"text": text, "html": html}
+            text, renderer = released[side], renderers[side]
+            if not text and not end:
+                continue
+            work = end or renderer.is_work(text)  # not the loop's
+            grown = await asyncio.to_thread(renderer.feed, text, end=end) if work else renderer.feed(text)
+            delta: dict[str, str | int] = {"text": text, "keep": grown.keep, "tail": grown.tail}
+            if grown.html:
+                delta["html"] = grown.html
+                self._html[side].append(grown.html)
+            if text or grown.html:
+                data[side] = delta
         if data:
-            await self._tell("delta", data)
+            await self._emit("delta", data)
 
-    async def _tell(self, name: str, data: Mapping[str, Any]) -> None:
+    async def _emit(self, name: str, data: Mapping[str, Any]) -> None:
         async with self._more:
-            self._events.append(StreamEvent(len(self._events) + 1, name, data))
+            if not self._silent:
+                self._events.append(StreamEvent(len(self._events) + 1, name, data))
             self._more.notify_all()

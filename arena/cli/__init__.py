@@ -13,9 +13,13 @@ import typer
 from typer.core import TyperGroup
 
 from arena import settings
+from arena.i18n.terminal import t
+from arena.record.private_files import UMASK
 
 COMMANDS = {
+    "doctor": "doctor:doctor",
     "organizer": "organizer:app",
+    "panel": "panel:app",
     "stage": "stage:app",
     "keys": "keys:app",
     "api-key": "keys:api",
@@ -41,7 +45,7 @@ class OnDemand(TyperGroup):
         return [*super().list_commands(ctx), *COMMANDS]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command; where its libraries are not installed, one that says so."""
+        """Return the command; where its libraries are not installed, one that says so."""
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
         if cmd_name not in self.commands:
@@ -49,30 +53,29 @@ class OnDemand(TyperGroup):
             try:
                 self.commands[cmd_name] = _made(cmd_name, getattr(import_module(f"arena.cli.{module}"), attribute))
             except ModuleNotFoundError as error:
-                return _made(cmd_name, _absent(error))
+                return _made(cmd_name, *_absent(error))
         return self.commands[cmd_name]
 
 
-def _made(name: str, what: Any) -> Any:
-    """What Typer makes of a function, or of a group of them."""
+def _made(name: str, what: Any, summary: str | None = None) -> Any:
+    """Return what Typer makes of a function, or of a group of them; the help of a function is the catalogue's."""
     if isinstance(what, typer.Typer):
         group = typer.main.get_group(what)
         group.name = name
         return group
     alone = typer.Typer(add_completion=False)
-    alone.command(name)(what)
+    alone.command(name, help=summary or t(f"help_{name}"))(what)
     return typer.main.get_command(alone)
 
 
-def _absent(error: ModuleNotFoundError) -> Any:
-    """A command whose libraries are not installed."""
-    said = missing(error)
+def _absent(error: ModuleNotFoundError) -> tuple[Any, str]:
+    """Stand in for a command whose libraries are not installed; its help says so."""
+    lacking = missing(error)
 
     def absent(_arguments: Annotated[list[str] | None, typer.Argument(hidden=True)] = None) -> None:
-        sys.exit(f"error: {said}")
+        sys.exit(t("cli_error", said=lacking))
 
-    absent.__doc__ = said
-    return absent
+    return absent, lacking
 
 
 def missing(error: ModuleNotFoundError) -> str:
@@ -83,18 +86,19 @@ def missing(error: ModuleNotFoundError) -> str:
     """
     if error.name is None or error.name.partition(".")[0] in OURS:
         raise error
-    return f"This command needs {error.name}, which is not installed: pip install 'k-ai-arena[serve]' ('k-ai-arena[ratings]' is enough for rate)."
+    return t("cli_library_missing", name=error.name)
 
 
 app = typer.Typer(cls=OnDemand, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 
 
-@app.callback(help=__doc__)
+@app.callback(help=t("help_arena"))
 def start() -> None:
-    """Nothing is shared by all commands."""
+    """Whatever a command writes is its user's alone."""
+    os.umask(UMASK)
 
 
-@app.command()
+@app.command(help=t("help_serve"))
 def serve() -> None:
     """Serve the arena; the environment says where (ARENA_DATA_DIR, ARENA_DATABASE_URL, ARENA_STAGE, PORT)."""
     sys.path.insert(0, str(settings.ROOT))
@@ -104,8 +108,8 @@ def serve() -> None:
 
 
 def main() -> None:
-    """Runs what was typed; a library that is not installed is said in a sentence."""
+    """Run what was typed; a library that is not installed is said in a sentence."""
     try:
         app()
     except ModuleNotFoundError as error:
-        sys.exit(f"error: {missing(error)}")
+        sys.exit(t("cli_error", said=missing(error)))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import rfc8785
 import typer
@@ -11,25 +11,28 @@ from rich.console import Console
 from rich.table import Table
 
 from arena.cli.common import keys, refusals
+from arena.i18n.terminal import t
 
-GATES = {"eligible": "eligible", "ineligible": "NOT eligible", "pending": "pending"}
+if TYPE_CHECKING:
+    from arena.results.programme.schema import Total
+
+GATES = {
+    "eligible": "aggregate_gate_eligible",
+    "ineligible": "aggregate_gate_ineligible",
+    "pending": "aggregate_gate_pending",
+}
+"""How each status of the gate is told."""
 
 
 def command(
-    stage: Annotated[
-        Path, typer.Option(help="the programme's own copy of the stage file", exists=True, dir_okay=False)
-    ],
-    user: Annotated[Path, typer.Option(help="the export's folder", exists=True, file_okay=False)],
-    eligibility: Annotated[Path, typer.Option(help="CSV of the eligibility decisions", exists=True, dir_okay=False)],
-    out: Annotated[Path, typer.Option(help="a folder that does not exist yet")],
-    benchmark: Annotated[Path | None, typer.Option(help="CSV of the component `benchmark`", exists=True)] = None,
-    expert: Annotated[Path | None, typer.Option(help="CSV of the component `expert`", exists=True)] = None,
-    component: Annotated[
-        list[str] | None, typer.Option(help="ID=CSV for any other component of the stage; may be repeated")
-    ] = None,
-    jwks: Annotated[
-        Path | None, typer.Option(help="the arena's public keys, got another way than with the export", exists=True)
-    ] = None,
+    stage: Annotated[Path, typer.Option(help=t("option_programme_stage"), exists=True, dir_okay=False)],
+    user: Annotated[Path, typer.Option(help=t("option_user"), exists=True, file_okay=False)],
+    eligibility: Annotated[Path, typer.Option(help=t("option_eligibility"), exists=True, dir_okay=False)],
+    out: Annotated[Path, typer.Option(help=t("option_new_folder"))],
+    benchmark: Annotated[Path | None, typer.Option(help=t("option_benchmark"), exists=True)] = None,
+    expert: Annotated[Path | None, typer.Option(help=t("option_expert"), exists=True)] = None,
+    component: Annotated[list[str] | None, typer.Option(help=t("option_component"))] = None,
+    jwks: Annotated[Path | None, typer.Option(help=t("option_trusted_jwks"), exists=True)] = None,
 ) -> None:
     """Verify the user score, add the components up, draw the cut and then apply the gate; write it signed, as JSON and as a page."""
     with refusals():
@@ -41,13 +44,13 @@ def command(
 def run(
     stage: Path, user: Path, components: Mapping[str, Path], eligibility: Path, out: Path, jwks: Path | None
 ) -> None:
-    """What the command does.
+    """Do what the command does.
 
     Raises:
         ArenaError: says what does not fit, and where.
     """
     from arena.results.export import verify
-    from arena.results.export.atomic_write import lay
+    from arena.results.export.atomic_write import write_directory
     from arena.results.programme.aggregate import Handed, aggregate
     from arena.results.publish.html import total_page
 
@@ -64,53 +67,48 @@ def run(
         trusted=trusted is not None,
     )
     files = {
-        "total.json": rfc8785.dumps(document),
+        "total.json": document.canonical(),
         "total.html": total_page(document).encode(),
         "jwks.json": rfc8785.dumps(signer.jwks()),
     }
-    lay(files, out)
+    write_directory(files, out)
     show(document, Console())
-    typer.echo(f"{out} holds total.json (signed), total.html and jwks.json")
+    typer.echo(t("aggregate_written", out=out))
 
 
-def show(document: Mapping[str, Any], console: Console) -> None:
-    """Prints the decision as a table, and what to know with it."""
-    title = f"{document['stage']['id']}, round {document['stage']['round']}" + (
-        " (SYNTHETIC)" if document["synthetic"] else ""
-    )
-    table = Table(title=title)
-    table.add_column("rank", justify="right")
-    table.add_column("team")
-    for part in document["components"]:
-        table.add_column(f"{part['id']} /{part['max']:g}", justify="right")
-    for name in ("total", "95 %", "P(in cut)", "P(advance)"):
+def show(document: "Total", console: Console) -> None:
+    """Print the decision as a table, and what to know with it."""
+    title = "aggregate_title_synthetic" if document.synthetic else "aggregate_title"
+    table = Table(title=t(title, stage=document.stage.id, round=document.stage.round))
+    table.add_column(t("aggregate_rank"), justify="right")
+    table.add_column(t("aggregate_team"))
+    for part in document.components:
+        table.add_column(f"{part.id} /{part.max:g}", justify="right")
+    for name in (t("aggregate_total"), "95 %", t("aggregate_p_cut"), t("aggregate_p_advance")):
         table.add_column(name, justify="right")
-    table.add_column("gate")
-    table.add_column("result")
-    for n, team in enumerate(document["teams"], start=1):
-        low, high = team["total_ci95"]
+    table.add_column(t("aggregate_gate"))
+    table.add_column(t("aggregate_result"))
+    for n, team in enumerate(document.teams, start=1):
+        low, high = team.total_ci95
         table.add_row(
-            str(team["rank"]),
-            team["team_id"],
-            *(f"{team['components'][part['id']]:g}" for part in document["components"]),
-            f"{team['total']:g}",
+            str(team.rank),
+            team.team_id,
+            *(f"{team.components[part.id]:g}" for part in document.components),
+            f"{team.total:g}",
             f"{low:.1f} – {high:.1f}",
-            f"{team['p_in_cut']:.2f}",
-            "–" if team["p_advance"] is None else f"{team['p_advance']:.2f}",
-            GATES[team["gate"]["status"]],
-            team["reason"],
-            end_section=n == document["rule"]["places"],
+            f"{team.p_in_cut:.2f}",
+            "–" if team.p_advance is None else f"{team.p_advance:.2f}",
+            t(GATES[team.gate.status]),
+            team.reason,
+            end_section=n == document.rule.places,
         )
     console.print(table)
-    console.print(
-        f"advance: {', '.join(document['advance']) or 'nobody'}; vacant: {document['vacancy']} of {document['rule']['places']}",
-        highlight=False,
-    )
-    user = document["user_component"]
-    decides = "decides the cut" if user["decides"] else "does not change the cut"
-    console.print(f"the user component alone {decides}", highlight=False)
-    if document["user_score"]["key"] == "unconfirmed":
-        console.print("- the export's key came with the export: give --jwks to know who signed", highlight=False)
+    places = {"vacancy": document.vacancy, "places": document.rule.places}
+    console.print(t("aggregate_advance", teams=document.advance, **places), highlight=False)
+    decides = document.user_component.decides
+    console.print(t("aggregate_user_decides" if decides else "aggregate_user_does_not"), highlight=False)
+    if document.user_score.key == "unconfirmed":
+        console.print(t("aggregate_key_unconfirmed"), highlight=False)
 
 
 def _further(given: list[str] | None) -> dict[str, Path]:
@@ -119,6 +117,6 @@ def _further(given: list[str] | None) -> dict[str, Path]:
     for text in given or []:
         name, separator, path = text.partition("=")
         if not separator or not Path(path).is_file():
-            raise typer.BadParameter(f"{text!r}: give ID=CSV, with a file that exists", param_hint="--component")
+            raise typer.BadParameter(t("aggregate_component_form", text=text), param_hint="--component")
         found[name] = Path(path)
     return found

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from arena.cli.delimited import DELIMITERS, USUAL, separated, stand_twice
 from arena.cli.text_encoding import decode
-from ratings import formats
-from ratings.cells import Column, Gathered, Table, seen
 from ratings.errors import ComparisonError
+from ratings.intake import formats
+from ratings.intake.cells import Column, Gathered, Table, seen
 from ratings.listing import printable, quoted
 from ratings.notices import Note
 
@@ -34,37 +34,38 @@ class BattleFile:
 
 
 def read(path: Path) -> BattleFile:
-    """A battle file as a table of the columns that some release is read from.
+    """Read a battle file as a table of the columns that some release is read from.
 
     Raises:
         ComparisonError: the ending is none of `ENDINGS`, or the content is not what the ending says.
     """
     ending = path.suffix.lower()
     if ending not in ENDINGS:
-        raise ComparisonError(
-            f"{quoted(path.name)}: give a file that ends in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
-        )
+        raise ComparisonError("ending_unknown", file=quoted(path.name), known=ENDINGS)
     try:
         return _parquet(path) if ending == ".parquet" else _text(path, ending)
     except ComparisonError as error:
         if error.row is not None:
             raise
-        raise ComparisonError(f"{printable(path.name)} cannot be read as {ending[1:]}: {error}") from None
+        raise _unreadable(path, ending, error) from None
     except RecursionError:
-        raise ComparisonError(f"{printable(path.name)} cannot be read as {ending[1:]}: it nests too deeply") from None
+        raise _unreadable(path, ending, ComparisonError("nests_too_deeply")) from None
     except Exception as error:  # a reader meets any bytes, and each library has errors of its own
-        said = " ".join(str(error).split())[:300] or type(error).__name__
-        raise ComparisonError(f"{printable(path.name)} cannot be read as {ending[1:]}: {said}") from None
+        raise _unreadable(path, ending, " ".join(str(error).split())[:300] or type(error).__name__) from None
+
+
+def _unreadable(path: Path, ending: str, cause: ComparisonError | str) -> ComparisonError:
+    return ComparisonError("file_unreadable", file=printable(path.name), format=ending[1:], cause=cause)
 
 
 def _text(path: Path, ending: str) -> BattleFile:
     text, encoding = decode(path.read_bytes())
     if not text.strip():
-        raise ComparisonError("the file is empty: give it a header and a row for each battle")
-    delimiter, notes = None, [] if encoding == "utf-8" else [_encoded(encoding)]
+        raise ComparisonError("file_empty")
+    delimiter, notes = None, [] if encoding == "utf-8" else [Note("encoding", 1, name=encoding.upper())]
     if ending in USUAL:
         table, delimiter = separated(text, USUAL[ending])
-        notes += [_separated_by(delimiter)] if delimiter != USUAL[ending] else []
+        notes += [Note("delimiter", 1, delimiter=DELIMITERS[delimiter])] if delimiter != USUAL[ending] else []
     else:
         # A list under the other ending is read all the same: no line of JSON Lines begins with a bracket.
         as_lines = ending in (".jsonl", ".ndjson") and not text.lstrip().startswith("[")
@@ -88,7 +89,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _names(record: dict[str, Any]) -> list[str]:
-    """The names in an object, as often as they stand in it, as they are seen."""
+    """List the names in an object, as often as they stand in it, as they are seen."""
     return [seen(name) for name in (record.names if isinstance(record, _Twice) else record)]
 
 
@@ -112,7 +113,7 @@ def _json(text: str) -> Table:
         return _records(content)
     if isinstance(content, dict):
         return _of_columns(content)
-    raise ComparisonError("the content is one value: give a list of objects, one for each battle")
+    raise ComparisonError("json_one_value")
 
 
 def _lines(text: str) -> Table:
@@ -127,27 +128,26 @@ def _parsed(lines: Iterable[str]) -> Iterator[Any]:
         try:
             yield _decoder.decode(line.strip().removeprefix("\ufeff"))
         except json.JSONDecodeError as error:
-            raise ComparisonError(
-                f"the line is no JSON: {error.msg.removesuffix(' at')} at character {error.pos}", row=number
-            ) from None
+            problem = error.msg.removesuffix(" at")
+            raise ComparisonError("line_no_json", problem=problem, place=error.pos, row=number) from None
         except RecursionError:
-            raise ComparisonError("the line nests too deeply", row=number) from None
+            raise ComparisonError("nests_too_deeply", row=number) from None
         number += 1
 
 
 def _records(records: Iterable[Any]) -> Table:
-    """A table of objects; what an object does not name is empty in its row."""
+    """Make a table of objects; what an object does not name is empty in its row."""
     columns: dict[str, Gathered] = {}
     names: dict[str, None] = {}
-    unfit: dict[str, str] = {}
+    unfit: dict[str, ComparisonError] = {}
     rows = 0
     for rows, record in enumerate(records, start=1):
         if not isinstance(record, dict):
-            raise ComparisonError(f"it is {quoted(record)}: give an object with the columns' names", row=rows - 1)
+            raise ComparisonError("row_no_object", value=quoted(record), row=rows - 1)
         found = {seen(name): cell for name, cell in record.items()}
         if isinstance(record, _Twice) or len(found) < len(record):
             for name in stand_twice(_names(record)).keys() - unfit.keys():
-                unfit[name] = formats.stands_twice(name, f" in row {rows - 1}")
+                unfit[name] = ComparisonError("column_twice_in_row", column=quoted(name), at=rows - 1)
         names.update(dict.fromkeys(found))
         for name in found.keys() & formats.READ - columns.keys():
             columns[name] = _filled(rows - 1)
@@ -164,7 +164,7 @@ def _filled(rows: int) -> Gathered:
 
 
 def _of_columns(content: dict[str, Any]) -> Table:
-    """An object of columns: lists of cells, or objects from row labels to cells, as pandas writes them."""
+    """Read an object of columns: lists of cells, or objects from row labels to cells, as pandas writes them."""
     columns: dict[str, Column] = {}
     names = _names(content)
     unfit = stand_twice(names)
@@ -174,17 +174,17 @@ def _of_columns(content: dict[str, Any]) -> Table:
             continue
         if isinstance(cells, _Twice):
             label = next(iter(stand_twice(cells.names)))
-            unfit[name] = f"column {quoted(name)} names the row {quoted(label)} twice: give each row a label of its own"
+            unfit[name] = ComparisonError("label_twice", column=quoted(name), label=quoted(label))
         if isinstance(cells, dict):
             labels = list(cells) if labels is None else labels
             if cells.keys() != set(labels):
-                raise ComparisonError(f"column {name!r} has other row labels than the one before it")
+                raise ComparisonError("labels_differ", column=name)
             cells = [cells[label] for label in labels]
         if not isinstance(cells, list):
-            raise ComparisonError("the content is one object: give a list of objects, one for each battle")
+            raise ComparisonError("json_one_object")
         columns[name] = Column.of(cells)
     if len({len(column) for column in columns.values()}) > 1:
-        raise ComparisonError("the columns are of different lengths: give each a cell for every row")
+        raise ComparisonError("columns_uneven")
     return Table(columns, names, max(map(len, columns.values()), default=0), unfit)
 
 
@@ -200,7 +200,7 @@ def _parquet(path: Path) -> BattleFile:
 
 
 def _column(name: str, chunks: pa.ChunkedArray) -> Column:
-    """A Parquet column; a value that stands often is converted once."""
+    """Read a Parquet column; a value that stands often is converted once."""
     is_uuid = getattr(chunks.type, "extension_name", "") == "arrow.uuid"
     cells = _plain(chunks)
     if pa.types.is_nested(cells.type) or pa.types.is_null(cells.type):
@@ -226,7 +226,7 @@ def _column(name: str, chunks: pa.ChunkedArray) -> Column:
 
 
 def _plain(chunks: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The cells without a dictionary, an extension, or runs around them."""
+    """Return the cells without a dictionary, an extension, or runs around them."""
     unwrapped: dict[Callable[[pa.DataType], bool], Callable[[pa.ChunkedArray], pa.ChunkedArray]] = {
         pa.types.is_dictionary: lambda c: c.cast(c.type.value_type),
         lambda t: isinstance(t, pa.BaseExtensionType): lambda c: c.cast(c.type.storage_type),
@@ -236,15 +236,3 @@ def _plain(chunks: pa.ChunkedArray) -> pa.ChunkedArray:
         if is_wrapped(chunks.type):
             return _plain(unwrap(chunks))
     return chunks
-
-
-def _encoded(encoding: str) -> Note:
-    name = encoding.upper()
-    return Note("encoding", 1, f"파일을 {name} 인코딩으로 읽었습니다.", f"The file was read as {name}.")
-
-
-def _separated_by(delimiter: str) -> Note:
-    korean = {",": "쉼표", ";": "쌍반점(;)", "\t": "탭"}[delimiter]
-    return Note(
-        "delimiter", 1, f"칸을 {korean}로 나누어 읽었습니다.", f"The cells are separated by {DELIMITERS[delimiter]}."
-    )

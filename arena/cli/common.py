@@ -9,24 +9,32 @@ from typing import TYPE_CHECKING
 import typer
 
 from arena import settings
-from arena.domain.errors import ArenaError
+from arena.domain.errors import ArenaError, StageError
+from arena.i18n.terminal import said, t
 from models.errors import ModelError
 from ratings.errors import RatingsError
 from ratings.listing import printable
 
 # `rate` needs neither database nor signatures: whoever has only its libraries can run it.
 if TYPE_CHECKING:
+    from arena.domain.stage import Stage
     from arena.record.keys import Keys
     from arena.record.store import Store
 
 
 @contextmanager
 def opened() -> "Iterator[Store]":
-    """The record of these settings; a refusal ends the command with its sentence and exit code 1."""
+    """Open the record of these settings; a refusal ends the command with its sentence and exit code 1."""
+    from arena.record.database import sqlite_file
+    from arena.record.private_files import made_here, mend
     from arena.record.store import Store
 
     with refusals():
-        store = Store(settings.read().resolved_database_url)
+        chosen = settings.read()
+        mended, _ = mend(made_here(chosen.data_dir, sqlite_file(chosen.resolved_database_url)))
+        if mended:
+            typer.echo(t("files_mended", paths=mended), err=True)
+        store = Store(chosen.resolved_database_url)
         try:
             yield store
         finally:
@@ -35,19 +43,39 @@ def opened() -> "Iterator[Store]":
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turns what the arena refuses into one sentence on standard error and exit code 1."""
+    """Turn what the arena refuses into one sentence on standard error and exit code 1."""
     try:
         yield
     except (ArenaError, ModelError, RatingsError, OSError) as error:
-        lines = f"error: {error}".splitlines()
-        typer.echo(
-            "\n".join(map(printable, lines)), err=True
-        )  # a file's name or a cell may hold a command to the terminal
+        refuse(said(error))
         raise typer.Exit(1) from None
 
 
+def read_stage(file: Path) -> "Stage":
+    """Read a stage file, with the keys that say where its entrants run.
+
+    Raises:
+        StageError: it cannot be used, or holds a secret; names the key.
+    """
+    from arena.domain.stage import Stage
+    from models.specification import parse_entrants
+
+    stage = Stage.from_toml(file.read_bytes(), str(file))
+    try:
+        parse_entrants(stage.served())
+    except ModelError as error:
+        raise StageError("stage_file", file=str(file), cause=str(error)) from None
+    return stage
+
+
+def refuse(sentence: str) -> None:
+    """Say on standard error what is wrong."""
+    lines = t("cli_error", said=sentence).splitlines()
+    typer.echo("\n".join(map(printable, lines)), err=True)  # a file's name or a cell may hold a command to the terminal
+
+
 def keys() -> "Keys":
-    """The arena's keys."""
+    """Open the arena's keys."""
     from arena.record.keys import Keys
 
     return Keys.open(settings.read().data_dir, os.environ)

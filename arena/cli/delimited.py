@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ratings import formats
-from ratings.cells import Column, Gathered, Table, seen
 from ratings.errors import ComparisonError
-from ratings.listing import counted
+from ratings.intake import formats
+from ratings.intake.cells import Column, Gathered, Table, seen
+from ratings.listing import quoted
 
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+"""What separates cells, and its name."""
 USUAL = {".csv": ",", ".tsv": "\t"}
 _LONGEST_FIELD = 2**31 - 1
 _EXCEL = re.compile(r'"?sep=(.|\\t)"?[,;\t ]*\r?', re.IGNORECASE)
@@ -22,7 +23,7 @@ _TITLES = 20
 
 
 def separated(text: str, usual: str) -> tuple[Table, str]:
-    """The table, and the delimiter by which its header names the columns of a release.
+    """Read the table, and the delimiter by which its header names the columns of a release.
 
     Raises:
         ComparisonError: the quotes or the number of cells are wrong in a row, or the header does not come first.
@@ -42,13 +43,17 @@ def separated(text: str, usual: str) -> tuple[Table, str]:
     return gathering.table(), delimiter
 
 
-def stand_twice(names: Iterable[str]) -> dict[str, str]:
-    """The names that stand twice, and what is said to whoever asks for one of them."""
-    return {name: formats.stands_twice(name) for name, count in Counter(names).items() if count > 1}
+def stand_twice(names: Iterable[str]) -> dict[str, ComparisonError]:
+    """Find the names that stand twice, and what is raised for whoever asks for one of them."""
+    return {
+        name: ComparisonError("column_twice", column=quoted(name))
+        for name, count in Counter(names).items()
+        if count > 1
+    }
 
 
 def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
-    """The rows that are not blank, the header first; all as long as it.
+    """Read the rows that are not blank, the header first; all as long as it.
 
     Raises:
         ComparisonError: names the row in which the quotes or the number of cells are wrong.
@@ -62,24 +67,21 @@ def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
                 continue
             cells = cells or len(row)
             if len(row) != cells:
-                raise ComparisonError(
-                    f"it has {counted(len(row), 'cell')} and the header {cells}: quote cells that hold a delimiter",
-                    row=number if number >= 0 else None,
-                )
+                place = number if number >= 0 else None
+                raise ComparisonError("row_length", cells=len(row), header=cells, row=place)
             yield row
             number += 1
     except csv.Error as error:
-        place = f"the quotes do not match ({error}): quote a cell as a whole and double the quotes in it"
-        raise ComparisonError(place, row=number if number >= 0 else None) from None
+        raise ComparisonError("quotes_do_not_match", problem=str(error), row=number if number >= 0 else None) from None
 
 
 def _is_blank(row: list[str], cells: int) -> bool:
-    """Whether a line holds nothing: no character, only blanks, or the mark by which DOS ended a file."""
+    """Tell whether a line holds nothing: no character, only blanks, or the mark by which DOS ended a file."""
     return not row or (cells != 1 and len(row) == 1 and not row[0].strip(" \t\x1a"))
 
 
 def _unspaced(text: str, delimiter: str) -> str:
-    """The text without the blanks before an opening quote, which make it none for a strict reader; others belong to the cell."""
+    """Drop the blanks before an opening quote, which make it none for a strict reader; others belong to the cell."""
     before, quoted = f"(^|[{delimiter}\n\r])", r'"[^"]*+(?:""[^"]*+)*+"'
     if not re.search(f'{before} ++"', text):
         return text
@@ -103,10 +105,10 @@ def _known(header: list[str]) -> bool:
 
 
 def _refuse_title(text: str) -> None:
-    """Raises where a line further down is the header."""
+    """Raise where a line further down is the header."""
     for number, line in enumerate(text.split("\n", _TITLES)[:_TITLES], start=1):
         if any(_known(_header(line, delimiter)) for delimiter in DELIMITERS):
-            raise ComparisonError(f"the columns' names stand in line {number}: delete what stands above them")
+            raise ComparisonError("header_further_down", line=number)
 
 
 class _Gathering:

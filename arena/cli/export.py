@@ -9,11 +9,11 @@ import typer
 
 from arena import settings
 from arena.cli.common import exports, keys, opened, refusals
+from arena.cli.stage_page import fared
+from arena.i18n.terminal import t
 
 
-def export(
-    stage_id: str, out: Annotated[Path | None, typer.Option(help="ARENA_DATA_DIR/exports/STAGE unless given")] = None
-) -> None:
+def export(stage_id: str, out: Annotated[Path | None, typer.Option(help=t("option_export_out"))] = None) -> None:
     """Write the signed export of a stage into a folder of its own under OUT, and point OUT/latest at it."""
     from arena.results.export import bundle as exporting
 
@@ -22,12 +22,12 @@ def export(
         folder = exporting.export(
             store, keys(), stage_id, out or exports(stage_id), datetime.now(UTC), git_commit=commit
         )
-    typer.echo(f"{folder} is written and verified")
+    typer.echo(t("export_written", folder=folder))
 
 
 def push(
     stage_id: str,
-    again: Annotated[bool, typer.Option(help="also what was given up, or is not due yet")] = False,
+    again: Annotated[bool, typer.Option(help=t("option_again"))] = False,
 ) -> None:
     """Deliver what waits in the outbox now, and say how each push fares; a serving arena does this by itself."""
     from arena.results.export import webhooks as pushing
@@ -38,17 +38,15 @@ def push(
         asyncio.run(pushing.deliver_once(store, keys()))
         parcels = store.outbox.of_stage(stage_id)
     for parcel in parcels:
-        typer.echo(parcel.said)
+        typer.echo(fared(parcel))
     if any(parcel.delivered_at is None for parcel in parcels):
         raise typer.Exit(1)
 
 
 def verify(
     folder: Path,
-    jwks: Annotated[Path | None, typer.Option(help="the public keys you trust, got from the arena another way")] = None,
-    checkpoint: Annotated[
-        list[Path] | None, typer.Option(help="a checkpoint that you kept while voting was open; may be repeated")
-    ] = None,
+    jwks: Annotated[Path | None, typer.Option(help=t("option_trusted_jwks"))] = None,
+    checkpoint: Annotated[list[Path] | None, typer.Option(help=t("option_checkpoint"))] = None,
 ) -> None:
     """Check an export from its files alone and recompute every number; exit code 1 names the first thing that does not hold."""
     from arena.results.export import verify as verifying
@@ -58,6 +56,6 @@ def verify(
         kept = [verifying.read_checkpoint(path.read_bytes(), str(path)) for path in checkpoint or []]
         verdict = verifying.verify(folder, trusted, kept)
     for check in verdict.checks:
-        typer.echo(f"ok  {check}")
-    if verdict.document["synthetic"]:
-        typer.echo("note  SYNTHETIC: nothing in this export was judged by people")
+        typer.echo(t("verify_ok", said=check))
+    if verdict.document.synthetic:
+        typer.echo(t("verify_synthetic"))

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from arena.cli.common import opened
+from arena.i18n.terminal import t
 
 
 def purge(
-    stage_id: Annotated[str | None, typer.Argument(help="one stage; without it, every stage of this database")] = None,
+    stage_id: Annotated[str | None, typer.Argument(help=t("argument_purge_stage"))] = None,
 ) -> None:
     """Erase prompts, answers and comments past their time, by each stage's own retention rule; votes and proofs stay. Run it daily."""
     from arena.battles import retention
@@ -19,10 +20,8 @@ def purge(
     with opened() as store:
         for known in [stage_id] if stage_id else [record.id for record in store.stages.all()]:
             report = retention.purge(store, sealed_stage(store, known), now)
-            end = "texts of judged battles stay until the stage has ended"
+            end = t("purge_not_ended")
             if report.texts_end is not None:
-                when = "were due on" if report.texts_end <= now else "are due on"
-                end = f"texts of judged battles {when} {report.texts_end:%Y-%m-%d}"
-            typer.echo(
-                f"{known}: erased the texts of {report.judged} judged and {report.unjudged} unjudged battles; {end}"
-            )
+                due = report.texts_end <= now
+                end = t("purge_were_due" if due else "purge_are_due", at=report.texts_end)
+            typer.echo(t("purge_line", stage=known, judged=report.judged, unjudged=report.unjudged, end=end))

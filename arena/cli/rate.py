@@ -13,10 +13,14 @@ import typer
 from arena.cli.battle_file import BattleFile, read
 from arena.cli.common import refusals
 from arena.cli.rate_page import show
-from ratings import formats, notices, planning, style
+from arena.i18n.catalogue import in_both
+from arena.i18n.terminal import t
+from arena.results.votes.warnings import warnings
+from ratings import notices, planning, style
 from ratings.comparison import BOTH_BAD, Comparisons
 from ratings.errors import ComparisonError, NothingToRateError, RatingsError, renumbered
 from ratings.fit import rate as rate_comparisons
+from ratings.intake import formats
 from ratings.listing import printable
 from ratings.notices import Note
 from ratings.result import Ratings
@@ -43,22 +47,22 @@ def command(
     battles: Annotated[
         Path,
         typer.Argument(
-            help="a release of battles as Parquet, CSV, TSV, JSON Lines or JSON (docs/ratings.md lists what is read)",
+            help=t("argument_battles"),
             exists=True,
             dir_okay=False,
         ),
     ],
-    out: Annotated[Path, typer.Option(help="the JSON file to write", dir_okay=False)] = Path("ratings.json"),
+    out: Annotated[Path, typer.Option(help=t("option_rate_out"), dir_okay=False)] = Path("ratings.json"),
     prior: Annotated[
         float,
-        typer.Option(min=0, help="phantom half-wins and half-losses of every entrant; 0 is plain maximum likelihood"),
+        typer.Option(min=0, help=t("option_prior")),
     ] = 0.5,
-    both_bad: Annotated[BothBad, typer.Option(help="leave out of the fit, or count as a tie")] = BothBad.EXCLUDE,
+    both_bad: Annotated[BothBad, typer.Option(help=t("option_both_bad"))] = BothBad.EXCLUDE,
     variants: Annotated[
         bool,
         typer.Option(
             "--variants",
-            help="also what the votes could mean otherwise: both_bad, ties, style, side, how few votes decide, how many are missing",
+            help=t("option_variants"),
         ),
     ] = False,
 ) -> None:
@@ -68,7 +72,7 @@ def command(
 
 
 def rate(path: Path, out: Path, prior: float, both_bad: Literal["exclude", "tie"], *, variants: bool = False) -> None:
-    """Rates the battles in `path`, prints a table and writes `out`.
+    """Rate the battles in `path`, print a table and write `out`.
 
     Raises:
         RatingsError: the file is no table of battles, or cannot be rated; the message names the row and the next step.
@@ -82,7 +86,7 @@ def rate(path: Path, out: Path, prior: float, both_bad: Literal["exclude", "tie"
     try:
         ratings = rate_comparisons(comparisons, prior=prior, both_bad=both_bad)
     except NothingToRateError as error:
-        raise RatingsError(_why_nothing(error, comparisons, left_out)) from None
+        raise _why_nothing(error, comparisons, left_out) from None
     said = notices.by_kind(ratings.notices)
     notes = [*file.notes, *left_out, *_no_voters(battles), *battles.notes]
     document = {"schema": SCHEMA, "source": _source(path, file, battles, notes), **_result(ratings, said)}
@@ -91,11 +95,11 @@ def rate(path: Path, out: Path, prior: float, both_bad: Literal["exclude", "tie"
     temporary = out.with_name(out.name + ".tmp")
     temporary.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     temporary.replace(out)
-    show(ratings, [*(n.en for n in said), *(n.en for n in notes)], document.get("variants"))
+    show(ratings, [t.of(each) for each in (*said, *notes)], document.get("variants"))
 
 
 def otherwise(battles: formats.Battles, comparisons: Comparisons, ratings: Ratings) -> dict[str, Any]:
-    """The same votes under other choices; None where a choice does not apply to them."""
+    """Rate the same votes under other choices; None where a choice does not apply to them."""
     prior, both_bad, frame = ratings.prior, ratings.both_bad, battles.frame
     chosen: Any = dict.fromkeys(("style_controlled", "position_bias", "robustness", "votes_needed"))
     made: dict[str, Callable[[], Any]] = {
@@ -119,7 +123,7 @@ def otherwise(battles: formats.Battles, comparisons: Comparisons, ratings: Ratin
 
 
 def _differences(battles: formats.Battles) -> Any:
-    """The covariates of style control; a refusal names the row of the file."""
+    """Return the covariates of style control; a refusal names the row of the file."""
     with renumbered(battles.frame.index):
         return style.differences({name: battles.frame[name].to_numpy() for name in formats.STYLE_COLUMNS})
 
@@ -127,20 +131,15 @@ def _differences(battles: formats.Battles) -> Any:
 def _refuse_many(comparisons: Comparisons, variants: bool) -> None:
     found = len(comparisons.models)
     if found > MOST_ENTRANTS:
-        raise ComparisonError(
-            f"the file names {found:,} models, more than {MOST_ENTRANTS:,}: check that the columns hold models, or rate a part of it"
-        )
+        raise ComparisonError("too_many_models", found=found, most=MOST_ENTRANTS)
     if variants and found > MOST_VARIANTS:
-        raise ComparisonError(
-            f"--variants refits the votes for every pair of neighbours, for at most {MOST_VARIANTS} models; "
-            f"the file names {found:,}: rate it without --variants, or a part of it"
-        )
+        raise ComparisonError("too_many_variants", found=found, most=MOST_VARIANTS)
 
 
 def _result(ratings: Ratings, said: list[notices.Notice]) -> dict[str, Any]:
-    """The ratings as they are written: pairs that met, one warning of each kind, the covariance while it is small."""
+    """Return the ratings as they are written: pairs that met, one warning of each kind, the covariance while it is small."""
     written = ratings.to_dict("model", met_only=True, covariance=len(ratings.rows) <= FULL_COVARIANCE)
-    return written | {"warnings": [notice.to_dict() for notice in said]}
+    return written | {"warnings": warnings(said)}
 
 
 def _source(path: Path, file: BattleFile, battles: formats.Battles, notes: list[Note]) -> dict[str, Any]:
@@ -158,70 +157,40 @@ def _source(path: Path, file: BattleFile, battles: formats.Battles, notes: list[
         "voted_again": battles.voted_again,
         "copies": battles.copies,
         "joined": [{"model": names[0], "also": list(names[1:])} for names in battles.joined],
-        "notes": [note.to_dict() for note in notes],
+        "notes": [{"code": note.code, "count": note.count, **in_both(note)} for note in notes],
     }
 
 
 def _left_out(battles: formats.Battles) -> list[Note]:
-    """What the reader of the numbers must know of the rows that do not count."""
-    told = [
-        Note(
-            "not_blind",
-            battles.not_blind,
-            f"모델 이름이 보여 블라인드가 아니므로 뺀 대결: {battles.not_blind:,}.",
-            f"Battles that were not blind, left out: {battles.not_blind:,}.",
-        ),
-        Note(
-            "no_choice",
-            battles.no_choice,
-            f"아무것도 고르지 않아 뺀 행: {battles.no_choice:,}.",
-            f"Rows without a choice, left out: {battles.no_choice:,}.",
-        ),
-        Note(
-            "voted_again",
-            battles.voted_again,
-            f"같은 대화에 나중에 다시 투표해 뺀 표: {battles.voted_again:,}. 마지막 표만 셉니다.",
-            f"Votes followed by another on the same conversation, left out: {battles.voted_again:,}. Only the last one counts.",
-        ),
-        Note(
-            "copies",
-            battles.copies,
-            f"다른 행의 표를 id까지 그대로 되풀이해 뺀 행: {battles.copies:,}.",
-            f"Rows that repeat another row's vote with its id, left out: {battles.copies:,}.",
-        ),
-    ]
+    """Tell what the reader of the numbers must know of the rows that do not count."""
+    told = (
+        Note("not_blind", battles.not_blind),
+        Note("no_choice", battles.no_choice),
+        Note("voted_again", battles.voted_again),
+        Note("copies", battles.copies),
+    )
     return [note for note in told if note.count]
 
 
 def _no_voters(battles: formats.Battles) -> list[Note]:
     if "voter" in battles.frame.columns:
         return []
-    return [
-        Note(
-            "no_voters",
-            1,
-            "파일에 투표자가 없어 표마다 다른 사람으로 보았습니다. 구간이 너무 좁을 수 있습니다.",
-            "The file names no voters: every vote is taken as its own voter, so intervals may be too narrow.",
-        )
-    ]
+    return [Note("no_voters", 1)]
 
 
-def _why_nothing(error: NothingToRateError, comparisons: Comparisons, left_out: list[Note]) -> str:
-    """The refusal, with what became of the file's rows."""
-    said = [note.en for note in left_out]
-    bad = int((comparisons.outcome == BOTH_BAD).sum())
-    if bad:
-        said.append(
-            f"Votes that found both answers bad, left out of the fit: {bad:,}; --both-bad tie counts them as ties."
-        )
+def _why_nothing(error: NothingToRateError, comparisons: Comparisons, left_out: list[Note]) -> RatingsError:
+    """Return the refusal, with what became of the file's rows."""
+    why = [*left_out]
+    if bad := int((comparisons.outcome == BOTH_BAD).sum()):
+        why.append(Note("both_bad_left_out", bad))
     if comparisons.weight is not None and not comparisons.weight.any():
-        said.append("All weights are 0.")
-    return " ".join([str(error) + "." if said else str(error), *said])
+        why.append(Note("no_weight", 1))
+    return RatingsError("nothing_left", why=" ".join(map(t.of, why))) if why else error
 
 
 def _refuse_place(path: Path, out: Path) -> None:
-    """Raises where nothing can be written, or the file of battles would be written over."""
+    """Raise where nothing can be written, or the file of battles would be written over."""
     if out.exists() and out.samefile(path):
-        raise RatingsError(f"--out {printable(str(out))} is the file of battles itself: give another name")
+        raise RatingsError("out_is_source", path=printable(str(out)))
     if not out.parent.is_dir():
-        raise RatingsError(f"the folder {printable(str(out.parent))} of --out does not exist: make it first")
+        raise RatingsError("out_without_folder", path=printable(str(out.parent)))

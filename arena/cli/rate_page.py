@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any
 
 from rich import box
 from rich.cells import cell_len
@@ -15,30 +15,33 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ratings.listing import HANDFUL, counted, figure, listed, printable
+from arena.i18n.catalogue import figure
+from arena.i18n.terminal import t
+from ratings.listing import printable
+from ratings.notices import HANDFUL
 from ratings.result import EntrantRating, Interval, Ratings
 
 _GROUPS = 3
 """Groups that a line names before it counts the rest."""
+_MODEL = 1
+"""The column of the names."""
 _WIDE = 10_000
 """A pipe has no width."""
 
 
 def show(ratings: Ratings, said: Iterable[str], variants: dict[str, Any] | None) -> None:
-    """Prints the leaderboard, a line for each kind of thing to know about it, and the other readings."""
+    """Print the leaderboard, a line for each kind of thing to know about it, and the other readings."""
     with suppress(AttributeError, ValueError):
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may not know the letters
     console = _console()
-    line = (
-        f"{figure(ratings.n_used)} of {counted(ratings.n_votes, 'vote')}, {ratings.n_eff_voters:,.1f} effective voters"
-    )
+    line = t("rate_summary", used=figure(ratings.n_used), votes=ratings.n_votes, voters=ratings.n_eff_voters)
     console.print(line, highlight=False)
     console.print()
     for part in _leaderboard(ratings, console.width):
         console.print(part, highlight=False, markup=False, soft_wrap=not isinstance(part, Table))
     console.print()
     if any(row.provisional for row in ratings.rows):
-        console.print("* provisional", highlight=False)
+        console.print(t("rate_provisional"), highlight=False)
     for sentence in [*said, *(_otherwise(variants) if variants else ())]:
         console.print(
             f"- {printable(sentence)}", highlight=False, markup=False, emoji=False, soft_wrap=not console.is_terminal
@@ -55,14 +58,15 @@ def _console() -> Console:
 
 
 def _leaderboard(ratings: Ratings, width: int) -> list[Table | Text | str]:
-    """The table; without the points, or with each name on its own line, where the width asks for it."""
+    """Lay out the table; without the points, or with each name on its own line, where the width asks for it."""
     grouped = len({row.group for row in ratings.rows if row.group is not None}) > 1
-    header = ["rank", "model", "rating", "95 %", f"points of {ratings.component_max:g}", "95 %", "votes"]
+    points = t("rate_points", max=ratings.component_max)
+    header = [t("rate_rank"), t("rate_model"), t("rate_rating"), "95 %", points, "95 %", t("rate_votes")]
     lines = [_cells(row, grouped) for row in ratings.by_rank()]
     narrow = [0, 1, 2, 3, 6]
     for shown in (list(range(len(header))), narrow):
         if _width([[line[n] for n in shown] for line in [header, *lines]]) <= width:
-            left_out = ["(the points stand in the JSON file; a wider terminal shows them)"] if shown is narrow else []
+            left_out = [t("rate_narrow")] if shown is narrow else []
             return [_table([header[n] for n in shown], [[line[n] for n in shown] for line in lines]), *left_out]
     return _stacked(header, lines, width)
 
@@ -88,14 +92,10 @@ def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for n, name in enumerate(header):
         widest = max(cell_len(name), *(cell_len(line[n]) for line in lines))
-        table.add_column(name, min_width=widest, justify=_justify(name))
+        table.add_column(name, min_width=widest, justify="left" if n == _MODEL else "right")
     for line in lines:
         table.add_row(*(Text(cell) for cell in line))
     return table
-
-
-def _justify(name: str) -> Literal["left", "right"]:
-    return "left" if name == "model" else "right"
 
 
 def _stacked(header: Sequence[str], lines: Sequence[Sequence[str]], width: int) -> list[Table | Text | str]:
@@ -104,8 +104,12 @@ def _stacked(header: Sequence[str], lines: Sequence[Sequence[str]], width: int) 
     widest = max(cell_len(line[0]) for line in lines)
     for rank, model, rating, ci, points, points_ci, votes in lines:
         told.append(Text(f"{rank:>{widest}}  {model}"))
-        figures = [f"rating {rating} (95 % {ci})", f"{header[4]}: {points} (95 % {points_ci})", f"votes: {votes}"]
-        figures = ["not ranked"] if rating == "–" else figures
+        figures = [
+            t("rate_line_rating", rating=rating, interval=ci),
+            t("rate_line_points", points_of=header[4], points=points, interval=points_ci),
+            t("rate_line_votes", votes=votes),
+        ]
+        figures = [t("rate_unranked")] if rating == "–" else figures
         indent = " " * (widest + 2)
         one = indent + ", ".join(figures)
         told += [Text(one)] if cell_len(one) <= width else [Text("  " + part) for part in figures]
@@ -113,56 +117,55 @@ def _stacked(header: Sequence[str], lines: Sequence[Sequence[str]], width: int) 
 
 
 def _otherwise(variants: dict[str, Any]) -> list[str]:
-    """What the other choices say, each in a line."""
+    """Say what the other choices say, each in a line."""
     other = "tie" if variants["both_bad"] == "exclude" else "exclude"
     rows = variants[f"both_bad_{other}"]
-    told = [] if rows is None else [f"both_bad as {other}: {_ratings(rows)}"]
+    told = [] if rows is None else [t("rate_both_bad", other=other, ratings=_ratings(rows))]
     ties, style_fit = variants["davidson"], variants["style_controlled"]
     bias, needed = variants["position_bias"], variants["votes_needed"]
     if ties:
-        pairs = listed([f"{high} above {low}" for high, low in ties["swapped"]])
-        told.append(f"tie model: another order, not {pairs}" if pairs else "tie model: the same order")
+        pairs = [t("rate_above", high=high, low=low) for high, low in ties["swapped"]]
+        told.append(t("rate_ties_differ", pairs=pairs) if pairs else t("rate_ties_agree"))
     if style_fit:
-        told.append(f"style held equal: {_ratings(style_fit['scores'])}")
+        told.append(t("rate_style", ratings=_ratings(style_fit["scores"])))
     if bias:
         low, high = bias["ci95"]
-        told.append(f"of two equal answers the left one wins {bias['share']:.1%} ({low:.1%} – {high:.1%})")
+        told.append(t("rate_side", share=bias["share"], low=low, high=high))
     told += _fragile([pair for pair in variants["robustness"] or () if pair["votes"] is not None])
     if needed and needed["uniform"]:
-        weight = " of weight 1" if needed["unit"] == "weight" else ""
-        votes = counted(needed["uniform"], "more vote")
-        told.append(f"all neighbours told apart: about {votes}{weight}, every pair drawn alike")
+        told.append(t("rate_needed_weight" if needed["unit"] == "weight" else "rate_needed", votes=needed["uniform"]))
     return told
 
 
 def _ratings(rows: Iterable[dict[str, Any]]) -> str:
-    """The entrants by their rating; groups that never met stand apart, as in the table."""
+    """Write the entrants by their rating; groups that never met stand apart, as in the table."""
     rated = sorted((row for row in rows if row["rating"] is not None), key=lambda row: -row["rating"])
     groups = sorted({row.get("group") or 0 for row in rated})
     told = []
     for group in groups[:_GROUPS]:
         names = [f"{row['model']} {row['rating']:.1f}" for row in rated if (row.get("group") or 0) == group]
         told.append(
-            (f"{_letters(group)} " if len(groups) > 1 else "") + listed(names, most=HANDFUL if len(groups) == 1 else 1)
+            (f"{_letters(group)} " if len(groups) > 1 else "") + t.listed(names, HANDFUL if len(groups) == 1 else 1)
         )
-    rest = len(groups) - len(told)
-    return " | ".join(told) + (f" | and {counted(rest, 'more group')}" if rest else "")
+    rest, together = len(groups) - len(told), " | ".join(told)
+    return t("rate_more_groups", told=together, rest=rest) if rest else together
 
 
 def _fragile(pairs: list[dict[str, Any]]) -> list[str]:
-    """The pairs that fewest votes hold apart, and how many there are besides."""
+    """List the pairs that fewest votes hold apart, and how many there are besides."""
     told = []
     for pair in sorted(pairs, key=lambda pair: pair["votes"])[:HANDFUL]:
-        voters = "" if pair["voters"] is None else f" or {counted(pair['voters'], 'voter')}"
-        names = f"{printable(pair['upper'])} and {printable(pair['lower'])}"
-        told.append(f"{names} would swap without {counted(pair['votes'], 'vote')}{voters}")
+        names = {"upper": pair["upper"], "lower": pair["lower"]}
+        if pair["voters"] is None:
+            told.append(t("rate_swap", votes=pair["votes"], **names))
+        else:
+            told.append(t("rate_swap_voters", votes=pair["votes"], voters=pair["voters"], **names))
     rest = len(pairs) - len(told)
-    need = "needs" if rest == 1 else "need"
-    return [*told, f"{counted(rest, 'more pair')} of neighbours {need} at least as many"] if rest else told
+    return [*told, t("rate_swap_more", rest=rest)] if rest else told
 
 
 def _rank(row: EntrantRating, grouped: bool) -> str:
-    """The rank, or the ranks that the votes cannot tell apart."""
+    """Write the rank, or the ranks that the votes cannot tell apart."""
     if row.rank_ci95 is None:
         return "–"
     low, high = row.rank_ci95
@@ -170,7 +173,7 @@ def _rank(row: EntrantRating, grouped: bool) -> str:
 
 
 def _letters(group: int) -> str:
-    """A … Z, AA, AB, …"""
+    """Count in letters: A … Z, AA, AB, …"""
     before, last = divmod(group, 26)
     return (_letters(before - 1) if before else "") + chr(65 + last)
 

@@ -6,23 +6,25 @@ from typing import Annotated
 
 import typer
 
+from arena import settings
 from arena.cli.common import keys, opened
+from arena.i18n.terminal import t
 
 
-def command(stage_id: str, out: Annotated[Path, typer.Option(help="a folder that does not exist yet")]) -> None:
+def command(stage_id: str, out: Annotated[Path, typer.Option(help=t("option_new_folder"))]) -> None:
     """Write the public dataset of a frozen stage: consented votes, texts where consented and free of personal data, and a card."""
-    from arena.results.export.atomic_write import lay
-    from arena.results.export.bundle import sums
+    from arena.results.export.atomic_write import write_directory
+    from arena.results.export.bundle import git_commit, sums
     from arena.results.publish.dataset import CARD, release
-    from arena.results.publish.dataset_card import card
+    from arena.results.publish.dataset_card import dataset_card
     from arena.results.votes.sealed import sealed_stage
 
     with opened() as store:
-        document, files = release(store, keys(), stage_id, datetime.now(UTC))
+        commit = git_commit(settings.ROOT)
+        document, files = release(store, keys(), stage_id, datetime.now(UTC), git_commit=commit)
         stage = sealed_stage(store, stage_id)
-        files[CARD] = card(document, stage.protocol.model_dump()).encode()
-        lay({**files, "SHA256SUMS": sums(files)}, out)
-    counts = document["counts"]
-    typer.echo(
-        f"{out}: {counts['votes_released']:,} of {counts['votes']:,} votes, {counts['texts_released']:,} of them with texts"
-    )
+        files[CARD] = dataset_card(document, stage.protocol).encode()
+        write_directory({**files, "SHA256SUMS": sums(files)}, out)
+    counts = document.counts
+    told = {"votes": counts.votes, "released": counts.votes_released, "texts": counts.texts_released}
+    typer.echo(t("release_written", out=out, **told))

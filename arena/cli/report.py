@@ -7,16 +7,15 @@ from typing import Annotated
 import typer
 
 from arena.cli.common import keys, opened
+from arena.i18n.terminal import t
 
 
-def command(stage_id: str, out: Annotated[Path, typer.Option(help="the HTML file to write")]) -> None:
+def command(stage_id: str, out: Annotated[Path, typer.Option(help=t("option_report_out"))]) -> None:
     """Write the transparency report of a frozen stage as one HTML page that needs nothing else, in Korean and English."""
-    from arena.results.publish.html import report_page
-    from arena.results.publish.report import report
+    from arena.results.export.atomic_write import write_file
+    from arena.results.publish.report import report, report_page
 
     with opened() as store:
-        page = report_page(report(store, keys(), stage_id, datetime.now(UTC)))
-        aside = out.with_name(f".{out.name}.partial")
-        aside.write_text(page, "utf-8")
-        aside.replace(out)
-    typer.echo(f"{out} is written ({len(page.encode()) // 1024} KB)")
+        page = report_page(report(store, keys(), stage_id, datetime.now(UTC))).encode()
+        write_file(page, out)
+    typer.echo(t("report_written", out=out, size=len(page) // 1024))

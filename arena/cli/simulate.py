@@ -2,39 +2,45 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from arena import settings
-from arena.cli.common import keys, opened
-from arena.domain.stage import Stage
+from arena.cli.common import keys, opened, read_stage
+from arena.cli.stage_page import padded
+from arena.i18n.terminal import t
+
+if TYPE_CHECKING:
+    from arena.simulate import SimulationReport
 
 
 def simulate(
     votes: Annotated[int, typer.Option(min=1)] = 2000,
     seed: int = 7,
-    voters: Annotated[int | None, typer.Option(min=1, help="one for every 20 votes unless given")] = None,
-    id: Annotated[str, typer.Option(help="the simulated stage's name")] = "simulated",
+    voters: Annotated[int | None, typer.Option(min=1, help=t("option_voters"))] = None,
+    id: Annotated[str, typer.Option(help=t("option_simulated_id"))] = "simulated",
     stage_file: Annotated[
         Path | None,
-        typer.Option("--stage", help="a synthetic stage file to play in, instead of one made here", exists=True),
+        typer.Option("--stage", help=t("option_simulated_stage"), exists=True),
     ] = None,
 ) -> None:
     """Play citizens with a known taste through a synthetic stage of its own, and compare the ratings with what was planted."""
     from arena import simulate as simulation
+    from arena.record.private_files import make_folder
+    from arena.results.export.atomic_write import write_file
 
     with opened() as store:
         if stage_file is None:
             stage, data = simulation.simulated_stage(id)
             path = settings.read().data_dir / "stages" / f"{id}.toml"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+            make_folder(path.parent)
+            write_file(data, path)
         else:
             path, data = stage_file, stage_file.read_bytes()
-            stage = Stage.from_toml(data, str(path))
+            stage = read_stage(path)
         simulation.open_simulated(store, stage, data, datetime.now(UTC))
-        with typer.progressbar(length=votes, label="SYNTHETIC votes") as bar:
+        with typer.progressbar(length=votes, label=t("simulate_progress")) as bar:
             report = simulation.simulate(
                 store,
                 stage,
@@ -44,5 +50,21 @@ def simulate(
                 secret=keys().secret,
                 progress=lambda done: bar.update(done - bar.pos),
             )
-    typer.echo(report.table())
-    typer.echo(f"see it: ARENA_STAGE={path} python -m arena serve")
+    typer.echo(table(report))
+    typer.echo(t("simulate_see", path=path))
+
+
+def table(report: "SimulationReport") -> str:
+    """Return what was planted and what the ratings found, an entrant a line."""
+    heads = ("simulate_planted", "simulate_fitted", "± 95 %", "simulate_rating", "simulate_points", "simulate_rank")
+    figures = [padded(t(head) if head in t else head, 8 if head != heads[-1] else 6, right=True) for head in heads]
+    told = {"stage": report.stage_id, "votes": report.votes, "voters": report.voters, "seed": report.seed}
+    lines = [t("simulate_title", **told), padded(t("simulate_entrant"), 16) + "".join(figures)]
+    for row in report.ratings.by_rank():
+        low, high = row.rank_ci95 or (0, 0)
+        lines.append(
+            f"{row.model:<16}{report.planted[row.model]:>8.3f}{row.theta or 0:>8.3f}{1.96 * (row.se or 0):>8.3f}"
+            f"{row.rating or 0:>8.0f}{row.points or 0:>8.2f}{f'{low}–{high}' if low != high else low:>6}"
+        )
+    lines.append(t("simulate_recovered" if report.recovered else "simulate_not_recovered"))
+    return "\n".join(lines)

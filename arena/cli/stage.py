@@ -9,124 +9,127 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arena import settings
-from arena.cli.common import exports, keys, opened, operator, refusals
+from arena.cli import stage_page
+from arena.cli.common import exports, keys, opened, operator, read_stage, refusals, refuse
 from arena.domain.errors import StageError, Unusable
 from arena.domain.stage import Stage
+from arena.i18n.terminal import t
 from models.errors import ModelError
 
 if TYPE_CHECKING:
-    from models.trial import Trial
+    from models.smoke_test import SmokeTest
 from models import artifacts
 from models.errors import RosterError
+from models.probe import QUESTION
 from models.specification import TransformersSpecification, parse_entrant
 
-app = typer.Typer(no_args_is_help=True, help=__doc__)
+app = typer.Typer(no_args_is_help=True, help=t("help_stage"))
 
-StageFile = Annotated[Path, typer.Argument(help="the stage file", exists=True, dir_okay=False)]
+StageFile = Annotated[Path, typer.Argument(help=t("argument_stage_file"), exists=True, dir_okay=False)]
 
 
-@app.command("check")
+@app.command("check", help=t("help_stage_check"))
 def check_stage(
     file: StageFile,
-    question: Annotated[str, typer.Option(help="what every entrant is asked")] = "안녕하세요?",
-    ask: Annotated[bool, typer.Option(help="load every entrant and ask it; without, only the file is read")] = True,
+    question: Annotated[str, typer.Option(help=t("option_question"))] = QUESTION,
+    ask: Annotated[bool, typer.Option(help=t("option_ask"))] = True,
+    times: Annotated[int, typer.Option(help=t("option_times"), min=1)] = 1,
 ) -> None:
-    """Read a stage file, say what it declares, load every entrant and ask each one question; exit code 1 if one does not answer, or shows a tag of its reasoning."""
-    from arena.results import lifecycle
+    """Read a stage file, say what it declares, load every entrant, ask each one question, and propose the pacing.
 
+    Exit code 1 if the operator of a real stage leaves something out, or an entrant does not answer or shows a tag of its reasoning.
+    """
     with refusals():
-        stage = Stage.from_toml(file.read_bytes(), str(file))
-        typer.echo(lifecycle.described(stage, file.read_bytes()))
+        stage = read_stage(file)
+        typer.echo(stage_page.described(stage, file.read_bytes()))
+        stage.require_operator(str(file))
         if not ask:
             return
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         try:
-            trials = asyncio.run(_asked(stage, question))
+            trials = asyncio.run(_asked(stage, question, times))
         except ModelError as error:
-            raise StageError(f"{file}: {error}") from None
-    from models.trial import table
-
-    typer.echo(f"\n{table(trials)}")
-    for trial in trials:
+            raise StageError("stage_file", file=str(file), cause=str(error)) from None
+    # Of each entrant the first answer that must not be, or its last one.
+    worst = [next((trial for trial in answers if trial.failed), answers[-1]) for answers in trials]
+    typer.echo(f"\n{stage_page.answered(worst)}")
+    for line in stage_page.timed(stage, trials):
+        typer.echo(line)
+    for trial in worst:
         if trial.error:
-            typer.echo(f"error: {file}: no answer from {trial.entrant_id}", err=True)
+            refuse(t("stage_no_answer", file=file, entrant=trial.entrant_id))
         elif trial.tags:
-            typer.echo(
-                f"error: {file}: {', '.join(trial.tags)} stands in the answer of {trial.entrant_id}: a citizen would read what it thinks. "
-                "Declare opens_reasoning, or let the endpoint part reasoning from the answer.",
-                err=True,
-            )
-    if any(trial.failed for trial in trials):
+            refuse(t("stage_tags", file=file, tags=trial.tags, entrant=trial.entrant_id))
+    if any(trial.failed for trial in worst):
         raise typer.Exit(1)
 
 
-async def _asked(stage: Stage, question: str) -> "list[Trial]":
-    """Every entrant's answer, in the file's order, under the stage's own conditions."""
+async def _asked(stage: Stage, question: str, times: int) -> "list[list[SmokeTest]]":
+    """Every entrant's answers, in the file's order, under the stage's own conditions."""
     from arena.battles.turn import sampling_of
     from models.base import Deadlines, Message
     from models.roster import Roster
-    from models.trial import ask_all
+    from models.smoke_test import ask_all
 
     entrants = (*stage.entrants, *stage.controls)
     limits, system = stage.limits, stage.protocol.system_prompt
     messages = [*([Message("system", system)] if system else []), Message("user", question)]
     async with Roster.open(
-        {entrant.id: entrant.served() for entrant in entrants},
+        stage.served(),
         base_dir=settings.ROOT,
-        progress=lambda line: typer.echo(line, err=True),
+        progress=lambda step: typer.echo(t.of(step), err=True),
         deadlines=Deadlines(limits.first_token_s, limits.between_tokens_s, limits.answer_s),
     ) as roster:
-        return await ask_all(roster, [entrant.id for entrant in entrants], messages, sampling_of(stage.protocol))
+        ids = [entrant.id for entrant in entrants]
+        return await ask_all(roster, ids, messages, sampling_of(stage.protocol), times)
 
 
-@app.command("open")
+@app.command("open", help=t("help_stage_open"))
 def open_stage(file: StageFile) -> None:
     """Seal a stage file and open its stage."""
     from arena.results import lifecycle
 
     with opened() as store:
-        stage = Stage.from_toml(file.read_bytes(), str(file))
+        stage = read_stage(file)
         require_artifacts(stage)
         record = lifecycle.open_stage(store, stage, file.read_bytes(), organizer=operator(), now=datetime.now(UTC))
-    typer.echo(f"{stage.id} is open, sealed as {record.file_sha256}")
+    typer.echo(t("stage_opened", stage=stage.id, sha256=record.file_sha256))
 
 
 def require_artifacts(stage: Stage) -> None:
-    """Holds every entrant that runs from a folder here against its seal.
+    """Hold every entrant that runs from a folder here against its seal.
 
     Raises:
         Unusable: no model lies there, or another one; names both hashes.
     """
-    for entrant in stage.entrants:
+    for entrant in (*stage.entrants, *stage.controls):
         try:
             specification = parse_entrant(entrant.id, entrant.served())
             if not isinstance(specification, TransformersSpecification):
                 continue
             model = specification.checkpoint(entrant.id, settings.ROOT)
         except RosterError as error:
-            raise Unusable("entrant_unusable", str(error), str(error)) from None
+            raise Unusable("entrant_unusable", entrant=entrant.id, problem=str(error)) from None
         if model.path is None or model.sha256 is None:
             continue
         found = artifacts.digest(model.path, model.template)
         if found != model.sha256:
             raise Unusable(
-                "artifact_differs",
-                f"{entrant.id}: 단계 파일의 sha256은 {model.sha256}인데 {model.path}의 값은 {found}입니다.",
-                f"{entrant.id}: the stage file says {model.sha256}, {model.path} has {found}: not the sealed model.",
+                "artifact_differs", entrant=entrant.id, sealed=model.sha256, path=str(model.path), found=found
             )
 
 
-@app.command("freeze")
+@app.command("freeze", help=t("help_stage_freeze"))
 def freeze_stage(stage_id: str) -> None:
     """Close a stage for good: what is committed counts, everything later is refused, the final checkpoint is signed."""
     from arena.results import lifecycle
 
     with opened() as store:
         record, head = lifecycle.freeze(store, keys(), stage_id, organizer=operator(), now=datetime.now(UTC))
-    typer.echo(f"{stage_id} is {record.status} with {head.size} votes, root {head.root}")
+    typer.echo(t("stage_frozen", stage=stage_id, status=record.status.value, votes=head.size, root=head.root))
 
 
-@app.command("publish")
+@app.command("publish", help=t("help_stage_publish"))
 def publish_stage(stage_id: str) -> None:
     """Export a frozen stage, verify the export, and declare it the stage's result."""
     from arena.results import lifecycle
@@ -142,20 +145,18 @@ def publish_stage(stage_id: str) -> None:
             now=datetime.now(UTC),
             webhooks=settings.read().webhook_urls,
         )
-    typer.echo(f"{stage_id} is {record.status}: {folder}")
+    typer.echo(t("stage_published", stage=stage_id, status=record.status.value, folder=folder))
 
 
-@app.command("show")
+@app.command("show", help=t("help_stage_show"))
 def show_stage(stage_id: Annotated[str | None, typer.Argument()] = None) -> None:
     """Say where a stage stands, or every stage of this database."""
-    from arena.results import lifecycle
-
     with opened() as store:
-        typer.echo(lifecycle.shown(store, stage_id))
+        typer.echo(stage_page.shown(store, stage_id))
 
 
-@app.command("remove")
-def remove_stage(stage_id: str, entrant: str, reason: Annotated[str, typer.Option(prompt=True)]) -> None:
+@app.command("remove", help=t("help_stage_remove"))
+def remove_stage(stage_id: str, entrant: str, reason: Annotated[str, typer.Option(prompt=t("stage_reason"))]) -> None:
     """Take an entrant out of an open stage for good; the reason and the moment are published."""
     from arena.results.votes import removals
     from arena.results.votes.sealed import sealed_stage
@@ -163,4 +164,4 @@ def remove_stage(stage_id: str, entrant: str, reason: Annotated[str, typer.Optio
     with opened() as store:
         stage = sealed_stage(store, stage_id)
         removals.remove_entrant(store, stage, entrant, reason=reason, organizer=operator(), now=datetime.now(UTC))
-    typer.echo(f"{entrant} is out of {stage_id}: {reason}")
+    typer.echo(t("stage_removed", entrant=entrant, stage=stage_id, reason=reason))

@@ -11,7 +11,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_PACKED = ((b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "zip, perhaps an Excel workbook"), (b"\x28\xb5\x2f\xfd", "zstd"))
+_PACKED = ((b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "zip (Excel)"), (b"\x28\xb5\x2f\xfd", "zstd"))
 _PACKED += (
     (b"BZh", "bzip2"),
     (b"\xfd7zXZ", "xz"),
@@ -22,16 +22,14 @@ _PACKED += (
 
 
 def decode(content: bytes) -> tuple[str, str]:
-    """The text without its byte-order mark, and the encoding it was written in: utf-8, utf-16-le, …, cp949.
+    """Return the text without its byte-order mark, and the encoding it was written in: utf-8, utf-16-le, …, cp949.
 
     Raises:
         ComparisonError: the bytes are no text in any of these.
     """
     for start, kind in _PACKED:
         if content.startswith(start):
-            raise ComparisonError(
-                f"the content is {kind}: unpack it, or save it as text in UTF-8, or give it its own ending"
-            )
+            raise ComparisonError("content_packed", kind=kind)
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             return _strict(content[len(mark) :], encoding), encoding
@@ -42,20 +40,18 @@ def decode(content: bytes) -> tuple[str, str]:
         return content.decode("utf-8"), "utf-8"
     except UnicodeDecodeError as error:
         if _broken_utf8(content):
-            raise ComparisonError(
-                f"byte {error.start} is no UTF-8 in a file that otherwise is: save it as UTF-8 again"
-            ) from None
+            raise ComparisonError("broken_utf8", place=error.start) from None
     try:
         return content.decode("cp949"), "cp949"
     except UnicodeDecodeError:
-        raise ComparisonError("the text is neither UTF-8 nor UTF-16 nor CP949: save it as UTF-8") from None
+        raise ComparisonError("encoding_unknown") from None
 
 
 def _strict(content: bytes, encoding: str) -> str:
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise ComparisonError(f"byte {error.start} is no {encoding.upper()}: save the file as UTF-8") from None
+        raise ComparisonError("broken_encoding", place=error.start, encoding=encoding.upper()) from None
 
 
 def _without_mark(content: bytes) -> str | None:
@@ -71,7 +67,7 @@ def _without_mark(content: bytes) -> str | None:
 
 
 def _broken_utf8(content: bytes) -> bool:
-    """Whether the bytes are UTF-8 but for a few: then reading them as CP949 would invent names."""
+    """Tell whether the bytes are UTF-8 but for a few: then reading them as CP949 would invent names."""
     text = content.decode("utf-8", errors="replace")
     bad = text.count("\ufffd")
     return sum(c > "\x7f" for c in text) - bad > bad

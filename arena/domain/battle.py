@@ -11,7 +11,8 @@ Side = Literal["a", "b"]
 SIDES: tuple[Side, Side] = ("a", "b")
 AnswerStatus = Literal["complete", "truncated", "stopped", "failed"]
 ASKS_IDENTITY = "asks_identity"
-MENTION = "mention:"
+PROMPTED = ":prompted"
+"""Ends a mark of an answer whose question had asked for it, or had brought the name up."""
 VoidReason = Literal["answer_failed", "answer_filtered", "too_long"]
 TOO_LONG = "too_long"
 """A question that did not fit a model's context, even alone: nobody's failure, so it is published as none."""
@@ -26,6 +27,10 @@ class BattleState(StrEnum):
     REVEALED = "revealed"
     VOID = "void"
     ABANDONED = "abandoned"
+
+
+_GRAPHEME_CHARS = 16
+"""A grapheme is never cut, so a text may end a few characters before its bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,8 @@ class Answer:
     error_detail: str | None = None
     first_token_ms: int | None = None
     total_ms: int | None = None
+    first_shown_ms: int | None = None
+    """When the citizen saw the first of it."""
     shown_ms: int | None = None
     """When the citizen had seen all of it: what they waited, as against what the model took."""
     prompt_tokens: int | None = None
@@ -62,7 +69,15 @@ class Answer:
     sent: str | None = None
     """The text as the model sent it, where that is not the plain form that is shown, judged and bounded."""
     marks: tuple[str, ...] = ()
-    """What the answer gives away of who wrote it: `self:…`, `rival:…`, `outsider:…`, or only `mention:…`."""
+    """What the answer gives away of who wrote it (`arena.domain.leaks`): `self:…`, `posing:…`, `own:…` or `rival:…`, perhaps `:prompted`."""
+
+    def told_status(self, answer_chars: int) -> AnswerStatus:
+        """Tell how it ended, as a citizen may know: `truncated` at the stage's bound in characters and nowhere else.
+
+        Where a model's tokens ran out, the length of the text would say how much its tokenizer puts into one: to a citizen it has simply ended.
+        """
+        at_the_bound = len(self.text) > answer_chars - _GRAPHEME_CHARS
+        return "complete" if self.status == "truncated" and not at_the_bound else self.status
 
 
 def void_reason(answers: Iterable[Answer]) -> VoidReason | None:
@@ -100,6 +115,8 @@ class Battle:
     opened_at: datetime
     turns: tuple[Turn, ...] = ()
     void_reason: str | None = None
+    topic: str | None = None
+    """What the citizen says the first question is about: one of the stage's `starters`, by its id."""
 
     @property
     def votable(self) -> bool:
@@ -110,12 +127,12 @@ class Battle:
         return all(side in given and given[side].text.strip() for side in SIDES)
 
     @property
-    def unblinding(self) -> tuple[str, ...]:
-        """The marks that may have told the citizen who is who, as `prompt:…` or `side:…`; empty for a blind battle."""
+    def leaks(self) -> tuple[str, ...]:
+        """What may have told the citizen who is who, as `prompt:…` or `side:…`; the stage says which of it leaves the fit."""
         found = {f"prompt:{mark}" for turn in self.turns for mark in turn.marks if mark == ASKS_IDENTITY}
         for turn in self.turns:
             for side, answer in turn.answers.items():
-                found |= {f"{side}:{mark}" for mark in answer.marks if not mark.startswith(MENTION)}
+                found |= {f"{side}:{mark}" for mark in answer.marks}
         return tuple(sorted(found))
 
     def entrant(self, side: Side) -> str:

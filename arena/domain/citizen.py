@@ -4,7 +4,7 @@ import hmac
 from dataclasses import dataclass
 from typing import Literal
 
-IdentityLevel = Literal["anonymous", "email", "verified"]
+IdentityLevel = Literal["anonymous", "email", "verified", "invited"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,5 +22,5 @@ def pseudonym(secret: bytes, subject: str) -> str:
 
 
 def keyed_digest(secret: bytes, purpose: str, text: str) -> str:
-    """Stands in the ledger where a text would: it proves nothing was changed and gives nothing away. 64 hex characters."""
+    """Stand in the ledger where a text would: it proves nothing was changed and gives nothing away. 64 hex characters."""
     return hmac.digest(secret, f"{purpose}\x00{text}".encode(), "sha256").hex()

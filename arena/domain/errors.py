@@ -1,7 +1,7 @@
-"""Everything the arena refuses, each with a stable code and a Korean and an English sentence that says the next step.
+"""Everything the arena refuses, each with a stable code and what a sentence about it needs; the sentences are the catalogue's.
 
 ArenaError
-├── StageError                the stage file cannot be used (for organizers: names file, key and value)
+├── StageError                the stage file or a setting cannot be used (for organizers: names file, key and value)
 ├── Malformed        400      the request cannot be read
 ├── Unauthorized     401      no citizen session, or no organizer login
 ├── Forbidden        403      known, but not allowed: consent or age missing, wrong origin
@@ -9,30 +9,25 @@ ArenaError
 ├── Conflict         409      the battle, the stage or the vote is in another state
 ├── TooLarge         413      longer than the stage allows
 ├── Unusable         422      readable, but no usable value: empty prompt, unknown winner
+├── NotUpgraded      426      another protocol than HTTP
 ├── TooMany          429      a limit; `retry_after_s` says when
 └── Unavailable      503      not saved, or no two models to draw: nothing was changed, try again
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from arena.domain.coded import Coded
 
 
-class ArenaError(Exception):
-    """Anything the arena raises on purpose; `code` is stable, `ko` and `en` are for the person who reads them."""
+class ArenaError(Coded, Exception):
+    """Anything the arena raises on purpose; `code` is stable, and `params` fill in the sentence of that code."""
 
+    kind = "error"
     status: ClassVar[int] = 500
-
-    def __init__(self, code: str, ko: str, en: str) -> None:
-        super().__init__(f"{code}: {en}")
-        self.code = code
-        self.ko = ko
-        self.en = en
 
 
 class StageError(ArenaError):
-    """The stage file cannot be used as it stands."""
-
-    def __init__(self, en: str) -> None:
-        super().__init__("stage_file", en, en)
+    """The stage file, or a setting, cannot be used as it stands."""
 
 
 class Malformed(ArenaError):
@@ -77,13 +72,19 @@ class Unusable(ArenaError):
     status = 422
 
 
+class NotUpgraded(ArenaError):
+    """Asked for another protocol than HTTP."""
+
+    status = 426
+
+
 class TooMany(ArenaError):
     """A limit was reached."""
 
     status = 429
 
-    def __init__(self, code: str, ko: str, en: str, *, retry_after_s: float) -> None:
-        super().__init__(code, ko, en)
+    def __init__(self, code: str, /, *, retry_after_s: float, **params: Any) -> None:
+        super().__init__(code, **params)
         self.retry_after_s = retry_after_s
 
 
@@ -92,15 +93,11 @@ class Unavailable(ArenaError):
 
     status = 503
 
-    def __init__(self, code: str, ko: str, en: str, *, retry_after_s: float = 5) -> None:
-        super().__init__(code, ko, en)
+    def __init__(self, code: str, /, *, retry_after_s: float = 5, **params: Any) -> None:
+        super().__init__(code, **params)
         self.retry_after_s = retry_after_s
 
 
 def not_found() -> NotFound:
-    """The one answer for an unknown battle and for somebody else's."""
-    return NotFound(
-        "battle_not_found",
-        "이 대결을 찾을 수 없어요. 새 대결을 시작해 주세요.",
-        "There is no such battle here. Start a new one.",
-    )
+    """Give the one answer for an unknown battle and for somebody else's."""
+    return NotFound("battle_not_found")

@@ -7,10 +7,12 @@ Not found here: names, addresses, and numbers written so that only a person woul
 """
 
 import re
+import tomllib
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal
 
 from arena.domain.errors import Unusable
@@ -29,16 +31,7 @@ class Kind(StrEnum):
     EMAIL = "email"
 
 
-NAMES = {
-    Kind.RRN: ("주민등록번호", "resident registration number"),
-    Kind.FOREIGNER: ("외국인등록번호", "foreigner registration number"),
-    Kind.DRIVER: ("운전면허번호", "driver's licence number"),
-    Kind.CARD: ("카드번호", "card number"),
-    Kind.PHONE: ("전화번호", "phone number"),
-    Kind.PASSPORT: ("여권번호", "passport number"),
-    Kind.ACCOUNT: ("계좌번호", "account number"),
-    Kind.EMAIL: ("이메일 주소", "e-mail address"),
-}
+_WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 BLOCKING = frozenset({Kind.RRN, Kind.FOREIGNER})
 
 
@@ -53,7 +46,7 @@ class Finding:
     @property
     def masked(self) -> str:
         """What stands in its place."""
-        return f"[{NAMES[self.kind][0]}]"
+        return f"[{_WORDS['masks'][self.kind]}]"
 
 
 def check(prompt: str) -> list[Finding]:
@@ -69,14 +62,14 @@ def check(prompt: str) -> list[Finding]:
 
 
 def mask(text: str, findings: Sequence[Finding]) -> str:
-    """The text with every finding replaced by its name in brackets."""
+    """Replace every finding in the text by its name in brackets."""
     for found in reversed(findings):
         text = text[: found.start] + found.masked + text[found.end :]
     return text
 
 
 def guard(prompt: str, policy: Literal["mask", "ask"]) -> tuple[str, tuple[str, ...]]:
-    """The prompt as it may be stored and sent, and a mark for each kind of data taken out.
+    """Return the prompt as it may be stored and sent, and a mark for each kind of data taken out.
 
     Raises:
         Unusable: a registration number; or, when the stage asks, any personal data. The message never repeats it.
@@ -85,27 +78,16 @@ def guard(prompt: str, policy: Literal["mask", "ask"]) -> tuple[str, tuple[str, 
     kinds = sorted({f.kind for f in findings}, key=list(Kind).index)
     forbidden = [kind for kind in kinds if kind in BLOCKING]
     if forbidden:
-        ko, en = NAMES[forbidden[0]]
-        raise Unusable(
-            "registration_number",
-            f"질문에 {ko}로 보이는 숫자가 있어요. 법에 따라 저장하거나 보낼 수 없으니, 그 숫자를 지우고 다시 보내 주세요.",
-            f"Your question seems to hold a {en}. By law it may not be stored or sent: please remove it and send again.",
-        )
+        raise Unusable("registration_number", kind=forbidden[0])
     if findings and policy == "ask":
-        ko = ", ".join(NAMES[kind][0] for kind in kinds)
-        en = ", ".join(NAMES[kind][1] for kind in kinds)
-        raise Unusable(
-            "personal_data",
-            f"질문에 개인정보({ko})로 보이는 부분이 있어요. 지우거나 다른 말로 바꾼 뒤 다시 보내 주세요.",
-            f"Your question seems to hold personal data ({en}). Please remove or replace it and send again.",
-        )
+        raise Unusable("personal_data", kinds=kinds)
     return mask(prompt, findings), tuple(f"masked:{kind}" for kind in kinds)
 
 
 # --- one alphabet -----------------------------------------------------------------------------------------------------
 
-_DASHES = frozenset("−ㅡー_‧")
-_SPELLED = str.maketrans("공영일이삼사오육륙칠팔구", "001234566789")
+_DASHES = frozenset("−\u3161ー_‧")
+_SPELLED = str.maketrans(_WORDS["digits"], "001234566789")
 
 
 def _fold(text: str) -> tuple[str, list[int]]:
@@ -134,7 +116,7 @@ def _fold(text: str) -> tuple[str, list[int]]:
 
 
 # --- the patterns, on folded text -------------------------------------------------------------------------------------
-# \b fails before a Korean particle ("…567입니다"), so digits are fenced by look-arounds. Every repetition is bounded.
+# \b fails before a Korean particle, so digits are fenced by look-arounds. Every repetition is bounded.
 
 _SEP = r"[ ]?[-./)·]?[ ]?"
 _DATE = r"\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
@@ -142,11 +124,9 @@ _REGISTRATION = re.compile(
     rf"(?<!\d)(?<!\d[-.]){_DATE}[ ]{{0,3}}[-./·:,]?[ ]{{0,3}}(?P<seventh>\d) ?\d{{6}}(?!\d)(?!-\d)"
 )
 _REGISTRATION_SPACED = re.compile(r"(?<!\d)(?<!\d )(?:\d[ .-]){6}[ -]{0,2}(?P<seventh>\d)(?:[ .-]\d){6}(?! ?\d)")
-_REGISTRATION_TAIL = re.compile(
-    r"(?:주민(?:등록)?\s?(?:번호)?[^\d]{0,12}|뒷\s?자리[^\d]{0,8}|뒤\s?(?:일곱|7)\s?자리[^\d]{0,8})(?P<tail>\d{7})(?![\d,])"
-)
-_CORPORATE = re.compile(r"법인\s?(?:등록)?\s?번호\D{0,6}$")
-_BARCODE = re.compile(r"(?:바코드|EAN|GTIN)\D{0,6}$", re.IGNORECASE)
+_REGISTRATION_TAIL = re.compile(_WORDS["registration_tail"])
+_CORPORATE = re.compile(_WORDS["corporate"])
+_BARCODE = re.compile(_WORDS["barcode"], re.IGNORECASE)
 _MOBILE = re.compile(rf"(?<![\d.])0 ?1 ?[016789]{_SEP}\d{{3,4}}{_SEP}\d{{4}}(?!\d)(?!\.\d)(?!-\d)")
 _MOBILE_GROUPS = re.compile(r"(?<![\d.])01[016789][- .](?=(?:[- .]?\d){8}(?![- .]?\d))\d{2,4}(?:[- .]\d{2,4}){1,3}")
 _MOBILE_SPACED = re.compile(r"(?<!\d)(?<!\d )0 1 [016789](?: ?[- ] ?\d){7,8}(?! ?\d)")
@@ -157,34 +137,29 @@ _ABROAD = re.compile(
 _AREA = r"0(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|50\d?)"
 _LANDLINE = re.compile(rf"(?<![\d.-])\(?{_AREA}(?:\)[ ]?|[- .])[ ]?\d{{3,4}}[- .][ ]?\d{{4}}(?!\d)(?!-\d)")
 _LANDLINE_BARE = re.compile(rf"(?<![\d.-]){_AREA}\d{{7,8}}(?!\d)")
-_CALL = re.compile(r"전화|연락처|번호로 연락|\btel\b|☎", re.IGNORECASE)
+_CALL = re.compile(_WORDS["call"], re.IGNORECASE)
 _CARD = re.compile(
     r"(?<!\d)(?<!\d[-.])(?:\d{4}[ -]?){3}\d{4}(?!\d)(?!-\d)|(?<!\d)(?<!\d[-.])3[47]\d{2}[ -]?\d{6}[ -]?\d{5}(?!\d)(?!-\d)"
 )
-_CARD_WORD = re.compile(r"카드|\bcard\b", re.IGNORECASE)
+_CARD_WORD = re.compile(_WORDS["card"], re.IGNORECASE)
 _DRIVER = re.compile(r"(?<![\d-])(?:1[1-9]|2[0-8])[- ]\d{2}[- ]\d{6}[- ]\d{2}(?![\d-])")
-_DRIVER_REGION = re.compile(
-    r"(?:서울|부산|경기|강원|충북|충남|전북|전남|경북|경남|제주|대구|인천|광주|대전|울산)[ -]?\d{2}[- ]\d{6}[- ]\d{2}(?![\d-])"
-)
+_DRIVER_REGION = re.compile(_WORDS["driver_region"])
 _DRIVER_BARE = re.compile(r"(?<!\d)(?:1[1-9]|2[0-8])\d{10}(?!\d)")
-_DRIVER_WORD = re.compile(r"면허")
+_DRIVER_WORD = re.compile(_WORDS["driver"])
 _PASSPORT = re.compile(r"(?<![0-9A-Za-z])[MSRODGP][ ]?(?:\d{8}|\d{3}[A-Z]\d{4})(?![0-9A-Za-z])", re.IGNORECASE)
-_PASSPORT_WORD = re.compile(r"여권|passport", re.IGNORECASE)
+_PASSPORT_WORD = re.compile(_WORDS["passport"], re.IGNORECASE)
 _ACCOUNT = re.compile(
     r"(?<![\d.,-])\d{2,6}(?:(?:-\d{1,8}){1,4}|(?: \d{1,8}){1,4})(?![\d-])|(?<![\d.,-])\d{10,14}(?![\d-])"
 )
-_ACCOUNT_WORD = re.compile(r"은행|계좌|뱅크|농협|수협|신협|새마을금고|예금주|입금|송금|이체|통장")
-_BANK_BEFORE = re.compile(r"(?:국민|신한|우리|하나|기업|산업|부산|대구|광주|전북|경남|제주|씨티|KB|NH|IBK|KDB|SC) ?$")
-_ACCOUNT_NOT = re.compile(r"사업자|주문|운송장|송장|등기|고객센터|승인\s?번호")
-_AMOUNT = re.compile(r" ?(?:원|달러|엔|위안|유로|명|건|주|개|배|%|년)")
+_ACCOUNT_WORD = re.compile(_WORDS["account"])
+_BANK_BEFORE = re.compile(_WORDS["bank_before"])
+_ACCOUNT_NOT = re.compile(_WORDS["account_not"])
+_AMOUNT = re.compile(_WORDS["amount"])
 _EMAIL = re.compile(
     r"(?<![\w.+-])(?P<local>[A-Za-z0-9][\w.+%-]{0,63})@(?P<domain>(?:[A-Za-z0-9-]{1,63}\.){1,5}[A-Za-z]{2,24})(?![\w@]*[/:]\w)",
     re.ASCII,
 )
-_EMAIL_SPELLED = re.compile(
-    r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63} ?(?:\[at\]|\(at\)| at |골뱅이|앳) ?[A-Za-z0-9-]{1,63} ?(?:\.|\[dot\]|\(dot\)| dot |점|닷) ?(?:com|net|org|co\.kr|kr|ac\.kr|go\.kr|io|me)(?![A-Za-z])",
-    re.IGNORECASE | re.ASCII,
-)
+_EMAIL_SPELLED = re.compile(_WORDS["email_spelled"], re.IGNORECASE | re.ASCII)
 _RESERVED = re.compile(r"(?:^|\.)(?:example\.(?:com|net|org|kr)|test|invalid|localhost)$", re.IGNORECASE)
 
 
@@ -241,13 +216,13 @@ def _phones(text: str) -> Iterator[Finding]:
             yield Finding(Kind.PHONE, *m.span())
 
 
-_SPELLED_SEP = r"(?:[ -]{0,2}|[ ]?(?:다시|대시|에)[ ]?)"
+_SPELLED_SEP = _WORDS["spelled_separator"]
 _MOBILE_SPELLED = re.compile(rf"(?<!\d)01[016789]{_SPELLED_SEP}\d{{3,4}}{_SPELLED_SEP}\d{{4}}")
 _REGISTRATION_SPELLED = re.compile(rf"(?<!\d){_DATE}{_SPELLED_SEP}(?P<seventh>\d)\d{{6}}")
 
 
 def _search_spelled(text: str) -> Iterator[Finding]:
-    """Numbers said in Korean syllables: 공일공 일이삼사 오육칠팔."""
+    """Numbers said in Korean syllables, as people read a phone number out."""
     spelled = text.translate(_SPELLED)
     for pattern in (_MOBILE_SPELLED, _REGISTRATION_SPELLED):
         for m in pattern.finditer(spelled):
@@ -270,10 +245,10 @@ def _luhn(digits: str) -> bool:
 
 
 def _corporate(digits: str) -> bool:
-    """The check digit of a corporate registration number: weights 1 and 2 in turn over the first twelve."""
+    """Verify the check digit of a corporate registration number: weights 1 and 2 in turn over the first twelve."""
     return (10 - sum(int(d) * (1 + n % 2) for n, d in enumerate(digits[:12])) % 10) % 10 == int(digits[12])
 
 
 def _ean(digits: str) -> bool:
-    """The check digit of an EAN-13: weights 1 and 3 in turn over the first twelve."""
+    """Verify the check digit of an EAN-13: weights 1 and 3 in turn over the first twelve."""
     return (10 - sum(int(d) * (1 + 2 * (n % 2)) for n, d in enumerate(digits[:12])) % 10) % 10 == int(digits[12])

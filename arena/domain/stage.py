@@ -2,15 +2,19 @@
 
 import hashlib
 import tomllib
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
+from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from arena.domain.declared import Bilingual, Declared, Slug
 from arena.domain.errors import StageError
-
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+from arena.domain.exposure import Exposure
+from arena.domain.leaks import Leak
+from arena.domain.operator import Operator
 
 
 class StageStatus(StrEnum):
@@ -22,26 +26,31 @@ class StageStatus(StrEnum):
     PUBLISHED = "published"
 
 
-class Declared(BaseModel):
-    """What a stage file declares: frozen, and an unknown key is an error."""
+class Detail(Declared):
+    """One thing that the law has a consent say: the recipient, the purpose, the items, the time, the right to refuse."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Bilingual(Declared):
-    """The same sentence in Korean and English."""
-
-    ko: str
-    en: str
+    term: Bilingual
+    text: Bilingual
 
 
 class Consent(Declared):
-    """One thing a citizen may agree to; a new version asks again."""
+    """One thing a citizen may agree to; a new version asks again.
+
+    Its texts may have places that the stage itself fills: `CONSENT_PLACES`.
+    """
 
     id: Slug
     version: int = 1
     required: bool
+    title: Bilingual
     text: Bilingual
+    details: tuple[Detail, ...] = ()
+
+    def places(self) -> set[str]:
+        """Find the places in its texts: names, and whatever else stands between braces."""
+        told = (self.title, self.text, *(part for detail in self.details for part in (detail.term, detail.text)))
+        parsed = (found for each in told for text in (each.ko, each.en) for found in Formatter().parse(text))
+        return {f"{name}{':' * bool(spec)}{spec}" for _, name, spec, _ in parsed if name is not None}
 
 
 class Reason(Declared):
@@ -55,8 +64,22 @@ class Reason(Declared):
 class Starters(Declared):
     """Questions of one topic that a citizen may begin with; [a word in brackets] is what they are invited to change."""
 
+    id: Slug | None = None
+    """Under it a citizen may name the topic of their own first question, and votes are told apart; none: nobody may."""
     topic: Bilingual
+    day: date | None = None
+    """The one day of Korea's calendar whose theme this is; shown before all others, and on no other day."""
     prompts: Annotated[tuple[Bilingual, ...], Field(min_length=1, max_length=20)]
+
+
+class Card(Declared):
+    """What a citizen may read of a model once they may know whose it is."""
+
+    organisation: Bilingual
+    size: str
+    """As it is usually said, such as `32B`."""
+    openness: Bilingual
+    """Such as open weights, or closed."""
 
 
 class Entrant(BaseModel):
@@ -67,10 +90,11 @@ class Entrant(BaseModel):
     id: Slug
     team: Bilingual
     aliases: tuple[str, ...] = ()
+    card: Card | None = None
     backend: str
 
     def served(self) -> dict[str, Any]:
-        """The keys that say where the model runs, for the roster."""
+        """List the keys that say where the model runs, for the roster."""
         return {"backend": self.backend, **(self.model_extra or {})}
 
 
@@ -79,7 +103,7 @@ class TransformDeclaration(Declared):
 
     id: str = "win_probability"
     version: int = 1
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
 
 
 class Protocol(Declared):
@@ -91,16 +115,28 @@ class Protocol(Declared):
     """Of adaptive pairing: how much of every draw stays uniform."""
     golden_rate: Annotated[float, Field(ge=0, le=0.1)] = 0
     """How many of the battles are checks, in which one side is a control that answers badly on purpose."""
-    pacing: Literal["lockstep", "natural"] = "lockstep"
-    pacing_graphemes_per_s: Annotated[int, Field(ge=10, le=400)] = 40
+    min_in_draw: Annotated[int, Field(ge=2)] | None = None
+    """Battles are drawn only while so many entrants can be; left out, all but one of four and more, and of three all."""
+    pause_minutes: Annotated[int, Field(ge=0, le=1440)] = 10
+    """Of three entrants one is out: so long nobody is drawn, then the other two, whose pair is known."""
+    pacing: Literal["metronome", "lockstep", "natural"] = "metronome"
+    """How answers are shown; `arena/battles/pacing.py` says what each way is, docs/pacing.md what it hides and costs."""
+    pacing_graphemes_per_s: Annotated[int, Field(ge=1, le=400)] = 25
+    """The pace of both sides; in lockstep the most it may be."""
+    pacing_grid_s: Annotated[float, Field(ge=0.1, le=60)] = 4.0
+    """The metronome's marks, counted from the question: answers begin, and go on after a pause, on one of them."""
+    pacing_bar: Annotated[int, Field(ge=1, le=32_000)] | Literal["answer"] = 50
+    """How much of both sides, in graphemes, the metronome has in hand before it shows any of it: or the whole of both answers."""
     reasoning: Literal["hidden", "folded"] = "hidden"
     """What a model thought before its answer (`<think>…</think>`): kept from the citizen, or shown folded once both answers have ended."""
     reveal: Literal["after_vote", "after_stage", "never"] = "after_vote"
     public_leaderboard: bool = False
     turns: Annotated[int, Field(ge=1, le=50)] = 10
     prompt_chars: Annotated[int, Field(ge=1, le=32_000)] = 4000
-    answer_tokens: Annotated[int, Field(ge=1, le=32_000)] = 512
-    answer_chars: Annotated[int, Field(ge=1, le=32_000)] = 4000
+    answer_tokens: Annotated[int, Field(ge=1, le=32_000)] = 2048
+    """What a model is given at most: so many that `answer_chars` ends an answer before, whatever the tokenizer. `stage check` tells where not."""
+    answer_chars: Annotated[int, Field(ge=1, le=32_000)] = 2000
+    """The bound that citizens are told and see."""
     context_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 16_000
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
@@ -108,8 +144,13 @@ class Protocol(Declared):
     system_prompt: str = ""
     privacy: Literal["mask", "ask"] = "mask"
     """Personal data in a prompt: taken out, or the citizen is asked to. A resident registration number always stops it."""
-    marked: Literal["include", "exclude"] = "exclude"
-    """Votes on battles in which an answer named its author, or the prompt asked for it: whether they enter the fit."""
+    excluded_leaks: tuple[Leak, ...] = (Leak.ASKED, Leak.SELF, Leak.POSING)
+    """What keeps the votes on a battle out of the fit: a prompt that asked who they are, an answer that said who it is, or who it is not.
+
+    `own` and `rival`, a name alone that nobody had brought up, are ordinary words far oftener than a sign, and most of a maker's own subjects.
+    """
+    min_exposure: Exposure = Exposure()
+    """What a citizen must have been shown for the vote to enter the fit; a vote below it is kept, marked `vote:unread`, and left out."""
     both_bad: Literal["exclude", "tie"] = "exclude"
     prior: Annotated[float, Field(ge=0, le=10)] = 0.5
     transform: TransformDeclaration = TransformDeclaration()
@@ -136,18 +177,34 @@ class Stratum(Declared):
         targets = [category.target for category in self.categories]
         known = [target for target in targets if target is not None]
         if known and (len(known) < len(targets) or abs(sum(known) - 1) > 1e-9):
-            raise ValueError("targets: give none of the categories a target, or all of them targets that add up to 1")
+            raise StageError("stage_targets", stratum=self.id)
         return self
+
+
+class Panel(Declared):
+    """Who was chosen beforehand, sealed with the stage."""
+
+    members: tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...] = ()
+    """The digest of each member's invitation code; `python -m arena panel invite` makes both."""
 
 
 class Population(Declared):
     """Who is asked; never blended silently."""
 
     kind: Literal["open", "panel", "professional"] = "open"
+    """A `panel` admits its members and nobody else, each under one pseudonym."""
+    panel: Panel = Panel()
     identity: Literal["anonymous", "oidc"] = "anonymous"
     min_age: Annotated[int, Field(ge=14, le=130)] = 14
     planned_voters: Annotated[int, Field(ge=1)] | None = None
+    planned_votes: Annotated[int, Field(ge=1)] | None = None
+    """What the arena aims at, in votes; citizens are shown how far it is."""
     strata: tuple[Stratum, ...] = ()
+
+    @property
+    def takes_persons(self) -> bool:
+        """Tell whether it is known who comes, so that one person is one voter: by a login, or by an invitation."""
+        return self.identity == "oidc" or self.kind == "panel"
 
     @property
     def margins(self) -> dict[str, dict[str, float]]:
@@ -173,17 +230,38 @@ class Limits(Declared):
     turns_per_day: Annotated[int, Field(ge=1)] = 1000
     votes_per_hour: Annotated[int, Field(ge=1)] = 60
     votes_per_day: Annotated[int, Field(ge=1)] = 300
-    sessions_per_hour: Annotated[int, Field(ge=1)] = 300
-    """New citizens from one network (/24 or /56)."""
-    network_factor: Annotated[int, Field(ge=1)] = 50
-    """How many citizens' worth of battles, turns and votes one network may use: schools and carriers share addresses."""
+    changes_per_hour: Annotated[int, Field(ge=1)] = 60
+    """How often one citizen may change consents and answers about themselves."""
+    reads_per_minute: Annotated[int, Field(ge=1)] = 120
+    """How often one citizen may look at battles, lists and their own answers, or stop and resume one; each process counts for itself."""
+    refusals_per_minute: Annotated[int, Field(ge=1)] = 60
+    """After so many refused calls a citizen is told to wait for the minute's end; each process counts for itself."""
     organizer_logins_per_hour: Annotated[int, Field(ge=1)] = 60
     """Tries to log in to the console from one network, the right ones too."""
     proof: Literal["never", "pressure", "always"] = "pressure"
-    """When a new citizen's browser has to work a little (ALTCHA); under `pressure`, after `proof_after` in an hour from one network."""
-    proof_after: Annotated[int, Field(ge=0)] = 60
+    """When the browser of a new citizen, or of one who opens a battle, has to work a little (ALTCHA); a network is never refused for what it did."""
     proof_cost: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
-    """Iterations of each of the 256 tries that a proof takes on average: about a second on a phone."""
+    """Iterations of each try; that much, twice, is what a challenge costs the server."""
+    proof_tries: Annotated[int, Field(ge=1)] = 1
+    """The lowest price: tries that a proof takes on average."""
+    proof_most: Annotated[int, Field(ge=1, le=1_000_000)] = 8192
+    """The highest."""
+    network_acts_per_hour: Annotated[int, Field(ge=1)] = 900
+    """New citizens and battles of one network (/24 or /56) that cost nothing in the long run: what comes faster piles up, and drains at this pace."""
+    proof_after: Annotated[int, Field(ge=0)] = 280
+    """Under `pressure` a proof is asked once so many have piled up in a network."""
+    proof_doubles: Annotated[int, Field(ge=1)] = 110
+    """With so many more the price is double."""
+    citizen_acts_per_hour: Annotated[int, Field(ge=1)] = 20
+    """The same for the battles of one citizen."""
+    citizen_proof_after: Annotated[int, Field(ge=0)] = 10
+    citizen_proof_doubles: Annotated[int, Field(ge=1)] = 5
+    networks_in_ipv4_16: Annotated[int, Field(ge=1)] = 16
+    """A /16 may do as much as so many networks at the same price; the fullest of an address's networks sets it."""
+    networks_in_ipv6_48: Annotated[int, Field(ge=1)] = 4
+    networks_in_ipv6_32: Annotated[int, Field(ge=1)] = 64
+    networks_in_arena: Annotated[int, Field(ge=1)] = 100
+    """And so may everybody together."""
     streams_per_citizen: Annotated[int, Field(ge=1)] = 2
     streams: Annotated[int, Field(ge=1)] = 2000
     comment_chars: Annotated[int, Field(ge=0, le=10_000)] = 1000
@@ -194,6 +272,12 @@ class Limits(Declared):
     idle_minutes: Annotated[int, Field(ge=1)] = 120
     """An open battle that nobody touched for so long is abandoned."""
 
+    @model_validator(mode="after")
+    def _prices_rise(self) -> "Limits":
+        if self.proof_most < self.proof_tries:
+            raise StageError("stage_proof_prices", least=self.proof_tries, most=self.proof_most)
+        return self
+
 
 class Retention(Declared):
     """How long texts are kept; votes without texts stay, so that the score can always be recomputed."""
@@ -202,67 +286,23 @@ class Retention(Declared):
     """Prompts, answers and comments, counted from the end of the stage."""
     unjudged_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """The texts of battles that never had a vote, counted from their last use."""
+    teams_days: Annotated[int, Field(ge=0, le=3650)] = 0
+    """How long a team may keep what its model was asked; 0 is no longer than it answers. The operator's agreement with the teams holds them to it."""
 
 
+PROVISION_CONSENT = "teams"
+"""What a citizen agrees to before a question goes to the teams' models, and data to the operator's other recipients."""
 VOTES_CONSENT, TEXTS_CONSENT = "votes-release", "texts-release"
 """What a citizen agrees to before a vote, or the texts it judged, may be in the public dataset."""
-
-CONSENTS = (
-    Consent(
-        id="service",
-        required=True,
-        text=Bilingual(
-            ko="서비스 운영: 입력한 질문과 투표를 평가 목적으로 처리하고, 평가가 끝난 뒤 1년 동안 보관합니다. 투표는 가명으로 사업 집계 기관과 감사인에게 제공되어 결과 검증에만 쓰입니다. 동의하지 않으면 대결에 참여할 수 없습니다.",
-            en="Running the service: your questions and votes are processed for this evaluation and kept for one year after it ends. Your votes go, under a pseudonym, to the programme's aggregator and auditors, only so that they can check the result. Without this you cannot take part.",
-        ),
-    ),
-    Consent(
-        id="teams",
-        required=True,
-        text=Bilingual(
-            ko="모델 전달: 질문을 답변 생성을 위해 참가팀의 모델에 보냅니다. 동의하지 않으면 답변을 만들 수 없어 대결에 참여할 수 없습니다.",
-            en="Sending to models: your questions are sent to the teams' models so that they can answer. Without this there is no answer to judge.",
-        ),
-    ),
-    Consent(
-        id=VOTES_CONSENT,
-        required=False,
-        text=Bilingual(
-            ko="투표 공개: 누구인지 알 수 없게 가명 처리한 투표를 연구용으로 공개합니다.",
-            en="Release of votes: pseudonymised votes may be published for research.",
-        ),
-    ),
-    Consent(
-        id=TEXTS_CONSENT,
-        required=False,
-        text=Bilingual(
-            ko="질문 공개: 개인정보가 없는 질문과 답변을 연구용으로 공개합니다.",
-            en="Release of texts: questions and answers without personal data may be published for research.",
-        ),
-    ),
-)
+CONSENT_PLACES = frozenset({"teams", "texts_days", "unjudged_days", "teams_period"})
+"""What a consent's texts may leave to the stage: the entrants' teams by name, and how long what is kept."""
 
 STRATA_CONSENT = "strata"
-ABOUT_YOU = Consent(
-    id=STRATA_CONSENT,
-    required=False,
-    text=Bilingual(
-        ko="참여자 특성: 나이대·성별·지역 등 스스로 답한 특성을 결과의 대표성을 보정하는 데만 씁니다. 10명 미만의 집단은 공개하지 않습니다.",
-        en="About you: what you say of your age band, sex or region is used only to weight the results. Groups under ten people are never shown.",
-    ),
-)
+_DEFAULTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+CONSENTS = tuple(Consent.model_validate(each) for each in _DEFAULTS["consents"])
+ABOUT_YOU = Consent.model_validate(_DEFAULTS["about_you"])
 """Asked for where the stage has strata."""
-
-REASONS = (
-    Reason(id="useful", kind="praise", text=Bilingual(ko="도움이 돼요", en="Useful")),
-    Reason(id="complete", kind="praise", text=Bilingual(ko="충실해요", en="Complete")),
-    Reason(id="creative", kind="praise", text=Bilingual(ko="창의적이에요", en="Creative")),
-    Reason(id="clear", kind="praise", text=Bilingual(ko="보기 좋게 정리됐어요", en="Clearly laid out")),
-    Reason(id="incorrect", kind="fault", text=Bilingual(ko="틀렸어요", en="Incorrect")),
-    Reason(id="superficial", kind="fault", text=Bilingual(ko="내용이 부족해요", en="Superficial")),
-    Reason(id="ignored", kind="fault", text=Bilingual(ko="요청을 따르지 않았어요", en="Ignored instructions")),
-    Reason(id="unnatural", kind="fault", text=Bilingual(ko="한국어가 어색해요", en="Unnatural Korean")),
-)
+REASONS = tuple(Reason.model_validate(each) for each in _DEFAULTS["reasons"])
 
 
 class Stage(Declared):
@@ -271,7 +311,7 @@ class Stage(Declared):
     id: Slug
     title: Bilingual
     programme: str
-    operator: Bilingual = Bilingual(ko="K-AI 아레나 운영팀", en="The K-AI Arena operators")
+    operator: Operator = Operator.model_validate(_DEFAULTS["operator"])
     round: Annotated[int, Field(ge=1)]
     component_max: Annotated[float, Field(gt=0)] = 25
     planned_advance: Annotated[int, Field(ge=1)] = 4
@@ -283,6 +323,10 @@ class Stage(Declared):
     """What everybody may read once the stage is published: all scores, the best team's and the mean, or nothing. The programme has all."""
     opens: AwareDatetime | None = None
     closes: AwareDatetime | None = None
+    publishes: AwareDatetime | None = None
+    """When the result is planned to be published, as everybody is told beforehand."""
+    leaderboard_votes: Annotated[int, Field(ge=0)] = 200
+    """So many votes every entrant needs before a public leaderboard is shown: fewer say more of chance than of the entrants."""
     synthetic: bool = False
     protocol: Protocol = Protocol()
     population: Population = Population()
@@ -291,7 +335,7 @@ class Stage(Declared):
     consents: tuple[Consent, ...] = CONSENTS
     reasons: tuple[Reason, ...] = REASONS
     starters: Annotated[tuple[Starters, ...], Field(max_length=20)] = ()
-    """Where there are none, the page has some of its own."""
+    """Besides themes of a day; where there are none, the page has some of its own."""
     entrants: Annotated[tuple[Entrant, ...], Field(min_length=2)]
     controls: tuple[Entrant, ...] = ()
     """What answers badly on purpose in a check; never ranked, its votes never counted."""
@@ -299,7 +343,7 @@ class Stage(Declared):
     @model_validator(mode="before")
     @classmethod
     def _asks_before_asking(cls, data: Any) -> Any:
-        """A stage with strata asks for the consent that they need, unless it declares its own consents."""
+        """Add the consent that a stage's strata need, unless the stage declares its own consents."""
         if isinstance(data, dict) and "consents" not in data and dict(data.get("population") or {}).get("strata"):
             return {**data, "consents": (*CONSENTS, ABOUT_YOU)}
         return data
@@ -311,60 +355,81 @@ class Stage(Declared):
             ("consents", [c.id for c in self.consents]),
             ("reasons", [r.id for r in self.reasons]),
             ("components", [c.id for c in self.components]),
+            ("population.panel.members", list(self.population.panel.members)),
             ("population.strata", [s.id for s in self.population.strata]),
             *((f"population.strata.{s.id}", [c.id for c in s.categories]) for s in self.population.strata),
         ):
             twice = sorted({i for i in ids if ids.count(i) > 1})
             if twice:
-                raise ValueError(f"{name}: the id {twice[0]!r} stands twice; every id must be its own")
+                raise StageError("stage_id_twice", at=name, id=twice[0])
+        if self.synthetic and self.operator.official:
+            raise StageError("stage_official_invented")
         if self.protocol.pairing == "balanced" and self.protocol.reveal == "after_vote":
-            raise ValueError(
-                'protocol.pairing: "balanced" can be foreseen after reveals; take reveal = "after_stage" or "uniform"'
-            )
+            raise StageError("stage_balanced_reveals")
+        if (self.protocol.min_in_draw or 0) > len(self.entrants):
+            raise StageError("stage_min_in_draw", entrants=len(self.entrants))
         if (self.protocol.golden_rate > 0) != bool(self.controls):
-            raise ValueError(
-                "protocol.golden_rate: a rate above 0 and [[controls]] belong together; declare both or neither"
-            )
+            raise StageError("stage_checks_without_controls")
+        if self.population.panel.members and self.population.kind != "panel":
+            raise StageError("stage_members_without_panel")
         own = [component.max for component in self.components if component.id == "user"]
         if self.components and own != [self.component_max]:
-            raise ValueError(
-                f'components: one of them has to be "user" with max = {self.component_max:g}, the stage\'s component_max'
-            )
+            raise StageError("stage_user_component", max=self.component_max)
         unknown = [tie for tie in self.ties if tie not in {component.id for component in self.components}]
         if unknown:
-            raise ValueError(f"ties: {unknown[0]!r} is not one of the components")
+            raise StageError("stage_tie_unknown", id=unknown[0])
         if self.population.strata and STRATA_CONSENT not in {c.id for c in self.consents if not c.required}:
-            raise ValueError(
-                f"population.strata: asking about people needs an optional consent {STRATA_CONSENT!r} in [[consents]]"
-            )
+            raise StageError("stage_strata_consent", id=STRATA_CONSENT)
+        for consent in self.consents:
+            if strange := sorted(consent.places() - CONSENT_PLACES):
+                raise StageError("stage_consent_place", id=consent.id, place=strange[0], known=sorted(CONSENT_PLACES))
         if self.opens and self.closes and self.opens >= self.closes:
-            raise ValueError(f"closes: {self.closes} is not after opens: {self.opens}")
+            raise StageError("stage_closes_before_it_opens", opens=self.opens, closes=self.closes)
+        if self.closes and self.publishes and self.closes > self.publishes:
+            raise StageError("stage_publishes_before_it_closes", closes=self.closes, publishes=self.publishes)
         return self
 
     @classmethod
     def from_toml(cls, data: bytes, name: str) -> "Stage":
-        """Reads a stage file's bytes; `name` is the file, for the message.
+        """Read a stage file's bytes; `name` is the file, for the sentence.
 
         Raises:
-            StageError: names file, key and value.
+            StageError: names the file, and as its cause the key, the value and what would be right.
         """
         try:
             return cls.model_validate(tomllib.loads(data.decode("utf-8")))
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise StageError(f"{name}: not a TOML file in UTF-8: {error}") from None
+            cause = StageError("stage_not_toml", problem=str(error))
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"]) or "(file)"
-            value = first["input"] if not isinstance(first["input"], dict) else "{…}"
-            raise StageError(f"{name}: {key}: {first['msg']} (found {value!r})") from None
+            value = repr(first["input"]) if not isinstance(first["input"], dict) else "{…}"
+            cause = StageError("stage_value", at=key, value=value, problem=first["msg"])
+        except StageError as error:
+            cause = error
+        raise StageError("stage_file", file=name, cause=cause)
+
+    def require_operator(self, name: str) -> None:
+        """Let a stage be checked, opened and served only where it says who answers for it, or that all of it is invented.
+
+        Raises:
+            StageError: it is not synthetic, and its operator leaves something out; names the file and every key.
+        """
+        if not self.synthetic and (missing := self.operator.missing()):
+            cause = StageError("stage_operator", missing=[f"operator.{key}" for key in missing])
+            raise StageError("stage_file", file=name, cause=cause)
 
     def entrant(self, entrant_id: str) -> Entrant:
-        """The entrant, or the control, with this id.
+        """Find the entrant, or the control, with this id.
 
         Raises:
             KeyError: it is not in this stage.
         """
         return {e.id: e for e in (*self.entrants, *self.controls)}[entrant_id]
+
+    def served(self) -> dict[str, dict[str, Any]]:
+        """List the keys that say where each model runs, controls among them, for the roster."""
+        return {entrant.id: entrant.served() for entrant in (*self.entrants, *self.controls)}
 
     @property
     def entrant_ids(self) -> tuple[str, ...]:
@@ -377,10 +442,10 @@ class Stage(Declared):
         return {entrant.id: entrant.served().get("sha256") for entrant in self.entrants}
 
     def is_within_window(self, now: datetime) -> bool:
-        """Whether `now` lies between `opens` and `closes` (either may be absent)."""
+        """Tell whether `now` lies between `opens` and `closes` (either may be absent)."""
         return (self.opens is None or now >= self.opens) and (self.closes is None or now < self.closes)
 
 
 def file_sha256(data: bytes) -> str:
-    """The stage file's fingerprint, committed when the stage opens."""
+    """Return the stage file's fingerprint, committed when the stage opens."""
     return hashlib.sha256(data).hexdigest()

@@ -11,6 +11,7 @@ import rfc8785
 
 from arena.domain.battle import Battle, Side
 from arena.domain.citizen import Citizen, IdentityLevel, keyed_digest
+from arena.domain.exposure import UNREAD, Exposure
 
 RECORD_SCHEMA = "kai.vote/1"
 
@@ -46,7 +47,7 @@ class Vote:
     receipt: str
     identity_level: IdentityLevel = "anonymous"
     marked: bool = False
-    """Whether the battle may not have been blind; the stage says what that means for the fit."""
+    """Whether the record has marks: what may have told who is who, or `vote:unread`; the stage says what that means for the fit."""
     seal: str = ""
     """Keyed over the receipt: only the arena can make it, so a vote that somebody writes into the database is known."""
 
@@ -57,7 +58,7 @@ def canonical(record: dict[str, Any]) -> bytes:
 
 
 def canonical_plain(record: dict[str, Any]) -> bytes:
-    """The same bytes twenty times faster, for records of strings, whole numbers, null and booleans under ASCII keys.
+    """Write the same bytes twenty times faster, for records of strings, whole numbers, null and booleans under ASCII keys.
 
     With those, RFC 8785 differs in nothing from sorted JSON without spaces; its numbers and its UTF-16 key order only matter elsewhere.
     """
@@ -69,8 +70,15 @@ def leaf_hash(record: bytes) -> str:
     return hashlib.sha256(b"\x00" + record).hexdigest()
 
 
-def cast(battle: Battle, citizen: Citizen, ballot: Ballot, now: datetime, secret: bytes) -> Vote:
-    """Makes the vote that will be kept. Texts stand in the record only as keyed digests, so they can be erased later."""
+def cast(
+    battle: Battle, citizen: Citizen, ballot: Ballot, now: datetime, secret: bytes, exposure: Exposure | None = None
+) -> Vote:
+    """Make the vote that will be kept. Texts stand in the record only as keyed digests, so they can be erased later.
+
+    `exposure` is the stage's minimum: a vote below it is marked so.
+    """
+    unread = exposure is not None and not exposure.is_met(battle.turns, now)
+    marks = sorted({*battle.leaks, *((UNREAD,) if unread else ())})
     conversation = canonical_plain(
         {
             "turns": [
@@ -92,7 +100,7 @@ def cast(battle: Battle, citizen: Citizen, ballot: Ballot, now: datetime, secret
             "winner": ballot.winner.value,
             "reasons": {side: sorted(tags) for side, tags in ballot.reasons.items()},
             "turns": len(battle.turns),
-            "marks": list(battle.unblinding),
+            "marks": marks,
             "cast_at": now.isoformat(timespec="milliseconds"),
             "conversation": keyed_digest(secret, "conversation", conversation),
             "comment": keyed_digest(secret, "comment", ballot.comment),
@@ -109,11 +117,11 @@ def cast(battle: Battle, citizen: Citizen, ballot: Ballot, now: datetime, secret
         record=record,
         receipt=receipt,
         identity_level=citizen.identity_level,
-        marked=bool(battle.unblinding),
+        marked=bool(marks),
         seal=seal,
     )
 
 
 def seal_of(secret: bytes, receipt: str) -> str:
-    """What shows that the arena itself took this vote; 64 hex characters."""
+    """Compute what shows that the arena itself took this vote; 64 hex characters."""
     return keyed_digest(secret, "seal", receipt)

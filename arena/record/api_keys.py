@@ -32,7 +32,7 @@ class ApiKey:
     used_at: datetime | None
 
     def allows(self, stage_id: str, scope: Scope) -> bool:
-        """Whether this key opens this."""
+        """Tell whether this key opens this."""
         return self.revoked_at is None and self.stage_id in (None, stage_id) and scope in self.scopes
 
 
@@ -43,18 +43,14 @@ class ApiKeys:
         self._database = database
 
     def new(self, name: str, stage_id: str | None, scopes: Sequence[str], now: datetime) -> tuple[ApiKey, str]:
-        """Makes a key; the second value is the key itself, which is shown now and never again.
+        """Make a key; the second value is the key itself, which is shown now and never again.
 
         Raises:
             Unusable: an unknown scope, or none.
         """
         unknown = [scope for scope in scopes if scope not in get_args(Scope)]
         if unknown or not scopes:
-            raise Unusable(
-                "unknown_scope",
-                f"권한은 {', '.join(get_args(Scope))} 가운데에서 고르세요.",
-                f"Choose scopes among {', '.join(get_args(Scope))}.",
-            )
+            raise Unusable("unknown_scope", known=get_args(Scope))
         key = PREFIX + secrets.token_urlsafe(32)
         made = ApiKey(secrets.token_hex(6), name, stage_id, tuple(sorted(set(scopes))), now, None, None)  # type: ignore[arg-type]
         with self._database.writing() as connection:
@@ -85,7 +81,7 @@ class ApiKeys:
         return _key(row)
 
     def revoke(self, key_id: str, now: datetime) -> None:
-        """Ends a key at once.
+        """End a key at once.
 
         Raises:
             NotFound: no such key, or revoked before.
@@ -95,11 +91,7 @@ class ApiKeys:
                 update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None)).values(revoked_at=now)
             )
             if changed.rowcount != 1:
-                raise NotFound(
-                    "api_key_not_found",
-                    f"사용 중인 키 {key_id}이(가) 없습니다.",
-                    f"There is no key {key_id} in use. List them with `python -m arena api-key list`.",
-                )
+                raise NotFound("api_key_not_found", id=key_id)
 
     def all(self) -> list[ApiKey]:
         """Every key, oldest first."""

@@ -3,19 +3,24 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, func, insert, literal, select, update
 
 from arena.domain.battle import Answer, Battle, BattleState, Draw, Turn
 from arena.domain.errors import ArenaError, Conflict, Forbidden, TooMany, Unavailable, not_found
 from arena.domain.stage import Consent, StageStatus
-from arena.record.citizens import agreed
-from arena.record.conversations import conversations
+from arena.domain.vote import Winner
+from arena.record.citizens import agreed, require_present
+from arena.record.conversations import conversations, judged
 from arena.record.counters import Admission, require
 from arena.record.database import Database
 from arena.record.events import removed
 from arena.record.tables import answers, battles, stages, turns, votes
+
+NO_LEASE: Final = {"lease_owner": None, "lease_until": None, "stop_requested_at": None}
+BEGINNING_CHARS: Final = 400
+"""So much of a question is read for a list of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,35 @@ class DrawnFor:
     battles: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A battle whose answers somebody wants stopped."""
+
+    battle_id: str
+    withdrawn: bool
+    """Its citizen has withdrawn: what is written belongs to nobody, and nobody may hear the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnVote:
+    """What a citizen chose, and the receipt for it."""
+
+    winner: Winner
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBattle:
+    """One of a citizen's battles, for a list of them."""
+
+    battle: Battle
+    """With its conversation only while it is open: nothing else of a list depends on it."""
+    turns: int
+    first_prompt: str
+    """Its beginning as it was kept; empty where nothing was asked, or the texts were erased."""
+    vote: OwnVote | None
+
+
 class Battles:
     """The battles of every stage."""
 
@@ -53,14 +87,16 @@ class Battles:
         draw: Callable[[str, int, frozenset[str]], Draw],
         now: datetime,
         *,
+        topic: str | None = None,
         consents: Sequence[Consent] = (),
         admission: Admission | None = None,
     ) -> Battle:
-        """Numbers the draw, draws by `draw(seed, number, removed entrants)`, and keeps the battle, all in one transaction.
+        """Give the draw its number, draw by `draw(seed, number, removed entrants)`, and keep the battle, all in one transaction.
 
         `consents` are the stage's, of which the required ones must have been given; the act is counted by `admission`.
 
         Raises:
+            Unauthorized: the citizen has withdrawn.
             Forbidden: a required consent is missing.
             TooMany: as `counters.require`.
             Conflict: the stage is not open.
@@ -68,6 +104,7 @@ class Battles:
         """
         with self._database.writing() as connection:
             if consents:
+                require_present(connection, citizen_id)
                 require_consents(agreed(connection, citizen_id), consents)
             require(connection, admission)
             # From here to the commit the stage's row is ours: draws are numbered one after the other, in every process.
@@ -80,7 +117,7 @@ class Battles:
             if row is None:
                 raise _why_not_drawn(connection, stage_id)
             drawn = draw(row.draw_seed, row.draws, removed(connection, stage_id))
-            opened = Battle(battle_id, stage_id, citizen_id, BattleState.OPEN, drawn, now)
+            opened = Battle(battle_id, stage_id, citizen_id, BattleState.OPEN, drawn, now, topic=topic)
             connection.execute(insert(battles).values(**battle_values(opened, touched_at=now)))
             return opened
 
@@ -97,7 +134,7 @@ class Battles:
         marks: Sequence[str] = (),
         admission: Admission | None = None,
     ) -> Battle:
-        """Takes the battle for one turn: open → answering, with a lease `(owner, until)` that others honour.
+        """Take the battle for one turn: open → answering, with a lease `(owner, until)` that others honour.
 
         The turn is counted by `admission`, when it is taken.
 
@@ -122,7 +159,13 @@ class Battles:
                     _stage_is_open(),
                     literal(n) <= max_turns,
                 )
-                .values(state=BattleState.ANSWERING, lease_owner=owner, lease_until=until, touched_at=now)
+                .values(
+                    state=BattleState.ANSWERING,
+                    lease_owner=owner,
+                    lease_until=until,
+                    stop_requested_at=None,
+                    touched_at=now,
+                )
             )
             if changed.rowcount != 1:
                 raise _why_not(connection, battle_id, citizen_id, turns_left=n <= max_turns)
@@ -131,24 +174,26 @@ class Battles:
             )
             return _load(connection, battle_id)
 
-    def renew(self, battle_id: str, owner: str, until: datetime) -> bool:
-        """Keeps a running turn's lease alive; false when the battle is no longer ours."""
+    def request_stop(self, battle_id: str, citizen_id: str, now: datetime) -> None:
+        """Ask whichever process is answering this battle to stop, once a turn; one that nobody is answering does not change."""
+        mine = (battles.c.id == battle_id, battles.c.citizen_id == citizen_id)
+        running = (battles.c.state == BattleState.ANSWERING, battles.c.stop_requested_at.is_(None))
+        with self._database.reading() as connection:  # who keeps asking keeps no voter waiting
+            if connection.execute(select(battles.c.id).where(*mine, *running)).first() is None:
+                return
         with self._database.writing() as connection:
-            changed = connection.execute(
-                update(battles)
-                .where(
-                    battles.c.id == battle_id,
-                    battles.c.lease_owner == owner,
-                    battles.c.state == BattleState.ANSWERING,
-                )
-                .values(lease_until=until)
-            )
-            return changed.rowcount == 1
+            connection.execute(update(battles).where(*mine, *running).values(stop_requested_at=now))
+
+    def stops_requested(self, owner: str) -> list[Stop]:
+        """Read which of the battles that a process is answering are to be stopped: one look into an index that is nearly always empty."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_STOPPING, {"owner": owner}).all()
+        return [Stop(row.id, withdrawn=row.state == BattleState.ABANDONED) for row in rows]
 
     def finish_turn(
         self, battle_id: str, n: int, given: Sequence[Answer], *, owner: str, void_reason: str | None, now: datetime
     ) -> Battle:
-        """Keeps both answers and gives the battle back: answering → open, or → void with its reason.
+        """Keep both answers and give the battle back: answering → open, or → void with its reason.
 
         Raises:
             Conflict: the lease is no longer ours; nothing is kept.
@@ -162,34 +207,29 @@ class Battles:
                     battles.c.lease_owner == owner,
                     battles.c.state == BattleState.ANSWERING,
                 )
-                .values(state=after, lease_owner=None, lease_until=None, void_reason=void_reason, touched_at=now)
+                .values(state=after, **NO_LEASE, void_reason=void_reason, touched_at=now)
             )
             if changed.rowcount != 1:
-                raise Conflict(
-                    "turn_lost",
-                    "답변을 저장하기 전에 대결이 다른 곳으로 넘어갔어요. 다시 질문해 주세요.",
-                    "The battle was taken over before the answers were saved. Please ask again.",
-                )
+                raise Conflict("turn_lost")
             connection.execute(insert(answers), [answer_values(battle_id, n, answer) for answer in given])
             return _load(connection, battle_id)
 
     def release_expired(self, now: datetime) -> int:
-        """Opens again every battle whose process died in the middle of a turn; the unfinished turn goes, finished ones stay."""
+        """Open again every battle whose process died in the middle of a turn; the unfinished turn goes, finished ones stay."""
+        withdrawn = (battles.c.state == BattleState.ABANDONED, battles.c.lease_until < now)
         with self._database.writing() as connection:
+            connection.execute(
+                update(battles).where(*withdrawn).values(**NO_LEASE)
+            )  # by now its process has heard of it
             return _release_expired(connection, None, now)
 
     def release(self, battle_id: str, owner: str) -> None:
-        """Opens one battle again that this process could not finish; the unfinished turn goes, finished ones stay."""
+        """Open one battle again that this process could not finish; the unfinished turn goes, finished ones stay."""
         with self._database.writing() as connection:
-            _release(connection, and_(battles.c.id == battle_id, battles.c.lease_owner == owner))
-
-    def release_owner(self, owner: str) -> int:
-        """Opens again what this process was answering, when it stops in good order."""
-        with self._database.writing() as connection:
-            return _release(connection, battles.c.lease_owner == owner)
+            release(connection, and_(battles.c.id == battle_id, battles.c.lease_owner == owner))
 
     def abandon_idle(self, before: datetime) -> int:
-        """Closes open battles that nobody has touched since `before`; none of them has a vote."""
+        """Close open battles that nobody has touched since `before`; none of them has a vote."""
         with self._database.writing() as connection:
             changed = connection.execute(
                 update(battles)
@@ -199,7 +239,7 @@ class Battles:
             return changed.rowcount
 
     def find(self, battle_id: str, citizen_id: str) -> Battle:
-        """The citizen's battle with its turns.
+        """Find the citizen's battle with its turns.
 
         Raises:
             NotFound: unknown, or somebody else's.
@@ -213,22 +253,35 @@ class Battles:
             return find(connection, battle_id)
 
     def conversations(self, battle_ids: Sequence[str]) -> dict[str, tuple[Turn, ...]]:
-        """The turns of these battles, with their answers; who reads texts in bulk leaves an event."""
+        """Read the turns of these battles, with their answers; who reads texts in bulk leaves an event."""
         with self._database.reading() as connection:
             return conversations(connection, battle_ids)
 
-    def of_citizen(self, citizen_id: str, limit: int) -> list[tuple[Battle, int, str | None]]:
-        """This citizen's newest battles without their texts: `(battle, number of turns, receipt)`."""
-        counted = select(func.count()).where(turns.c.battle_id == battles.c.id).scalar_subquery()
+    def of_citizen(self, citizen_id: str, limit: int) -> list[OwnBattle]:
+        """List this citizen's newest battles, the newest first."""
+        every = turns.alias()
+        counted = select(func.count()).where(every.c.battle_id == battles.c.id).scalar_subquery()
+        beginning = func.substr(turns.c.prompt, 1, BEGINNING_CHARS).label("first_prompt")
         with self._database.reading() as connection:
             rows = connection.execute(
-                select(battles, counted.label("n_turns"), votes.c.receipt)
+                select(battles, counted.label("n_turns"), beginning, votes.c.winner, votes.c.receipt)
+                .join(turns, and_(turns.c.battle_id == battles.c.id, turns.c.n == 1), isouter=True)
                 .join(votes, votes.c.battle_id == battles.c.id, isouter=True)
                 .where(battles.c.citizen_id == citizen_id)
                 .order_by(battles.c.opened_at.desc())
                 .limit(limit)
             ).all()
-        return [(as_battle(row, ()), row.n_turns, row.receipt) for row in rows]
+            unjudged = [row.id for row in rows if row.state == BattleState.OPEN]
+            said = judged(connection, unjudged)
+        return [
+            OwnBattle(
+                as_battle(row, said.get(row.id, ())),
+                row.n_turns,
+                row.first_prompt or "",
+                None if row.receipt is None else OwnVote(Winner(row.winner), row.receipt),
+            )
+            for row in rows
+        ]
 
     def drawn(self, stage_id: str, chunk: int = 10_000) -> Iterator[DrawnBattle]:
         """Every draw of the stage, in the order of its number."""
@@ -286,7 +339,7 @@ class Battles:
 
 
 def battle_values(battle: Battle, *, touched_at: datetime) -> dict[str, Any]:
-    """The columns of a battle."""
+    """Return the columns of a battle."""
     return {
         "id": battle.id,
         "stage_id": battle.stage_id,
@@ -297,29 +350,22 @@ def battle_values(battle: Battle, *, touched_at: datetime) -> dict[str, Any]:
         "draw_number": battle.draw.number,
         "draw_available": list(battle.draw.available),
         "draw_probability": battle.draw.probability,
+        "topic": battle.topic,
         "opened_at": battle.opened_at,
         "touched_at": touched_at,
     }
 
 
 def require_consents(given: Mapping[str, int], asked: Sequence[Consent]) -> None:
-    """Raises Forbidden unless every required consent was given in its version: `given` is `{consent id: version}`."""
+    """Raise Forbidden unless every required consent was given in its version: `given` is `{consent id: version}`."""
     missing = [consent.id for consent in asked if consent.required and given.get(consent.id) != consent.version]
     if missing:
-        raise Forbidden(
-            "consent_needed",
-            "먼저 필수 동의가 필요해요. 첫 화면에서 동의해 주세요.",
-            f"A required consent is missing ({', '.join(missing)}). Give it on the first page.",
-        )
+        raise Forbidden("consent_needed", missing=missing)
 
 
 def stage_not_open() -> Conflict:
-    """What everybody hears outside the stage's window."""
-    return Conflict(
-        "stage_not_open",
-        "지금은 평가 기간이 아니에요. 첫 화면에서 일정을 확인해 주세요.",
-        "The stage is not open now. See the first page for its dates.",
-    )
+    """Say what everybody hears outside the stage's window."""
+    return Conflict("stage_not_open")
 
 
 def _why_not_drawn(connection: Connection, stage_id: str) -> ArenaError:
@@ -328,13 +374,8 @@ def _why_not_drawn(connection: Connection, stage_id: str) -> ArenaError:
 
 
 def pairing_paused() -> Unavailable:
-    """What everybody hears while the organizers have paused the draws; running battles go on."""
-    return Unavailable(
-        "pairing_paused",
-        "지금은 새 대결을 잠시 쉬고 있어요. 진행 중인 대결은 그대로 이어 갈 수 있어요. 조금 뒤에 다시 와 주세요.",
-        "New battles are paused for a little while. A battle that is running can go on. Please come back soon.",
-        retry_after_s=60,
-    )
+    """Say what everybody hears while the organizers have paused the draws; running battles go on."""
+    return Unavailable("pairing_paused", retry_after_s=60)
 
 
 def _stage_is_open() -> Any:
@@ -354,30 +395,32 @@ def _running(connection: Connection, citizen_id: str, now: datetime) -> int:
 
 def too_many_streams() -> TooMany:
     """As many answers are running as may."""
-    return TooMany(
-        "too_many_streams",
-        "동시에 진행할 수 있는 대결 수를 넘었어요. 진행 중인 답변이 끝난 뒤 다시 시도해 주세요.",
-        "You have as many answers running as you may. Try again when one has ended.",
-        retry_after_s=10,
-    )
+    return TooMany("too_many_streams", retry_after_s=10)
 
 
 def _release_expired(connection: Connection, battle_id: str | None, now: datetime) -> int:
     expired = and_(battles.c.lease_until < now, *([] if battle_id is None else [battles.c.id == battle_id]))
-    return _release(connection, expired)
+    return release(connection, expired)
 
 
-def _release(connection: Connection, which: Any) -> int:
+def release(connection: Connection, which: ColumnElement[bool]) -> int:
+    """Open battles again whose turn will not be finished, inside the caller's transaction; that turn goes, finished ones stay. Return how many."""
     released = connection.execute(
         update(battles)
         .where(battles.c.state == BattleState.ANSWERING, which)
-        .values(state=BattleState.OPEN, lease_owner=None, lease_until=None)
+        .values(state=BattleState.OPEN, **NO_LEASE)
         .returning(battles.c.id)
     ).all()
     for (battle_id,) in released:
         answered = select(answers.c.n).where(answers.c.battle_id == battle_id)
         connection.execute(delete(turns).where(turns.c.battle_id == battle_id, turns.c.n.not_in(answered)))
     return len(released)
+
+
+def renew(connection: Connection, owner: str, battle_ids: Sequence[str], until: datetime) -> None:
+    """Keep the leases of these battles alive as far as they are still this owner's, inside the caller's transaction."""
+    held = (battles.c.lease_owner == owner, battles.c.state == BattleState.ANSWERING)
+    connection.execute(update(battles).where(battles.c.id.in_(battle_ids), *held).values(lease_until=until))
 
 
 def _why_not(connection: Connection, battle_id: str, citizen_id: str, *, turns_left: bool) -> ArenaError:
@@ -389,12 +432,8 @@ def _why_not(connection: Connection, battle_id: str, citizen_id: str, *, turns_l
 
 
 def no_turns_left() -> Conflict:
-    """The stage's turns are used up."""
-    return Conflict(
-        "no_turns_left",
-        "이 대결의 질문을 모두 썼어요. 이제 투표해 주세요.",
-        "All turns of this battle are used. Please vote.",
-    )
+    """Say that the stage's turns are used up."""
+    return Conflict("no_turns_left")
 
 
 def refusal(battle: Battle) -> Conflict | None:
@@ -403,29 +442,13 @@ def refusal(battle: Battle) -> Conflict | None:
         case BattleState.OPEN:
             return None
         case BattleState.ANSWERING:
-            return Conflict(
-                "still_answering",
-                "아직 답변을 쓰고 있어요. 두 답변이 끝난 뒤 다시 시도해 주세요.",
-                "The answers are still being written. Try again when both have ended.",
-            )
+            return Conflict("still_answering")
         case BattleState.VOTED | BattleState.REVEALED:
-            return Conflict(
-                "already_voted",
-                "이미 투표가 끝난 대결이에요. 새 대결을 시작해 주세요.",
-                "This battle has its vote already. Start a new one.",
-            )
+            return Conflict("already_voted")
         case BattleState.VOID:
-            return Conflict(
-                "battle_void",
-                "답변 하나를 받지 못해 무효가 된 대결이에요. 새 대결을 시작해 주세요.",
-                "One answer failed, so this battle does not count. Start a new one.",
-            )
+            return Conflict("battle_void")
         case BattleState.ABANDONED:
-            return Conflict(
-                "battle_abandoned",
-                "오래 비워 두어 닫힌 대결이에요. 새 대결을 시작해 주세요.",
-                "This battle was left idle and has been closed. Start a new one.",
-            )
+            return Conflict("battle_abandoned")
 
 
 def _owned(connection: Connection, battle_id: str, citizen_id: str) -> Battle:
@@ -443,7 +466,7 @@ def _load(connection: Connection, battle_id: str) -> Battle:
 
 
 def find(connection: Connection, battle_id: str) -> Battle | None:
-    """The battle with its turns and answers, inside the caller's transaction."""
+    """Find the battle with its turns and answers, inside the caller's transaction."""
     row = connection.execute(_FOUND, {"id": battle_id}).one_or_none()
     if row is None:
         return None
@@ -452,24 +475,19 @@ def find(connection: Connection, battle_id: str) -> Battle | None:
 
 # Built once: building a statement costs more than running it.
 _FOUND = select(battles).where(battles.c.id == bindparam("id"))
+_STOPPING = select(battles.c.id, battles.c.state).where(
+    battles.c.lease_owner == bindparam("owner"), battles.c.stop_requested_at.is_not(None)
+)
 
 
 def as_battle(row: Any, conversation: tuple[Turn, ...]) -> Battle:
-    """A row of battles with its conversation."""
+    """Make a battle of its row and its conversation."""
     draw = Draw(row.model_a, row.model_b, row.draw_number, tuple(row.draw_available), row.draw_probability)
-    return Battle(
-        row.id,
-        row.stage_id,
-        row.citizen_id,
-        BattleState(row.state),
-        draw,
-        row.opened_at,
-        conversation,
-        row.void_reason,
-    )
+    state, at = BattleState(row.state), row.opened_at
+    return Battle(row.id, row.stage_id, row.citizen_id, state, draw, at, conversation, row.void_reason, row.topic)
 
 
 def answer_values(battle_id: str, n: int, answer: Answer) -> dict[str, Any]:
-    """The columns of an answer."""
+    """Return the columns of an answer."""
     fields = {name: getattr(answer, name) for name in Answer.__dataclass_fields__}
     return {"battle_id": battle_id, "n": n, **fields}

@@ -16,7 +16,7 @@ from arena.record.tables import answers, battles, citizens, consents, stages, tu
 
 
 def enrol(database: Database, enrolled: list[tuple[Citizen, dict[str, tuple[int, bool]]]], now: datetime) -> None:
-    """Keeps citizens that are new here, with their answers to the consents: `{consent id: (version, granted)}`."""
+    """Keep citizens that are new here, with their answers to the consents: `{consent id: (version, granted)}`."""
     people = [{"id": c.id, "identity_level": c.identity_level, "created_at": now} for c, _ in enrolled]
     answered = [
         {"citizen_id": c.id, "consent_id": consent, "version": version, "granted": yes, "at": now}
@@ -36,7 +36,7 @@ def append(
     draw: Callable[[str, int], Draw],
     play: Callable[[Draw], tuple[Battle, Vote]],
 ) -> None:
-    """Draws `count` battles and keeps each with its turns, answers and vote; all of them, or nothing.
+    """Draw `count` battles and keep each with its turns, answers and vote; all of them, or nothing.
 
     The draws are numbered and drawn as the verbs do it, the stage has to be open, and every constraint of the tables holds.
 

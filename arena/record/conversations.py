@@ -11,7 +11,7 @@ from arena.record.tables import answers, turns
 
 
 def _asked(*of_answer: Column[Any]) -> ForIds:
-    """The turns of these battles in order, each beside these columns of its answers; built once, since building costs more than running."""
+    """Select the turns of these battles in order, each beside these columns of its answers; built once, since building costs more than running."""
     return ForIds(
         lambda these: (
             select(
@@ -30,16 +30,16 @@ def _asked(*of_answer: Column[Any]) -> ForIds:
 
 
 _WHOLE = _asked(*(column for column in answers.c if column.name not in ("battle_id", "n")))
-_JUDGED = _asked(answers.c.side, answers.c.status, answers.c.text, answers.c.marks)
+_JUDGED = _asked(answers.c.side, answers.c.status, answers.c.text, answers.c.first_shown_ms, answers.c.marks)
 
 
 def conversations(connection: Connection, battle_ids: Sequence[str]) -> dict[str, tuple[Turn, ...]]:
-    """The turns of these battles, with their answers."""
+    """Read the turns of these battles, with their answers."""
     return _read(connection, _WHOLE, battle_ids, _whole)
 
 
 def judged(connection: Connection, battle_ids: Sequence[str]) -> dict[str, tuple[Turn, ...]]:
-    """The turns of these battles with what a vote seals of each answer: its status, its text and its marks. It costs half."""
+    """Read the turns of these battles with what a vote seals of each answer, or is marked for: its status, its text, when it began to be shown and its marks. It costs half."""
     return _read(connection, _JUDGED, battle_ids, _of_vote)
 
 
@@ -64,4 +64,4 @@ def _whole(row: Row[Any]) -> Answer:
 
 
 def _of_vote(row: Row[Any]) -> Answer:
-    return Answer(row.side, row.status, row.text, marks=tuple(row.marks))
+    return Answer(row.side, row.status, row.text, first_shown_ms=row.first_shown_ms, marks=tuple(row.marks))

@@ -1,4 +1,4 @@
-"""How much was done lately: what the limits count, used-up proofs of work, and each day's key for network digests.
+"""How much was done lately: what the limits count, and each day's key for network digests.
 
 An act is counted in the transaction that does it, in one statement: both are kept or neither, whichever process does it.
 """
@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Literal, TypeVar
 
 import orjson
@@ -32,8 +33,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
-from arena.domain.errors import Forbidden, TooMany
+from arena.domain.errors import TooMany
 from arena.record.database import Database
+from arena.record.pressure import Bucket, Work, piled, take
 from arena.record.tables import Moment, counters, network_keys, spent_proofs
 
 T = TypeVar("T")
@@ -59,19 +61,19 @@ class Admission:
     at: datetime
     network: str
     """Today's digest of the network that the act comes from."""
-    ko: str
-    en: str
-    """What is said past a bound, in both languages."""
-    proof: tuple[str, datetime] | None = None
-    """A proof of work that is used up by the act, and when it would expire by itself."""
+    act: str
+    """What is counted: `session`, `battle`, `turn`, `vote`, `change` or `login`."""
+    work: Work | None = None
+    """What it may cost in work, and the proof that was shown for it."""
 
     def refusal(self, until: datetime) -> TooMany:
         """Past a bound whose window ends then."""
-        return TooMany("too_many", self.ko, self.en, retry_after_s=max(1.0, (until - self.at).total_seconds()))
+        seconds = max(1.0, (until - self.at).total_seconds())
+        return TooMany("too_many", act=self.act, minutes=ceil(seconds / 60), retry_after_s=seconds)
 
 
 def _counting(dialect: Literal["sqlite", "postgresql"]) -> Executable:
-    """Adds to many counters in one statement of one form, whatever their number: `asked` is JSON of `[[key, hits, window in µs], …]`.
+    """Add to many counters in one statement of one form, whatever their number: `asked` is JSON of `[[key, hits, window in µs], …]`.
 
     A window that is over at `now` begins again. The rows are locked in the order of their keys.
     """
@@ -103,17 +105,13 @@ def _counting(dialect: Literal["sqlite", "postgresql"]) -> Executable:
 
 # Built once: building a statement costs more than running it.
 _COUNT = {dialect: _counting(dialect) for dialect in ("sqlite", "postgresql")}
-_SPEND = {
-    name: insert(spent_proofs).on_conflict_do_nothing().returning(spent_proofs.c.id)
-    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
-}
 _TAKE_BACK = (
     update(counters).where(counters.c.key == bindparam("of_key")).values(hits=counters.c.hits - bindparam("refused"))
 )
 
 
 def count(connection: Connection, acts: Sequence[Admission]) -> list[datetime | None]:
-    """Counts these acts inside the caller's transaction, in their order; for each that is past a bound, when that bound's window ends.
+    """Count these acts inside the caller's transaction, in their order; for each that is past a bound, say when that bound's window ends.
 
     Such an act is counted nowhere. The rows of the counters stay locked until the commit (in PostgreSQL; in SQLite there is one writer
     anyway), in the order of their keys, so that two transactions that count the same kind of act never wait for each other in a ring.
@@ -140,31 +138,19 @@ def count(connection: Connection, acts: Sequence[Admission]) -> list[datetime | 
 
 
 def require(connection: Connection, act: Admission | None) -> None:
-    """Counts one act inside the caller's transaction and uses its proof of work up; without an admission nothing is counted.
+    """Count one act inside the caller's transaction, and take its proof of work; without an admission count nothing.
 
     Raises:
         TooMany: past a bound; says when it ends. The caller's transaction has to end with it.
-        Forbidden: somebody has used the proof of work before.
+        Forbidden: as `pressure.take`.
     """
     if act is None:
         return
     (until,) = count(connection, [act])
     if until is not None:
         raise act.refusal(until)
-    if act.proof is not None:
-        proof_id, expires_at = act.proof
-        spent = connection.execute(_SPEND[connection.dialect.name], {"id": proof_id, "expires_at": expires_at})
-        if spent.one_or_none() is None:
-            raise proof_needed()
-
-
-def proof_needed() -> Forbidden:
-    """A proof of work is missing, wrong, or was used before."""
-    return Forbidden(
-        "proof_needed",
-        "사람이 쓰는 브라우저인지 잠깐 확인할게요. 확인이 끝나면 저절로 이어집니다.",
-        "Your browser has to show a small proof of work first: solve GET /api/v1/challenge and send it as `proof`.",
-    )
+    if act.work is not None:
+        take(connection, act.work, act.at)
 
 
 class Counters:
@@ -175,7 +161,7 @@ class Counters:
         self._day_key: tuple[str, bytes] = ("", b"")
 
     def count(self, act: Admission) -> None:
-        """Counts an act that nothing else is kept of, such as a login.
+        """Count an act that nothing else is kept of, such as a login.
 
         Raises:
             TooMany, Forbidden: as `require`.
@@ -183,14 +169,32 @@ class Counters:
         with self._database.writing() as connection:
             require(connection, act)
 
+    def require_room(self, act: Admission) -> None:
+        """Refuse an act that is past a bound, as counting it would, but count nothing.
+
+        Raises:
+            TooMany: past a bound; says when it ends.
+        """
+        most = {bound.key: bound.most for bound in act.bounds}
+        chosen = select(counters).where(counters.c.key.in_(most), counters.c.expires_at > act.at)
+        with self._database.reading() as connection:
+            for row in connection.execute(chosen):
+                if row.hits >= most[row.key]:
+                    raise act.refusal(row.expires_at)
+
+    def piled(self, buckets: Sequence[Bucket], now: datetime) -> dict[str, int]:
+        """Read how many acts each bucket holds, by its key."""
+        with self._database.reading() as connection:
+            return piled(connection, buckets, now)
+
     def held(self, key: str, now: datetime) -> int:
-        """What a counter holds."""
+        """Read what a counter holds."""
         chosen = select(counters.c.hits).where(counters.c.key == key, counters.c.expires_at > now)
         with self._database.reading() as connection:
             return connection.execute(chosen).scalar_one_or_none() or 0
 
     def network_key(self, now: datetime) -> bytes:
-        """The key of this day (UTC), made by whichever process asks first: one transaction a day."""
+        """Return the key of this day (UTC), made by whichever process asks first: one transaction a day."""
         day = now.date().isoformat()
         if self._day_key[0] != day:
             kept = select(network_keys.c.key).where(network_keys.c.day == day)
@@ -206,7 +210,7 @@ class Counters:
         return self._day_key[1]
 
     def sweep(self, now: datetime) -> None:
-        """Deletes what has expired, the keys of past days too."""
+        """Delete what has expired, the keys of past days too."""
         oldest = (now - timedelta(days=KEPT_DAYS)).date().isoformat()
         # A counter that somebody is just beginning again is left alone: nobody's act waits for the sweep, nor in a ring with it.
         over = select(counters.c.key).where(counters.c.expires_at <= now).with_for_update(skip_locked=True)

@@ -1,7 +1,6 @@
 """A database the arena can trust: durable commits, one writer at a time in SQLite, and failures told apart."""
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from typing import Any
 import orjson
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -22,35 +23,51 @@ from sqlalchemy import (
     create_engine,
     event,
 )
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from arena.domain.errors import Unavailable
+from arena.domain.errors import StageError, Unavailable
+from arena.domain.redaction import redacted
+from arena.record.private_files import make_file, make_folder
+from arena.record.writers import WritersLine
 
 BUSY_TIMEOUT_MS = 5000
 IDLE_S = 5.0
-_LINES: dict[str, threading.Lock] = {}
+_LINES: dict[str, WritersLine] = {}
 
 
 class Database:
     """Opens a database (SQLite file or PostgreSQL), migrates it, and lends transactions."""
 
-    def __init__(self, url: str) -> None:
-        """`url` is SQLAlchemy's: `sqlite:///var/arena.db` or `postgresql+psycopg://user@host/name`."""
-        self.url = make_url(url)
+    def __init__(self, url: str, *, lane_beside: "Database | None" = None) -> None:
+        """`url` is SQLAlchemy's: `sqlite:///var/arena.db` or `postgresql+psycopg://user@host/name`.
+
+        With `lane_beside` it is the votes' own way into that database: connections that nobody else uses, and the first place among the writers.
+        """
+        self.url = _parsed(url)
+        self._votes_only = lane_beside is not None
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        if self.is_sqlite and self.url.database:
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        options: dict[str, Any] = {"pool_size": 8, "max_overflow": 8, "json_deserializer": orjson.loads}
+        if (file := sqlite_file(url)) is not None:
+            make_folder(file.parent)
+            make_file(file)  # SQLite gives what it writes beside it the same mode
+        options: dict[str, Any] = {"pool_size": 8, "max_overflow": 0 if lane_beside else 8}
+        options["json_deserializer"] = orjson.loads
         options["connect_args"] = {"check_same_thread": False} if self.is_sqlite else {"connect_timeout": 5}
         self.engine: Engine = create_engine(self.url, **options)
-        self._file: tuple[int, int] | None = None
+        self._file: tuple[int, int] | None = lane_beside._file if lane_beside else None
         event.listen(self.engine, "do_connect", self._on_do_connect)
         event.listen(self.engine, "connect", self._on_connect)
         event.listen(self.engine, "begin", self._on_begin)
         # In one process the writers of a SQLite file wait in line here: SQLite itself would have them poll, and some starve.
-        self._line = _LINES.setdefault(str(self.url.database), threading.Lock()) if self.is_sqlite else None
+        self._line = _LINES.setdefault(str(self.url.database), WritersLine()) if self.is_sqlite else None
         if not self.is_sqlite:
             event.listen(self.engine, "checkin", self._on_checkin)
             event.listen(self.engine, "checkout", self._on_checkout)
@@ -59,7 +76,7 @@ class Database:
         record.info["used"] = time.monotonic()
 
     def _on_checkout(self, connection: Any, record: Any, _proxy: Any) -> None:
-        """A connection that has lain idle is tried before it is lent: the server may have been restarted meanwhile."""
+        """Try a connection that has lain idle before it is lent: the server may have been restarted meanwhile."""
         if time.monotonic() - record.info.get("used", math.inf) > IDLE_S:
             try:
                 self.engine.dialect.do_ping(connection)
@@ -101,22 +118,34 @@ class Database:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     def migrate(self) -> None:
-        """Brings the tables to this version of the arena; does nothing when they are."""
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        """Bring the tables to this version of the arena; do nothing when they are."""
+        config = _migrations()
         with self.writing() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
+    def is_behind(self) -> bool:
+        """Tell whether its tables are of an earlier version of the arena, or not there yet.
+
+        Raises:
+            StageError: they are of a version that this one does not know.
+        """
+        script = ScriptDirectory.from_config(_migrations())
+        with self.reading() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        if found is not None and found not in {each.revision for each in script.walk_revisions()}:
+            raise StageError("database_newer", revision=found)
+        return found != script.get_current_head()
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A consistent view; nothing is written."""
+        """Open a consistent view; nothing is written."""
         with _translated(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction, durable when the block has ended without an exception, and nothing at all otherwise.
+        """Open a transaction, durable when the block has ended without an exception, and nothing at all otherwise.
 
         Raises:
             Unavailable: the database did not take it, or was lost before it could say so; the same call may succeed later.
@@ -135,16 +164,22 @@ class Database:
         if self._line is None:
             yield
             return
-        if not self._line.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+        if not self._line.enter(vote=self._votes_only, timeout_s=BUSY_TIMEOUT_MS / 1000):
             raise _not_saved()
         try:
             yield
         finally:
-            self._line.release()
+            self._line.leave()
 
     def close(self) -> None:
-        """Gives every connection back."""
+        """Give every connection back."""
         self.engine.dispose()
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
 
 
 class ForIds:
@@ -156,10 +191,30 @@ class ForIds:
         self._many = build(lambda column: column.in_(bindparam("many_ids", expanding=True)))
 
     def execute(self, connection: Connection, ids: Sequence[str], **more: Any) -> CursorResult[*tuple[Any, ...]]:
-        """Runs it for these ids, at least one, and its other parameters."""
+        """Run it for these ids, at least one, with its other parameters."""
         if len(ids) == 1:
             return connection.execute(self._one, {"one_id": ids[0], **more})
         return connection.execute(self._many, {"many_ids": list(ids), **more})
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Find the file of a SQLite database at SQLAlchemy's `url`; of any other there is none."""
+    parsed = _parsed(url)
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
+
+
+def _parsed(url: str) -> URL:
+    """Read SQLAlchemy's address of a database.
+
+    Raises:
+        StageError: it is none, or of a database that this arena does not know.
+    """
+    try:
+        parsed = make_url(url)
+        parsed.get_dialect()
+    except ArgumentError:
+        raise StageError("database_address", value=redacted(url)) from None
+    return parsed
 
 
 def _identity(path: str | None) -> tuple[int, int]:
@@ -183,8 +238,4 @@ def _translated() -> Iterator[None]:
 
 
 def _not_saved() -> Unavailable:
-    return Unavailable(
-        "not_saved",
-        "저장하지 못했어요. 잠시 뒤 다시 시도해 주세요. 다시 시도해도 두 번 세지 않아요.",
-        "Not saved. Please try again in a moment; trying again never counts twice.",
-    )
+    return Unavailable("not_saved")

@@ -1,5 +1,6 @@
 """Events: who did what to a stage, and when. Append-only."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,25 +33,45 @@ class Events:
         self._database = database
 
     def append(self, at: datetime, stage_id: str | None, actor: str, kind: str, data: dict[str, Any]) -> None:
-        """Adds an event; nothing ever changes or removes one."""
+        """Add an event; nothing ever changes or removes one."""
         with self._database.writing() as connection:
-            connection.execute(insert(events).values(at=at, stage_id=stage_id, actor=actor, kind=kind, data=data))
+            log(connection, at, stage_id, actor, kind, data)
 
     def of_stage(self, stage_id: str, kind: str | None = None) -> list[Event]:
-        """The stage's events in order, of one kind or of all."""
+        """List the stage's events in order, of one kind or of all."""
         chosen = select(events).where(events.c.stage_id == stage_id).order_by(events.c.seq)
         if kind is not None:
             chosen = chosen.where(events.c.kind == kind)
         with self._database.reading() as connection:
             return [Event(**row._mapping) for row in connection.execute(chosen)]
 
+    def of_arena(self, most: int) -> list[Event]:
+        """List the newest events of no stage in particular, such as logins, in order."""
+        chosen = select(events).where(events.c.stage_id.is_(None)).order_by(events.c.seq.desc()).limit(most)
+        with self._database.reading() as connection:
+            return [Event(**row._mapping) for row in connection.execute(chosen)][::-1]
+
+    def of_kinds(self, kinds: Collection[str], since: datetime) -> list[Event]:
+        """List the events of no stage in particular that are of these kinds, from a moment on, in order."""
+        arenas = (events.c.stage_id.is_(None), events.c.kind.in_(kinds), events.c.at >= since)
+        chosen = select(events).where(*arenas).order_by(events.c.seq)
+        with self._database.reading() as connection:
+            return [Event(**row._mapping) for row in connection.execute(chosen)]
+
     def removed(self, stage_id: str) -> frozenset[str]:
-        """The entrants that have left the stage."""
+        """List the entrants that have left the stage."""
         with self._database.reading() as connection:
             return removed(connection, stage_id)
 
 
+def log(
+    connection: Connection, at: datetime, stage_id: str | None, actor: str, kind: str, data: dict[str, Any]
+) -> None:
+    """Add an event inside the caller's transaction: it is kept with what it tells of, or neither is."""
+    connection.execute(insert(events).values(at=at, stage_id=stage_id, actor=actor, kind=kind, data=data))
+
+
 def removed(connection: Connection, stage_id: str) -> frozenset[str]:
-    """The entrants that have left the stage, inside the caller's transaction."""
+    """List the entrants that have left the stage, inside the caller's transaction."""
     chosen = select(events.c.data).where(events.c.stage_id == stage_id, events.c.kind == REMOVED)
     return frozenset(data["entrant"] for data in connection.execute(chosen).scalars())

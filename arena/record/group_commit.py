@@ -97,13 +97,15 @@ class GroupCommit:
         reveal: bool,
         admission: Admission | None,
     ) -> Cast:
-        """Returns when the vote is durable; see `Votes.cast`."""
+        """Return when the vote is durable; see `Votes.cast`."""
         request = _Request(battle_id, citizen_id, ballot, make, reveal, admission)
         with self._guard:
             self._waiting.append(request)
+            # Leader and followers: who finds nobody committing commits for all who wait; the others sleep until they are told.
             leads, self._led = not self._led, True
         if not leads:
             request.woken.wait()
+        # Woken without an outcome: the last leader has handed on, and this thread commits the next batch.
         if request.outcome is None:
             self._lead()
         if isinstance(request.outcome, Cast):
@@ -111,13 +113,14 @@ class GroupCommit:
         raise request.outcome or AssertionError("a commit leaves every request of its batch an outcome")
 
     def _lead(self) -> None:
-        """Commits for the first who wait, this thread's own among them; then wakes them, and hands on to the next who waits."""
+        """Commit for the first who wait, this thread's own among them; then wake them, and hand on to the next who waits."""
         with self._guard:
             batch = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
         try:
             self._commit(batch)
         finally:
             with self._guard:
+                # Decided under the guard in which others queue: nobody can wait while nobody leads.
                 following = self._waiting[0] if self._waiting else None
                 self._led = following is not None
             if following is not None:
@@ -126,7 +129,7 @@ class GroupCommit:
                 request.woken.set()
 
     def _commit(self, batch: Sequence[_Request]) -> None:
-        """Commits these together; when one of them breaks a constraint, each alone."""
+        """Commit these together; when one of them breaks a constraint, each alone."""
         try:
             with self.database.writing() as connection:
                 outcomes = _decide(connection, batch)
@@ -137,7 +140,7 @@ class GroupCommit:
                 return
             outcomes = [refusal_of_second()]
         except Unavailable as error:  # an exception of its own for each: they are raised in different threads
-            outcomes = [Unavailable(error.code, error.ko, error.en) for _ in batch]
+            outcomes = [Unavailable(error.code, retry_after_s=error.retry_after_s, **error.params) for _ in batch]
         except BaseException as error:
             outcomes = [error] * len(batch)
         for request, outcome in zip(batch, outcomes, strict=True):
@@ -145,11 +148,12 @@ class GroupCommit:
 
 
 def _decide(connection: Connection, batch: Sequence[_Request]) -> list[Cast | BaseException]:
-    """Finds out what becomes of each request, and writes the new votes, their battles' states and what the limits count of them.
+    """Find out what becomes of each request, and write the new votes, their battles' states and what the limits count of them.
 
     PostgreSQL's locks are taken in one order by everybody: battles by id, their stage, then the counters by key, last, since all of a
     network share those. Only a vote that is new and would be kept is counted.
     """
+    # Sorted, so that two processes which share some battles never wait for each other in a circle.
     ids = sorted({request.battle_id for request in batch})
     rows = {row.id: row for row in _LOCKED.execute(connection, ids)}
     judged = conversations.judged(connection, [id for id, row in rows.items() if row.state == BattleState.OPEN])
@@ -167,6 +171,7 @@ def _decide(connection: Connection, batch: Sequence[_Request]) -> list[Cast | Ba
             row = rows.get(id)
             if row is None or row.citizen_id != request.citizen_id:
                 raise not_found()
+            # Of two requests for one battle in a batch the first decides; the second is answered like one that comes later.
             if id not in kept and id not in made:
                 made[id] = request, _made(request, row, judged.get(id, ()))
         except Exception as error:  # what is wrong with one vote is no matter of those beside it
@@ -189,7 +194,7 @@ def _decide(connection: Connection, batch: Sequence[_Request]) -> list[Cast | Ba
 
 
 def _made(request: _Request, row: Row, conversation: tuple[Turn, ...]) -> Cast:
-    """The vote as it will be kept, and the battle as it will be then."""
+    """Make the vote as it will be kept, and the battle as it will be then."""
     battle = as_battle(row, conversation)
     if not battle.votable:
         raise refusal(battle) or nothing_to_judge()
@@ -200,7 +205,7 @@ def _made(request: _Request, row: Row, conversation: tuple[Turn, ...]) -> Cast:
 
 
 def _counted(connection: Connection, requests: Sequence[_Request]) -> dict[str, Callable[[], TooMany]]:
-    """Counts these votes; for the battle of each that is past a bound what is said: a new exception each time, for its own thread."""
+    """Count these votes; for the battle of each that is past a bound, give what is said: a new exception each time, for its own thread."""
     counted = [(request.battle_id, request.admission) for request in requests if request.admission is not None]
     refusals = count(connection, [admission for _, admission in counted])
     return {
@@ -211,7 +216,7 @@ def _counted(connection: Connection, requests: Sequence[_Request]) -> dict[str, 
 
 
 def _write(connection: Connection, new: Mapping[str, tuple[_Request, Cast]]) -> None:
-    """Keeps the votes and moves their battles on, to revealed where the vote reveals."""
+    """Keep the votes and move their battles on, to revealed where the vote reveals."""
     for after in DECIDED:
         moved = [cast for _, cast in new.values() if cast.battle.state is after]
         if moved:
@@ -227,7 +232,7 @@ def _write(connection: Connection, new: Mapping[str, tuple[_Request, Cast]]) -> 
 
 
 def vote_values(vote: Vote, network: str | None) -> dict[str, Any]:
-    """The columns of a vote."""
+    """Return the columns of a vote."""
     return {
         "battle_id": vote.battle_id,
         "stage_id": vote.stage_id,
@@ -247,24 +252,16 @@ def vote_values(vote: Vote, network: str | None) -> dict[str, Any]:
 
 def refusal_of_second() -> Conflict:
     """Another decision came first."""
-    return Conflict(
-        "another_vote",
-        "이 대결에는 이미 다른 투표가 저장되어 있어 바꿀 수 없어요.",
-        "A different vote is already saved for this battle; it cannot be changed.",
-    )
+    return Conflict("another_vote")
 
 
 def nothing_to_judge() -> Conflict:
     """Nobody has answered yet."""
-    return Conflict(
-        "nothing_to_judge",
-        "아직 비교할 두 답변이 없어요. 먼저 질문해 주세요.",
-        "There are no two answers to judge yet. Ask something first.",
-    )
+    return Conflict("nothing_to_judge")
 
 
 def _again(kept: Cast, ballot: Ballot) -> Cast | Conflict:
-    """The vote that is there, when the same ballot asks again; another one comes too late."""
+    """Return the vote that is there, when the same ballot asks again; another one comes too late."""
     asked = replace(ballot, reasons={side: tuple(sorted(tags)) for side, tags in ballot.reasons.items()})
     if kept.vote.ballot != asked:
         return refusal_of_second()

@@ -14,6 +14,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
 from arena.domain.errors import ArenaError
+from arena.record.private_files import FILE as MODE
+from arena.record.private_files import make_folder, open_to_others
 
 FILE = "keys.json"
 VARIABLE = "ARENA_KEYS"
@@ -22,9 +24,6 @@ KEPT_COOKIE_SECRETS = 2
 
 class KeysError(ArenaError):
     """The keys cannot be used as they stand; for organizers."""
-
-    def __init__(self, en: str) -> None:
-        super().__init__("keys", en, en)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class Keys:
 
     @classmethod
     def open(cls, data_dir: Path, env: Mapping[str, str] = os.environ) -> Self:
-        """The keys in ARENA_KEYS, else in `keys.json` in the data directory, made (mode 0600) when there are none.
+        """Open the keys in ARENA_KEYS, else in `keys.json` in the data directory, made (mode 0600) when there are none.
 
         Raises:
             KeysError: they cannot be read, or others may read them.
@@ -80,12 +79,10 @@ class Keys:
             return cls(_parsed(given, VARIABLE), None)
         path = data_dir / FILE
         if not path.exists():
-            data_dir.mkdir(parents=True, exist_ok=True)
+            make_folder(data_dir)
             _create(path, _Bundle.new().dumps())
-        if path.stat().st_mode & 0o077:
-            raise KeysError(
-                f"{path} can be read by others. Run: chmod 600 {path} — and rotate the keys if they were seen."
-            )
+        if open_to_others([path]):
+            raise KeysError("keys_readable", path=str(path))
         return cls(_parsed(path.read_text("utf-8"), str(path)), path)
 
     @property
@@ -94,21 +91,21 @@ class Keys:
         return self._key.thumbprint()
 
     def sign(self, payload: bytes) -> str:
-        """A detached JWS (RFC 7515 appendix F, ES256) over these bytes: `header..signature`."""
+        """Make a detached JWS (RFC 7515 appendix F, ES256) over these bytes: `header..signature`."""
         header, _, signature = jws.serialize_compact({"alg": "ES256", "kid": self.kid}, payload, self._key).split(".")
         return f"{header}..{signature}"
 
     def jwks(self) -> dict[str, Any]:
-        """The public keys as a JWK Set (RFC 7517): the one that signs, and every retired one, so that old signatures still verify."""
+        """Return the public keys as a JWK Set (RFC 7517): the one that signs, and every retired one, so that old signatures still verify."""
         return {"keys": [_public(self._key), *self._bundle.retired]}
 
     def rotate_signing(self) -> "Keys":
-        """Signs with a new pair from now on; the old private key is destroyed, its public half stays in the JWK Set."""
+        """Sign with a new pair from now on; the old private key is destroyed, its public half stays in the JWK Set."""
         b = self._bundle
         return self._replaced(_Bundle(_new_pair(), (_public(self._key), *b.retired), b.secret, b.cookie_secrets))
 
     def rotate_cookies(self) -> "Keys":
-        """Signs cookies with a new secret; those of the previous secret are accepted until the next rotation."""
+        """Sign cookies with a new secret; those of the previous secret are accepted until the next rotation."""
         b = self._bundle
         kept = (_new_secret(), *b.cookie_secrets)[:KEPT_COOKIE_SECRETS]
         return self._replaced(_Bundle(b.signing, b.retired, b.secret, kept))
@@ -127,7 +124,7 @@ class Keys:
 
 
 def verify_jws(payload: bytes, detached: str, jwks: Mapping[str, Any]) -> bool:
-    """Whether this detached JWS is an ES256 signature over these bytes by one of these public keys."""
+    """Tell whether this detached JWS is an ES256 signature over these bytes by one of these public keys."""
     header, _, rest = detached.partition(".")
     if not header or not rest.startswith("."):
         return False  # not detached: it would be checked against its own content, not against ours
@@ -161,7 +158,7 @@ def _parsed(text: str, where: str) -> _Bundle:
             raise ValueError("a secret is too short or missing")
         ECKey.import_key(bundle.signing)
     except (ValueError, KeyError, TypeError, JoseError) as error:
-        raise KeysError(f"{where}: not the arena's keys ({error}). Restore them from your backup.") from None
+        raise KeysError("keys_unusable", where=where, problem=str(error)) from None
     return bundle
 
 
@@ -178,7 +175,7 @@ def _create(path: Path, text: str) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

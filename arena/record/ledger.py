@@ -7,7 +7,7 @@ vote ever waits for another one's place. Votes hold the truth; `leaves` holds no
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -15,6 +15,8 @@ from sqlalchemy import Connection, Row, Select, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from arena.domain.battle import BattleState
+from arena.domain.clock import KST
+from arena.domain.coded import Fault
 from arena.domain.errors import ArenaError, NotFound
 from arena.domain.vote import canonical, leaf_hash, seal_of
 from arena.record.keys import Keys, verify_jws
@@ -24,22 +26,17 @@ from arena.record.tables import battles, checkpoints, leaves, votes
 
 CHECKPOINT_SCHEMA = "kai.checkpoint/1"
 CHUNK = 5000
+MOST_FAULTS = 5
+"""So many faults an error names."""
 WINDOW = 10_000
 """How many sequence numbers back the ledger looks for votes that committed late; the audit and a freeze look at all."""
-KST = timezone(timedelta(hours=9))
 
 
 class LedgerError(ArenaError):
     """The record does not agree with itself: somebody has changed it behind the arena's back. For organizers."""
 
-    def __init__(self, findings: Sequence[str]) -> None:
-        en = (
-            "The ledger refuses: "
-            + "; ".join(findings[:5])
-            + ". Stop, keep a copy of the database, and compare it with a backup."
-        )
-        super().__init__("ledger_broken", en, en)
-        self.findings = tuple(findings)
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("ledger_broken", faults=tuple(faults[:MOST_FAULTS]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ class Checkpoint:
     jws: str
 
     def payload(self) -> bytes:
-        """The canonical bytes that are signed."""
+        """Return the canonical bytes that are signed."""
         at = self.at.astimezone(KST).isoformat(timespec="microseconds")
         return canonical(
             {"schema": CHECKPOINT_SCHEMA, "stage": self.stage_id, "size": self.size, "root": self.root, "at": at}
@@ -83,7 +80,7 @@ class Inclusion:
 
 
 def verify_checkpoint(published: Mapping[str, Any], jwks: Mapping[str, Any]) -> bool:
-    """Whether a published checkpoint carries the signature of one of these keys."""
+    """Tell whether a published checkpoint carries the signature of one of these keys."""
     body = {name: value for name, value in published.items() if name != "jws"}
     return verify_jws(canonical(body), str(published.get("jws", "")), jwks)
 
@@ -97,7 +94,7 @@ class Ledger:
         self._trees: dict[str, Tree] = {}
 
     def checkpoint(self, stage_id: str, now: datetime, *, final: bool = False) -> Checkpoint:
-        """Takes in the votes committed so far and signs a checkpoint over them; the newest one, when there is nothing new.
+        """Take in the votes committed so far and sign a checkpoint over them; the newest one, when there is nothing new.
 
         `final` looks at every vote of the stage, for the freeze.
 
@@ -112,7 +109,7 @@ class Ledger:
             return newest
         tree = self._tree(stage_id)
         if newest is not None and tree.root(newest.size) != newest.root:
-            raise LedgerError([f"the first {newest.size} votes no longer have the root that was signed"])
+            raise LedgerError([Fault("signed_root_lost", size=newest.size)])
         unsigned = Checkpoint(stage_id, size, tree.root(size), now, "")
         made = Checkpoint(stage_id, size, unsigned.root, now, self._keys.sign(unsigned.payload()))
         try:
@@ -125,12 +122,12 @@ class Ledger:
         return made
 
     def newest(self, stage_id: str) -> Checkpoint | None:
-        """The stage's newest checkpoint, if there is one."""
+        """Find the stage's newest checkpoint, if there is one."""
         with self._database.reading() as connection:
             return _newest(connection, stage_id)
 
     def checkpoints(self, stage_id: str, after: int = -1, limit: int = 1000) -> list[Checkpoint]:
-        """The stage's checkpoints over more than `after` votes, smallest first."""
+        """List the stage's checkpoints over more than `after` votes, smallest first."""
         with self._database.reading() as connection:
             rows = connection.execute(
                 select(checkpoints)
@@ -148,7 +145,7 @@ class Ledger:
             after = page[-1].size
 
     def inclusion(self, receipt: str) -> Inclusion | None:
-        """The proof under the newest checkpoint; none yet for a vote that came after it.
+        """Prove that a vote is in the ledger, under the newest checkpoint; there is no proof yet for a vote that came after it.
 
         Raises:
             NotFound: no vote has this receipt.
@@ -160,11 +157,7 @@ class Ledger:
                 .where(votes.c.receipt == receipt)
             ).one_or_none()
             if row is None:
-                raise NotFound(
-                    "receipt_not_found",
-                    "이 접수증을 찾을 수 없어요. 64자리를 그대로 옮겼는지 확인해 주세요.",
-                    "No vote has this receipt. Check that all 64 characters are there.",
-                )
+                raise NotFound("receipt_not_found")
             newest = _newest(connection, row.stage_id)
         if row.n is None or newest is None or row.n >= newest.size:
             return None
@@ -172,7 +165,7 @@ class Ledger:
         return Inclusion(receipt, row.n, tuple(path), newest)
 
     def consistency(self, stage_id: str, first: int, second: int) -> list[str]:
-        """The path that proves the first `first` votes to be the beginning of the first `second`.
+        """Return the path that proves the first `first` votes to be the beginning of the first `second`.
 
         Raises:
             NotFound: the ledger has no such sizes.
@@ -180,49 +173,45 @@ class Ledger:
         with self._database.reading() as connection:
             size = _size(connection, stage_id)
         if not 0 <= first <= second <= size:
-            raise NotFound(
-                "no_such_size",
-                f"이 단계의 기록은 {size}표까지 있어요. 0 ≤ first ≤ second ≤ {size}이어야 해요.",
-                f"This stage's ledger has {size} votes: choose 0 ≤ first ≤ second ≤ {size}.",
-            )
+            raise NotFound("no_such_size", size=size)
         return self._tree(stage_id).consistency(first, second)
 
-    def audit(self, stage_id: str) -> list[str]:
-        """Everything that is wrong with a stage's votes, in words; empty when the record agrees with itself and its checkpoints.
+    def audit(self, stage_id: str) -> list[Fault]:
+        """Everything that is wrong with a stage's votes; empty when the record agrees with itself and its checkpoints.
 
         Reads every vote and remembers nothing: record, receipt, seal, columns, order, every root, every signature.
         """
-        findings: list[str] = []
+        faults: list[Fault] = []
         hashes: list[bytes] = []
         with self._database.reading() as connection:
             for row in _leaves(connection, stage_id):
                 if row.n != len(hashes):
-                    findings.append(f"leaf {len(hashes)} is missing")
+                    faults.append(Fault("leaf_missing", n=len(hashes)))
                     break
                 if row.record is None:
-                    findings.append(f"the vote of leaf {row.n} is gone")
+                    faults.append(Fault("leaf_without_vote", n=row.n))
                     break
-                findings += _faults(row, self._keys.secret)
+                faults += _faults(row, self._keys.secret)
                 hashes.append(bytes.fromhex(leaf_hash(row.record)))
-            findings += _strays(connection, stage_id, self._keys.secret)
-            findings += _unmatched(connection, stage_id)
+            faults += _strays(connection, stage_id, self._keys.secret)
+            faults += _unmatched(connection, stage_id)
             signed = connection.execute(
                 select(checkpoints).where(checkpoints.c.stage_id == stage_id).order_by(checkpoints.c.size)
             ).all()
         tree = Tree(lambda start, end: hashes[start:end])
         jwks = self._keys.jwks()
         for checkpoint in (Checkpoint(**row._mapping) for row in signed):
-            name = f"checkpoint {checkpoint.size}"
+            size = checkpoint.size
             if not verify_jws(checkpoint.payload(), checkpoint.jws, jwks):
-                findings.append(f"{name} has no valid signature")
-            if checkpoint.size > len(hashes):
-                findings.append(f"{name} covers more votes than there are ({len(hashes)})")
-            elif tree.root(checkpoint.size) != checkpoint.root:
-                findings.append(f"the votes no longer lead to the root of {name}")
-        return findings
+                faults.append(Fault("checkpoint_unsigned", size=size))
+            if size > len(hashes):
+                faults.append(Fault("checkpoint_beyond", size=size, votes=len(hashes)))
+            elif tree.root(size) != checkpoint.root:
+                faults.append(Fault("checkpoint_root_lost", size=size))
+        return faults
 
     def agrees_with(self, kept: Mapping[str, Any]) -> bool:
-        """Whether a checkpoint that somebody kept outside is genuine and the beginning of what is here now."""
+        """Tell whether a checkpoint that somebody kept outside is genuine and the beginning of what is here now."""
         stage_id, size = str(kept["stage"]), int(kept["size"])
         with self._database.reading() as connection:
             now = _size(connection, stage_id)
@@ -232,7 +221,7 @@ class Ledger:
         return verify_consistency(size, str(kept["root"]), now, tree.root(now), tree.consistency(size, now))
 
     def _take_in(self, stage_id: str, *, everything: bool) -> int:
-        """Gives the next leaves to committed votes that have none; two processes at once collide on a key, and one begins again."""
+        """Give the next leaves to committed votes that have none; two processes at once collide on a key, and one begins again."""
         try:
             with self._database.writing() as connection:
                 size = _size(connection, stage_id)
@@ -263,7 +252,7 @@ class Ledger:
                 .order_by(leaves.c.n)
             ).all()
         if len(rows) != end - start:
-            raise LedgerError([f"votes are missing between leaf {start} and leaf {end}"])
+            raise LedgerError([Fault("votes_missing", start=start, end=end)])
         return [bytes.fromhex(row.receipt) for row in rows]
 
 
@@ -286,14 +275,14 @@ _CHECKED = (
 )
 
 
-def _faults(row: Row, secret: bytes) -> Iterator[str]:
-    """What is wrong with one vote: its receipt, its seal, or a column that says something else than the record."""
-    name = f"vote {row.receipt[:12]}…"
+def _faults(row: Row, secret: bytes) -> Iterator[Fault]:
+    """Find what is wrong with one vote: its receipt, its seal, or a column that says something else than the record."""
+    vote = row.receipt[:12]
     if leaf_hash(row.record) != row.receipt:
-        yield f"{name} has a record that was changed"
+        yield Fault("vote_changed", vote=vote)
         return
     if not hmac.compare_digest(seal_of(secret, row.receipt), row.seal):
-        yield f"{name} was not cast by the arena"
+        yield Fault("vote_not_ours", vote=vote)
     told = orjson.loads(row.record)  # hashes to its receipt, so it is what the arena once wrote
     told["marked"] = bool(told["marks"])
     kept = {
@@ -311,7 +300,7 @@ def _faults(row: Row, secret: bytes) -> Iterator[str]:
     }
     for key, value in kept.items():
         if told[key] != value:
-            yield f"{name} says {key} = {value!r}, its record says {told[key]!r}"
+            yield Fault("vote_contradicts", vote=vote, column=key, value=repr(value), sealed=repr(told[key]))
 
 
 def _size(connection: Connection, stage_id: str) -> int:
@@ -327,7 +316,7 @@ def _newest(connection: Connection, stage_id: str) -> Checkpoint | None:
 
 
 def _without_leaf(connection: Connection, stage_id: str, size: int, *, everything: bool) -> Select[*tuple[Any, ...]]:
-    """The next committed votes that are no leaves yet, in the order of their sequence numbers."""
+    """Select the next committed votes that are no leaves yet, in the order of their sequence numbers."""
     chosen = (
         select(*_CHECKED)
         .join(battles, battles.c.id == votes.c.battle_id)
@@ -357,13 +346,13 @@ def _leaves(connection: Connection, stage_id: str) -> Iterator[Row]:
     yield from connection.execution_options(yield_per=CHUNK).execute(chosen)
 
 
-def _strays(connection: Connection, stage_id: str, secret: bytes) -> list[str]:
+def _strays(connection: Connection, stage_id: str, secret: bytes) -> list[Fault]:
     """Faults of votes that are no leaves yet."""
     rows = connection.execute(_without_leaf(connection, stage_id, 0, everything=True).limit(None))
     return [fault for row in rows for fault in _faults(row, secret)]
 
 
-def _unmatched(connection: Connection, stage_id: str) -> list[str]:
+def _unmatched(connection: Connection, stage_id: str) -> list[Fault]:
     """Battles that are voted without a vote, or have a vote without being voted."""
     decided = battles.c.state.in_([BattleState.VOTED, BattleState.REVEALED])
     rows = connection.execute(
@@ -371,7 +360,4 @@ def _unmatched(connection: Connection, stage_id: str) -> list[str]:
         .join(votes, votes.c.battle_id == battles.c.id, isouter=True)
         .where(battles.c.stage_id == stage_id, decided != votes.c.seq.is_not(None))
     ).all()
-    return [
-        f"battle {row.id} has lost its vote" if row.seq is None else f"battle {row.id} has a vote it never asked for"
-        for row in rows
-    ]
+    return [Fault("vote_lost" if row.seq is None else "vote_unasked", battle=row.id) for row in rows]

@@ -24,17 +24,17 @@ class Tree(BaseMerkleTree):
         self._size = 0
 
     def root(self, size: int) -> str:
-        """The root over the first `size` leaves (§2.1.1); 64 hex characters."""
+        """Compute the root over the first `size` leaves (§2.1.1); 64 hex characters."""
         self._size = max(self._size, size)
         return self.get_root(size).hex()
 
     def inclusion(self, index: int, size: int) -> list[str]:
-        """The inclusion path of leaf `index` (from 0) in the tree of `size` leaves (§2.1.3.1)."""
+        """Compute the inclusion path of leaf `index` (from 0) in the tree of `size` leaves (§2.1.3.1)."""
         self._size = max(self._size, size)
         return [digest.hex() for digest in self.prove_inclusion(index + 1, size).path[1:]]
 
     def consistency(self, first: int, second: int) -> list[str]:
-        """The consistency path between the trees of `first` and `second` leaves, `0 ≤ first ≤ second` (§2.1.4.1)."""
+        """Compute the consistency path between the trees of `first` and `second` leaves, `0 ≤ first ≤ second` (§2.1.4.1)."""
         if first in (0, second):
             return []
         self._size = max(self._size, second)
@@ -42,7 +42,7 @@ class Tree(BaseMerkleTree):
             return [self._get_root(start, end).hex() for start, end in _subproof(first, 0, second, whole=True)]
 
     def _get_subroot(self, offset: int, width: int) -> bytes:
-        """A large subtree from its two remembered halves, so that no more than one block of leaves is ever in memory."""
+        """Hash a large subtree from its two remembered halves, so that no more than one block of leaves is ever in memory."""
         if width <= self.threshold:
             return super()._get_subroot(offset, width)
         key = (offset, width)
@@ -68,8 +68,8 @@ class Tree(BaseMerkleTree):
         raise NotImplementedError("leaves are appended to the table, never through the tree")
 
 
-def roots_of(leaves: Sequence[str], sizes: Iterable[int]) -> dict[int, str]:
-    """The root over the first n of these leaf hashes (hex) for each of these sizes, in one pass, for whoever holds all leaves.
+def roots_of(leaves: Iterable[str], sizes: Iterable[int]) -> dict[int, str]:
+    """Compute the root over the first n of these leaf hashes (hex) for each of these sizes, in one pass, for whoever holds all leaves.
 
     What it gives for two sizes is consistent by construction: the smaller tree is the beginning of the larger one.
     """
@@ -91,7 +91,7 @@ def roots_of(leaves: Sequence[str], sizes: Iterable[int]) -> dict[int, str]:
 
 
 def verify_inclusion(leaf: str, index: int, size: int, path: Sequence[str], root: str) -> bool:
-    """Whether `leaf` is leaf `index` of the tree with this size and root (§2.1.3.2).
+    """Tell whether `leaf` is leaf `index` of the tree with this size and root (§2.1.3.2).
 
     Raises:
         ValueError: something in it is not hexadecimal.
@@ -113,7 +113,7 @@ def verify_inclusion(leaf: str, index: int, size: int, path: Sequence[str], root
 
 
 def verify_consistency(first: int, first_root: str, second: int, second_root: str, path: Sequence[str]) -> bool:
-    """Whether the tree of `first` leaves is the beginning of the tree of `second` leaves (§2.1.4.2).
+    """Tell whether the tree of `first` leaves is the beginning of the tree of `second` leaves (§2.1.4.2).
 
     Raises:
         ValueError: something in it is not hexadecimal.

@@ -1,10 +1,12 @@
 """When an entrant could not be drawn, and why: kept as events while a stage runs, added up for publication."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from arena.record.events import Events
+from arena.domain.outage import Cause
+from arena.record.events import Event, Events
 
 LEFT, STILL, BACK = "entrant.left_draw", "entrant.still_out", "entrant.back_in_draw"
 
@@ -18,7 +20,7 @@ class Spell:
 
     entrant: str
     process: str
-    reason: str
+    cause: Cause
     began: datetime
     noted: datetime
     ended: datetime | None = None
@@ -30,44 +32,58 @@ class Spell:
 
 
 class Outages:
-    """The spells in which entrants could not be drawn. Reasons are kinds of failure: they hold no text of an endpoint."""
+    """The spells in which entrants could not be drawn. Causes are codes and figures: they hold no text of an endpoint."""
 
     def __init__(self, events: Events) -> None:
         self._events = events
 
-    def left(self, at: datetime, stage_id: str, entrant: str, process: str, reason: str) -> None:
-        """The entrant has left the draw of this process."""
-        self._events.append(at, stage_id, process[:64], LEFT, {"entrant": entrant, "reason": reason})
+    def left(self, at: datetime, stage_id: str, entrant: str, process: str, cause: Cause) -> None:
+        """Note that the entrant has left the draw of this process."""
+        self._append(at, stage_id, entrant, process, LEFT, cause)
 
-    def still_out(self, at: datetime, stage_id: str, entrant: str, process: str, reason: str) -> None:
-        """The entrant was asked again and did not answer."""
-        self._events.append(at, stage_id, process[:64], STILL, {"entrant": entrant, "reason": reason})
+    def still_out(self, at: datetime, stage_id: str, entrant: str, process: str, cause: Cause) -> None:
+        """Note that the entrant was asked again and did not answer."""
+        self._append(at, stage_id, entrant, process, STILL, cause)
 
-    def back(self, at: datetime, stage_id: str, entrant: str, process: str, reason: str) -> None:
-        """The entrant can be drawn again, or the process ends and says no more about it."""
-        self._events.append(at, stage_id, process[:64], BACK, {"entrant": entrant, "reason": reason})
+    def back(self, at: datetime, stage_id: str, entrant: str, process: str, cause: Cause) -> None:
+        """Note that the entrant can be drawn again, or that the process ends and says no more about it."""
+        self._append(at, stage_id, entrant, process, BACK, cause)
 
     def of_stage(self, stage_id: str) -> list[Spell]:
-        """Every spell, by its beginning."""
-        over: list[Spell] = []
-        running: dict[tuple[str, str], Spell] = {}
-        for event in self._events.of_stage(stage_id):
-            if event.kind not in (LEFT, STILL, BACK):
-                continue
-            key = (str(event.data["entrant"]), event.actor)
-            spell = running.pop(key, None)
-            if event.kind == LEFT:
-                if spell is not None:  # that process died; another one of its name has begun
-                    over.append(spell)
-                running[key] = Spell(*key, str(event.data["reason"]), event.at, event.at)
-            elif spell is not None:
-                ended = event.at if event.kind == BACK else None
-                spell = Spell(*key, spell.reason, spell.began, event.at, ended)
-                if ended is None:
-                    running[key] = spell
-                else:
-                    over.append(spell)
-        return sorted([*over, *running.values()], key=lambda s: (s.began, s.entrant, s.process))
+        """Read every spell, by its beginning."""
+        return spells(self._events.of_stage(stage_id))
+
+    def _append(self, at: datetime, stage_id: str, entrant: str, process: str, kind: str, cause: Cause) -> None:
+        data = {"entrant": entrant, "cause": cause.model_dump(exclude_none=True)}
+        self._events.append(at, stage_id, process, kind, data)
+
+
+def cause_in(data: Mapping[str, Any]) -> Cause:
+    """Read the cause in the data of an outage's event; in the oldest it is one sentence, `reason`."""
+    return Cause.model_validate(data["cause"]) if "cause" in data else Cause(kind="text", text=data["reason"])
+
+
+def spells(events: Iterable[Event]) -> list[Spell]:
+    """Put a stage's events together to its spells, by their beginning."""
+    over: list[Spell] = []
+    running: dict[tuple[str, str], Spell] = {}
+    for event in events:
+        if event.kind not in (LEFT, STILL, BACK):
+            continue
+        key = (str(event.data["entrant"]), event.actor)
+        spell = running.pop(key, None)
+        if event.kind == LEFT:
+            if spell is not None:  # that process died; another one of its name has begun
+                over.append(spell)
+            running[key] = Spell(*key, cause_in(event.data), event.at, event.at)
+        elif spell is not None:
+            ended = event.at if event.kind == BACK else None
+            spell = Spell(*key, spell.cause, spell.began, event.at, ended)
+            if ended is None:
+                running[key] = spell
+            else:
+                over.append(spell)
+    return sorted([*over, *running.values()], key=lambda s: (s.began, s.entrant, s.process))
 
 
 def minutes(spells: Iterable[Spell], end: datetime | None = None) -> dict[str, float]:

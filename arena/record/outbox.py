@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import insert, select, update
 
@@ -26,16 +27,11 @@ class Parcel:
     last_error: str | None
 
     @property
-    def said(self) -> str:
-        """How it fares, in a line."""
+    def state(self) -> Literal["delivered", "given_up", "waiting"]:
+        """How it fares."""
         if self.delivered_at is not None:
-            state = "delivered"
-        elif self.given_up_at is not None:
-            state = "given up"
-        else:
-            state = "waiting"
-        tail = f": {self.last_error}" if self.last_error else ""
-        return f"{self.event} to {self.url}, {state} after {self.attempts} attempts{tail}"
+            return "delivered"
+        return "waiting" if self.given_up_at is None else "given_up"
 
 
 class Outbox:
@@ -45,7 +41,7 @@ class Outbox:
         self._database = database
 
     def put(self, stage_id: str, event: str, url: str, body: bytes, now: datetime) -> int:
-        """Keeps a message for delivery; returns its number."""
+        """Keep a message for delivery; return its number."""
         with self._database.writing() as connection:
             made = connection.execute(
                 insert(outbox).values(
@@ -55,7 +51,7 @@ class Outbox:
             return int(made.inserted_primary_key[0])  # type: ignore[index]
 
     def take(self, now: datetime, until: datetime) -> Parcel | None:
-        """The next message that is due, taken by this process until `until`; nobody else gets it before then."""
+        """Take the next message that is due, for this process until `until`; nobody else gets it before then."""
         waiting = (outbox.c.delivered_at.is_(None), outbox.c.given_up_at.is_(None), outbox.c.due_at <= now)
         with self._database.reading() as connection:  # most looks find nothing, and must keep no voter waiting
             if connection.execute(select(outbox.c.seq).where(*waiting).limit(1)).first() is None:
@@ -76,18 +72,18 @@ class Outbox:
             return Parcel(**row._mapping)
 
     def delivered(self, seq: int, now: datetime) -> None:
-        """It has arrived."""
+        """Note that it has arrived."""
         with self._database.writing() as connection:
             connection.execute(update(outbox).where(outbox.c.seq == seq).values(delivered_at=now, last_error=None))
 
     def failed(self, seq: int, error: str, due_at: datetime | None, now: datetime) -> None:
-        """It has not; due again at `due_at`, or given up."""
+        """Note that it has not; due again at `due_at`, or given up."""
         values = {"last_error": error[:500]} | ({"given_up_at": now} if due_at is None else {"due_at": due_at})
         with self._database.writing() as connection:
             connection.execute(update(outbox).where(outbox.c.seq == seq).values(**values))
 
     def again(self, stage_id: str, now: datetime) -> int:
-        """Makes every undelivered message of a stage due now, given-up ones too; returns how many."""
+        """Make every undelivered message of a stage due now, given-up ones too; return how many."""
         open_ones = (outbox.c.stage_id == stage_id, outbox.c.delivered_at.is_(None))
         with self._database.writing() as connection:
             changed = connection.execute(
@@ -96,7 +92,7 @@ class Outbox:
             return changed.rowcount
 
     def of_stage(self, stage_id: str) -> list[Parcel]:
-        """A stage's messages, oldest first."""
+        """List a stage's messages, oldest first."""
         chosen = select(outbox).where(outbox.c.stage_id == stage_id).order_by(outbox.c.seq)
         with self._database.reading() as connection:
             return [Parcel(**row._mapping) for row in connection.execute(chosen)]

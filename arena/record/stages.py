@@ -9,7 +9,8 @@ from sqlalchemy import Connection, Row, insert, select, update
 from arena.domain.errors import Conflict
 from arena.domain.stage import Stage, StageStatus, file_sha256
 from arena.record.database import Database
-from arena.record.tables import events, stages
+from arena.record.events import log
+from arena.record.tables import stages
 
 OPENED = "stage.opened"
 
@@ -39,7 +40,7 @@ class Stages:
         self._database = database
 
     def register(self, stage_id: str, file: str, file_sha256: str, now: datetime) -> StageRecord:
-        """Makes a draft of a stage that is new here; returns the record of one that is not, whatever its file says now."""
+        """Make a draft of a stage that is new here; return the record of one that is not, whatever its file says now."""
         with self._database.writing() as connection:
             found = _find(connection, stage_id)
             if found is None:
@@ -57,7 +58,7 @@ class Stages:
             return found or _get(connection, stage_id)
 
     def reseal(self, stage_id: str, file: str, file_sha256: str) -> None:
-        """Replaces the file of a stage that is still a draft; afterwards a stage's file never changes."""
+        """Replace the file of a stage that is still a draft; afterwards a stage's file never changes."""
         with self._database.writing() as connection:
             changed = connection.execute(
                 update(stages)
@@ -66,15 +67,10 @@ class Stages:
             )
             if changed.rowcount != 1:
                 sealed = _get(connection, stage_id).file_sha256
-                raise Conflict(
-                    "stage_sealed",
-                    f"단계 {stage_id}의 파일은 시작할 때 {sealed}(으)로 확정되었는데 지금 파일은 {file_sha256}입니다. 확정된 파일로 실행하세요.",
-                    f"The file of stage {stage_id} was sealed as {sealed} when it opened; this one is {file_sha256}. "
-                    "Serve the sealed file, or declare a new stage.",
-                )
+                raise Conflict("stage_sealed", stage=stage_id, sealed=sealed, found=file_sha256)
 
     def adopt(self, stage: Stage, file: bytes, now: datetime) -> StageRecord:
-        """What serving a stage begins with: registers it, holds its file against the sealed one, and opens it if it is synthetic.
+        """Begin to serve a stage: register it, hold its file against the sealed one, and open it if it is synthetic.
 
         A real stage is opened by an organizer, never by a restart.
 
@@ -98,12 +94,11 @@ class Stages:
         with self._database.writing() as connection:
             record = _move(connection, stage.id, StageStatus.DRAFT, StageStatus.OPEN, now)
             data = {"file_sha256": record.file_sha256, "entrants": stage.artifacts}
-            values = {"at": now, "stage_id": stage.id, "actor": actor, "kind": OPENED, "data": data}
-            connection.execute(insert(events).values(values))
+            log(connection, now, stage.id, actor, OPENED, data)
             return record
 
     def find(self, stage_id: str) -> StageRecord | None:
-        """The record of this stage, if there is one."""
+        """Find the record of this stage, if there is one."""
         with self._database.reading() as connection:
             return _find(connection, stage_id)
 
@@ -113,7 +108,7 @@ class Stages:
             return [_record(row) for row in connection.execute(select(stages).order_by(stages.c.created_at))]
 
     def move(self, stage_id: str, before: StageStatus, after: StageStatus, now: datetime) -> StageRecord:
-        """Takes a stage one step forward: draft → open → frozen → published.
+        """Take a stage one step forward: draft → open → frozen → published.
 
         Raises:
             Conflict: the stage is not in `before`.
@@ -130,7 +125,7 @@ class Stages:
             return changed.rowcount == 1
 
     def resume(self, stage_id: str) -> bool:
-        """Battles are drawn again; false when they were all along."""
+        """Draw battles again; false when they were drawn all along."""
         with self._database.writing() as connection:
             changed = connection.execute(
                 update(stages).where(stages.c.id == stage_id, stages.c.paused_at.is_not(None)).values(paused_at=None)
@@ -146,11 +141,7 @@ def _move(connection: Connection, stage_id: str, before: StageStatus, after: Sta
     found = _find(connection, stage_id)
     if changed.rowcount != 1 or found is None:
         status = found.status if found else "unknown"
-        raise Conflict(
-            "stage_status",
-            f"단계 {stage_id}의 상태가 {status}이므로 {after}(으)로 바꿀 수 없습니다.",
-            f"Stage {stage_id} is {status}; it has to be {before} to become {after}.",
-        )
+        raise Conflict("stage_status", stage=stage_id, status=status, needed=before, wanted=after)
     return found
 
 

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert, select
 
+from arena.record.citizens import require_present
+from arena.record.counters import Admission, require
 from arena.record.database import Database
 from arena.record.tables import strata, votes
 
@@ -15,9 +17,18 @@ class Strata:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def answer(self, citizen_id: str, answers: Mapping[str, str], now: datetime) -> None:
-        """Replaces all of this citizen's answers, `{stratum: category}`; empty ones take them back."""
+    def answer(
+        self, citizen_id: str, answers: Mapping[str, str], now: datetime, admission: Admission | None = None
+    ) -> None:
+        """Replace all of this citizen's answers, `{stratum: category}`; empty ones take them back. Counted by `admission`.
+
+        Raises:
+            Unauthorized: they have withdrawn.
+            TooMany: as `counters.require`.
+        """
         with self._database.writing() as connection:
+            require_present(connection, citizen_id)
+            require(connection, admission)
             connection.execute(delete(strata).where(strata.c.citizen_id == citizen_id))
             if answers:
                 rows = [
@@ -33,7 +44,7 @@ class Strata:
             return {row.stratum: row.category for row in connection.execute(chosen)}
 
     def of_voters(self, stage_id: str) -> dict[str, dict[str, str]]:
-        """What the voters of a stage have said, `{voter: {stratum: category}}`; who has said nothing is there, empty."""
+        """Read what the voters of a stage have said, `{voter: {stratum: category}}`; who has said nothing is there, empty."""
         with self._database.reading() as connection:
             voters = connection.execute(select(votes.c.citizen_id).where(votes.c.stage_id == stage_id).distinct())
             found: dict[str, dict[str, str]] = {voter: {} for (voter,) in voters}

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 from arena.domain.battle import SIDES, BattleState
@@ -89,13 +90,18 @@ citizens = Table(
     Column("withdrawn_at", Moment),
 )
 
-# Who is behind a pseudonym, as far as anybody can tell: deleting the row cuts the thread for good.
-identities = Table(
-    "identities",
+# Who has come to a stage, by a keyed digest of a login or of an invitation, and the subject their pseudonym follows from. Whoever has withdrawn
+# has no subject any more: the row says only that. So it has no time and, in SQLite, no place in an order of coming, which would say more.
+persons = Table(
+    "persons",
     metadata,
+    Column("stage_id", ForeignKey("stages.id"), primary_key=True),
     Column("digest", String(64), primary_key=True),
-    Column("subject", String(64), nullable=False, unique=True),
-    Column("created_at", Moment, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("subject", String(64)),
+    _one_of("kind", ["login", "invitation"]),
+    Index("ix_persons_subject", "subject"),
+    sqlite_with_rowid=False,
 )
 
 consents = Table(
@@ -126,7 +132,9 @@ battles = Table(
     Column("touched_at", Moment, nullable=False),
     Column("lease_owner", String(64)),
     Column("lease_until", Moment),
+    Column("stop_requested_at", Moment),
     Column("void_reason", String(64)),
+    Column("topic", String(64)),
     Column("revealed_at", Moment),
     Column("erased_at", Moment),
     _one_of("state", list(BattleState)),
@@ -134,6 +142,26 @@ battles = Table(
     UniqueConstraint("stage_id", "draw_number"),
     Index("ix_battles_citizen_id_opened_at", "citizen_id", "opened_at"),
     Index("ix_battles_state_lease_until", "state", "lease_until"),
+    # Nearly always empty, so it costs a turn nothing, and who looks for stops reads nothing else.
+    Index(
+        "ix_battles_stopping",
+        "lease_owner",
+        sqlite_where=text("stop_requested_at IS NOT NULL"),
+        postgresql_where=text("stop_requested_at IS NOT NULL"),
+    ),
+)
+
+# The processes that serve, as each last said of itself; its word expires unless it is said again.
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("stage_id", ForeignKey("stages.id"), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("began_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("running", Integer, nullable=False),
+    Column("entrants", JSON, nullable=False),
 )
 
 turns = Table(
@@ -160,6 +188,7 @@ answers = Table(
     Column("error_detail", Text),
     Column("first_token_ms", Integer),
     Column("total_ms", Integer),
+    Column("first_shown_ms", Integer),
     Column("shown_ms", Integer),
     Column("prompt_tokens", Integer),
     Column("completion_tokens", Integer),
@@ -209,7 +238,8 @@ checkpoints = Table(
     Column("jws", Text, nullable=False),
 )
 
-# What the limits count, each act in the transaction that does it.
+# What the limits count, each act in the transaction that does it: hits in a window until it expires; or a bucket, which is empty when it
+# expires, and whose hits are the most that it may hold (in µs of draining).
 counters = Table(
     "counters",
     metadata,
@@ -241,6 +271,18 @@ organizers = Table(
     Column("name", String(64), primary_key=True),
     Column("password_hash", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
+)
+
+# Who is logged in: only a digest of the cookie is kept, and the row goes with the session.
+organizer_sessions = Table(
+    "organizer_sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("entrance", String(16), nullable=False),
+    Column("began_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
 )
 
 events = Table(

@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, select, type_coerce
+import orjson
+from sqlalchemy import BigInteger, ColumnElement, case, select, type_coerce
 
 from arena.domain.battle import Turn
+from arena.domain.exposure import UNREAD
+from arena.domain.leaks import bits
 from arena.record.battles import conversations
 from arena.record.database import Database
 from arena.record.tables import battles, votes
@@ -25,7 +28,11 @@ class VoteColumns(NamedTuple):
     """In microseconds since 1970 UTC."""
     identity_level: str
     network: str | None
-    leaks: bool
+    leaks: int
+    """Bits, as `arena.domain.leaks` reads the record's marks."""
+    unread: bool
+    """Whether one of these marks says that it was cast below the stage's minimum of exposure."""
+    topic: str | None
 
 
 class VoteColumnsOf:
@@ -42,14 +49,15 @@ class VoteColumnsOf:
         chosen = (
             select(
                 votes.c.seq,
-                votes.c.citizen_id,
+                votes.c.citizen_id.label("voter"),
                 battles.c.model_a,
                 battles.c.model_b,
                 votes.c.winner,
-                type_coerce(votes.c.cast_at, BigInteger),
+                type_coerce(votes.c.cast_at, BigInteger).label("cast_at"),
                 votes.c.identity_level,
                 votes.c.network,
-                votes.c.marked,
+                case((votes.c.marked, votes.c.record)).label("record"),
+                battles.c.topic,
             )
             .join(battles, battles.c.id == votes.c.battle_id)
             .where(votes.c.stage_id == stage_id, votes.c.seq > seq)
@@ -57,7 +65,10 @@ class VoteColumnsOf:
         )
         with self._database.reading() as connection:
             for row in connection.execution_options(yield_per=chunk).execute(chosen):
-                yield VoteColumns(*row)
+                fields = dict(row._mapping)
+                record = fields.pop("record")
+                marks = () if record is None else orjson.loads(record)["marks"]
+                yield VoteColumns(**fields, leaks=bits(marks), unread=UNREAD in marks)
 
     def conversations(self, seqs: Sequence[int]) -> Iterator[tuple[int, Sequence[Turn]]]:
         """Yield the turns of these votes' battles; whoever asks measures them and keeps no text."""
@@ -78,7 +89,7 @@ class VoteColumnsOf:
         return {battle: seq for seq, battle in self._named(votes.c.battle_id, battle_ids)}
 
     def _named(self, column: ColumnElement[Any], values: Sequence[Any]) -> Iterator[tuple[int, str]]:
-        """The number and the battle of each vote that has one of these values."""
+        """Find the number and the battle of each vote that has one of these values."""
         with self._database.reading() as connection:
             for start in range(0, len(values), CHUNK):
                 some = list(values[start : start + CHUNK])

@@ -9,6 +9,7 @@ from sqlalchemy import Row, Select, func, select
 
 from arena.domain.battle import Battle
 from arena.domain.vote import Ballot, Vote, Winner
+from arena.record.battles import OwnVote
 from arena.record.counters import Admission
 from arena.record.database import Database
 from arena.record.group_commit import Cast, GroupCommit
@@ -30,17 +31,29 @@ class VoteRow:
     opened_at: datetime
     draw_probability: float
     marked: bool
-    """An answer named its author, or the prompt asked for it."""
+    """The record has marks."""
     receipt: str
     record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDecision:
+    """What a citizen decided in one battle: for their eyes, and only once they may know who the sides were."""
+
+    stage_id: str
+    model_a: str
+    model_b: str
+    winner: Winner
+    cast_at: datetime
 
 
 class Votes:
     """The votes of every stage."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lane: Database) -> None:
+        """Votes are cast through `lane`, which has connections of its own; whatever is read goes through `database`."""
         self._database = database
-        self._group_commit = GroupCommit(database)
+        self._group_commit = GroupCommit(lane)
 
     def cast(
         self,
@@ -65,12 +78,24 @@ class Votes:
         """
         return self._group_commit.cast(battle_id, citizen_id, ballot, make, reveal=reveal, admission=admission)
 
-    def of_battle(self, battle_id: str) -> str | None:
-        """The receipt of this battle's vote, if it has one."""
+    def of_battle(self, battle_id: str) -> OwnVote | None:
+        """Find this battle's vote, if it has one."""
+        chosen = select(votes.c.winner, votes.c.receipt).where(votes.c.battle_id == battle_id)
         with self._database.reading() as connection:
-            return connection.execute(
-                select(votes.c.receipt).where(votes.c.battle_id == battle_id)
-            ).scalar_one_or_none()
+            row = connection.execute(chosen).one_or_none()
+        return None if row is None else OwnVote(Winner(row.winner), row.receipt)
+
+    def of_citizen(self, citizen_id: str) -> list[OwnDecision]:
+        """Read every decision of this citizen, oldest first."""
+        chosen = (
+            select(votes.c.stage_id, battles.c.model_a, battles.c.model_b, votes.c.winner, votes.c.cast_at)
+            .join(battles, battles.c.id == votes.c.battle_id)
+            .where(battles.c.citizen_id == citizen_id)
+            .order_by(votes.c.cast_at)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(chosen).all()
+        return [OwnDecision(**{**row._mapping, "winner": Winner(row.winner)}) for row in rows]
 
     def count(self, stage_id: str) -> int:
         """How many votes the stage has."""
@@ -78,7 +103,7 @@ class Votes:
             return connection.execute(select(func.count()).where(votes.c.stage_id == stage_id)).scalar_one()
 
     def after(self, stage_id: str, seq: int, chunk: int = 10_000) -> Iterator[VoteRow]:
-        """The stage's votes with a larger sequence number, in order.
+        """Read the stage's votes with a larger sequence number, in order.
 
         On PostgreSQL a vote may commit after one with a larger number: whoever follows looks back (`results.votes.feed`).
         """
@@ -88,7 +113,7 @@ class Votes:
                 yield _vote_row(row)
 
     def sealed(self, stage_id: str, size: int, chunk: int = 10_000) -> Iterator[VoteRow]:
-        """The stage's first `size` votes in the order of its ledger: the row at place n is leaf n."""
+        """Read the stage's first `size` votes in the order of its ledger: the row at place n is leaf n."""
         chosen = (
             _rows()
             .join(leaves, leaves.c.vote == votes.c.seq)
@@ -100,7 +125,7 @@ class Votes:
                 yield _vote_row(row)
 
     def last_before(self, stage_id: str, moment: datetime) -> int:
-        """The largest sequence number among the stage's votes cast before this moment; 0 when there is none."""
+        """Find the largest sequence number among the stage's votes cast before this moment; 0 when there is none."""
         chosen = select(func.max(votes.c.seq)).where(votes.c.stage_id == stage_id, votes.c.cast_at < moment)
         with self._database.reading() as connection:
             return connection.execute(chosen).scalar_one() or 0

@@ -27,12 +27,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-import rfc8785  # noqa: E402
-
+from arena.domain.clock import kst  # noqa: E402
 from arena.domain.errors import ArenaError  # noqa: E402
 from arena.domain.stage import Stage  # noqa: E402
+from arena.i18n.terminal import said  # noqa: E402
 from arena.record.keys import Keys, verify_jws  # noqa: E402
-from arena.results.export.atomic_write import lay  # noqa: E402
+from arena.results.export.atomic_write import write_directory, write_file  # noqa: E402
 from arena.results.export.document import FILES, SUMS  # noqa: E402
 from arena.results.export.verify import read_jwks, verify_files  # noqa: E402
 from arena.results.programme.aggregate import Handed, aggregate  # noqa: E402
@@ -70,8 +70,9 @@ class Programme:
     def take(self, files: Mapping[str, bytes], etag: str) -> str:
         """Verifies an export, totals it, and keeps both; returns what was decided, in a line."""
         export = verify_files(files, self.jwks).document
-        if export["created_at"] < self.last().get("created_at", ""):
-            raise Refused(f"export {export['export_id']} is older than the one that was taken before")
+        made = str(kst(export.created_at))
+        if made < self.last().get("created_at", ""):
+            raise Refused(f"export {export.export_id} is older than the one that was taken before")
         total = aggregate(
             _handed(self.stage),
             export,
@@ -81,19 +82,12 @@ class Programme:
             datetime.now(UTC),
             trusted=True,
         )
-        decided = self.out / "totals" / total["total_id"]
-        lay(files, self.out / "exports" / f"{export['export_id']}-{total['total_id'][:8]}")
-        lay({"total.json": rfc8785.dumps(total), "total.html": total_page(total).encode()}, decided)
-        state = {
-            "etag": etag,
-            "export_id": export["export_id"],
-            "created_at": export["created_at"],
-            "total": decided.name,
-        }
-        aside = self.state.with_suffix(".partial")
-        aside.write_text(json.dumps(state), "utf-8")
-        aside.replace(self.state)  # last: a failure before this line is simply tried again
-        return f"{decided}: advance {', '.join(total['advance']) or 'nobody'}; vacant {total['vacancy']}"
+        decided = self.out / "totals" / total.total_id
+        write_directory(files, self.out / "exports" / f"{export.export_id}-{total.total_id[:8]}")
+        write_directory({"total.json": total.canonical(), "total.html": total_page(total).encode()}, decided)
+        state = {"etag": etag, "export_id": export.export_id, "created_at": made, "total": decided.name}
+        write_file(json.dumps(state).encode(), self.state)  # last: a failure before this line is simply tried again
+        return f"{decided}: advance {', '.join(total.advance) or 'nobody'}; vacant {total.vacancy}"
 
 
 def pull(arena: str, stage_id: str, key: str, etag: str | None) -> tuple[dict[str, bytes], str] | None:
@@ -166,7 +160,7 @@ def main() -> None:
         jwks = read_jwks(chosen.jwks.read_bytes(), str(chosen.jwks))
         stage_id = Stage.from_toml(chosen.stage.read_bytes(), chosen.stage.name).id
     except (ArenaError, OSError) as error:
-        sys.exit(f"cannot start: {error}")
+        sys.exit(f"cannot start: {said(error)}")
     components = {"benchmark": chosen.benchmark, "expert": chosen.expert}
     components |= {name: Path(path) for name, _, path in (given.partition("=") for given in chosen.component)}
     programme = Programme(chosen.stage, jwks, components, chosen.eligibility, chosen.out)
@@ -181,7 +175,7 @@ def main() -> None:
             print(once(programme, chosen.arena, key), flush=True)
             wait = chosen.every
         except (ArenaError, Refused, OSError) as error:
-            print(f"refused: {error}", file=sys.stderr, flush=True)
+            print(f"refused: {said(error)}", file=sys.stderr, flush=True)
             if not chosen.every:
                 sys.exit(1)
             wait = min(chosen.every, WAIT_AFTER_FAILURE_S)

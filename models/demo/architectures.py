@@ -29,16 +29,16 @@ class Entrant:
 
 
 ENTRANTS = (
-    Entrant("garam", "EXAONE 4", 700),
-    Entrant("narae", "Llama", 450),
-    Entrant("dasom", "Qwen3", 300),
-    Entrant("maru", "Gemma 3", 220),
-    Entrant("hanbit", "GPT-2", 220),
+    Entrant("garam", "EXAONE 4", 1500),
+    Entrant("narae", "Llama", 1000),
+    Entrant("dasom", "Qwen3", 650),
+    Entrant("maru", "Gemma 3", 450),
+    Entrant("hanbit", "GPT-2", 750),
 )
 
 
 def config(architecture: str, vocabulary: int, end: int, pad: int) -> PreTrainedConfig:
-    """The configuration of this architecture.
+    """Return the configuration of this architecture.
 
     Raises:
         KeyError: an architecture that is not one of the five.
@@ -69,7 +69,7 @@ def config(architecture: str, vocabulary: int, end: int, pad: int) -> PreTrained
 
 
 def make(architecture: str, vocabulary: int, end: int, pad: int) -> PreTrainedModel:
-    """An untrained model of this architecture; its weights come from torch's own seed."""
+    """Make an untrained model of this architecture; its weights come from torch's own seed."""
     model: PreTrainedModel = AutoModelForCausalLM.from_config(config(architecture, vocabulary, end, pad))
     model.generation_config.eos_token_id = end
     model.generation_config.pad_token_id = pad

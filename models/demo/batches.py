@@ -1,8 +1,10 @@
 """Conversations as token ids, and batches of them: packed row by row, so that no step is spent on padding."""
 
+import itertools
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerFast
@@ -10,8 +12,13 @@ from transformers import PreTrainedTokenizerFast
 from models.demo.corpus import Conversation
 from models.demo.tokenizer import CONTEXT
 
-ROWS, WIDTH = 12, 256
+ROWS, WIDTH = 6, 512
 IGNORED = -100
+CUT, LONG, OPENING = 0.8, 64, 24
+"""In this share of the conversations an answer of more than LONG tokens is cut after its OPENING, and nothing follows.
+
+Which answer to begin is much harder to learn than how it goes on, and so many more questions fit into a step.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +38,31 @@ class Batch:
     labels: torch.Tensor
 
 
-def encode(made: Iterable[tuple[str, Conversation]], words: PreTrainedTokenizerFast) -> list[Encoded]:
-    """The conversations as the chat template writes them; turns that no longer fit into a row are left out."""
-    pieces: list[list[tuple[str, bool]]] = []
+def encode(
+    made: Iterable[tuple[str, Conversation]], words: PreTrainedTokenizerFast, dice: random.Random
+) -> list[Encoded]:
+    """Encode the conversations as the chat template writes them; turns that no longer fit into a row are left out."""
+    written: list[list[str]] = []
     for system, turns in made:
-        pieces.append([(f"<|system|>{system}<|end|>", False)] if system else [])
+        written.append([])
         for turn in turns:
-            pieces[-1] += [(f"<|user|>{turn.prompt}<|end|><|assistant|>", False), (f"{turn.answer}<|end|>", True)]
-    flat = words([text for conversation in pieces for text, _ in conversation], add_special_tokens=False)["input_ids"]
-    ids_of = iter(flat)
+            written[-1] += [f"<|user|>{turn.prompt}<|end|><|assistant|>", f"{turn.answer}<|end|>"]
+        if system:
+            written[-1][0] = f"<|system|>{system}<|end|>{written[-1][0]}"
+    flat: Any = words([text for texts in written for text in texts], add_special_tokens=False)["input_ids"]
+    ids = iter(flat)
     encoded = []
-    for conversation in pieces:
+    for texts in written:
         whole = Encoded([], [])
-        turn = Encoded([], [])
-        for _, learnt in conversation:
-            ids = next(ids_of)
-            turn.ids.extend(ids)
-            turn.labels.extend(ids if learnt else [IGNORED] * len(ids))
-            if learnt:
-                if len(whole.ids) + len(turn.ids) <= WIDTH:
-                    whole = Encoded(whole.ids + turn.ids, whole.labels + turn.labels)
-                turn = Encoded([], [])
+        pieces = list(itertools.islice(ids, len(texts)))
+        longest = LONG if dice.random() < CUT else WIDTH
+        for asked, answered in zip(pieces[::2], pieces[1::2], strict=True):
+            said = answered if len(answered) <= longest else answered[:OPENING]
+            if len(whole.ids) + len(asked) + len(said) <= WIDTH:
+                whole.ids.extend(asked + said)
+                whole.labels.extend([IGNORED] * len(asked) + said)
+            if said is not answered:
+                break
         encoded.append(whole)
     return encoded
 

@@ -1,4 +1,4 @@
-"""The corpus: every fact of corpus.toml × the ways to ask for it, split into what is trained on and questions that are held out."""
+"""The corpus: every fact of corpus.toml and everyday.toml × the ways to ask for it, split into what is trained on and what is held out."""
 
 import hashlib
 import itertools
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 SEED = 20261123
+EURO, RIEUL = "\N{HANGUL SYLLABLE EU}\N{HANGUL SYLLABLE RO}", "\N{HANGUL LETTER RIEUL}"
+"""The particle that takes its short form after this consonant too."""
 HELD_OUT = 0.15
 HELD_OUT_PER_TOPIC = 50
 """So that no topic outweighs the others in the ladder."""
@@ -48,7 +50,7 @@ class Case:
 
 
 class Word(str):
-    """A word that knows which Korean particle follows it: f"{Word('파리'):은/는}" is 파리는, f"{Word('파리'):+은/는}" is 는."""
+    """A word that knows which Korean particle follows it: `:A/B` writes it with A after a consonant and B after a vowel, `:+A/B` the particle alone."""
 
     __slots__ = ()
 
@@ -57,22 +59,26 @@ class Word(str):
             return str(self)
         closed, open_ = spec.lstrip("+").split("/")
         final = self.final()
-        particle = closed if final and not (closed == "으로" and final == "ㄹ") else open_
+        particle = closed if final and not (closed == EURO and final == RIEUL) else open_
         return particle if spec.startswith("+") else self + particle
 
     def final(self) -> str:
-        """`""` after a vowel, `"ㄹ"`, or `"*"` for any other final consonant; digits as they are read aloud."""
+        """`""` after a vowel, `RIEUL`, or `"*"` for any other final consonant; digits as they are read aloud."""
         last = ord(self[-1]) - 0xAC00
         if 0 <= last < 11172:
-            return {0: "", 8: "ㄹ"}.get(last % 28, "*")
-        return {"0": "*", "1": "ㄹ", "3": "*", "6": "*", "7": "ㄹ", "8": "ㄹ"}.get(self[-1], "")
+            return {0: "", 8: RIEUL}.get(last % 28, "*")
+        return {"0": "*", "1": RIEUL, "3": "*", "6": "*", "7": RIEUL, "8": RIEUL}.get(self[-1], "")
 
 
 @cache
 def source() -> dict[str, Any]:
-    """corpus.toml, and the tables that are computed rather than written: sums, products, counting and the days of the week."""
-    data = tomllib.loads((Path(__file__).parent / "corpus.toml").read_text("utf-8"))
-    days = ["월요일", "화요일", "수요일", "목요일", "금요일", "토요일", "일요일"]
+    """corpus.toml, everyday.toml, and the tables that are computed rather than written: sums, products, counting and the days of the week."""
+    data, everyday = (
+        tomllib.loads((Path(__file__).parent / name).read_text("utf-8")) for name in ("corpus.toml", "everyday.toml")
+    )
+    data["facts"] |= everyday["facts"]
+    data["everyday"] = everyday["topics"]
+    days = data["week"]["days"]
     one_to_nine = range(1, 10)
     data["facts"] |= {
         "days": {
@@ -90,7 +96,7 @@ def source() -> dict[str, Any]:
 
 
 def rows(name: str) -> Iterator[dict[str, Word]]:
-    """The rows of a table of facts, by field; a table marked `both_ways` is read backwards too."""
+    """Give the rows of a table of facts, by field; a table marked `both_ways` is read backwards too."""
     table = source()["facts"][name]
     for row in table["rows"]:
         for values in (row, row[::-1]) if table.get("both_ways") else (row,):
@@ -98,7 +104,7 @@ def rows(name: str) -> Iterator[dict[str, Word]]:
 
 
 def core(prompt: str) -> str:
-    """What a question is without its dress, so that a question and the same one in another dress are on one side of the split."""
+    """Strip a question of its dress, so that a question and the same one in another dress are on one side of the split."""
     for before in (*source()["decor"]["before"], *source()["decor"]["before_en"]):
         prompt = prompt.removeprefix(before)
     return re.sub(r"[\s?.!']", "", prompt).lower()
@@ -114,7 +120,7 @@ def is_held_out(prompt: str) -> bool:
 def cases() -> tuple[Case, ...]:
     """Every fact with its questions split; at least one question about each fact is trained on."""
     made = []
-    for topic in source()["topics"] + source()["talk"]:
+    for topic in source()["topics"] + source()["talk"] + source()["everyday"]:
         for row in rows(topic["facts"]) if "facts" in topic else [{}]:
             asks = list(dict.fromkeys(ask.format(**row) for ask in topic["ask"]))
             kept = [ask for ask in asks if not is_held_out(ask)] or asks[:1]
@@ -135,7 +141,7 @@ def cases() -> tuple[Case, ...]:
 
 
 def decorated(core: str, language: str, dice: random.Random) -> str:
-    """The question as people type it: with an opening, without its mark, without spaces."""
+    """Write the question as people type it: with an opening, without its mark, without spaces."""
     decor = source()["decor"]
     if dice.random() < 0.25:
         core = dice.choice(decor["before_en" if language == "en" else "before"]) + core
@@ -148,7 +154,7 @@ def decorated(core: str, language: str, dice: random.Random) -> str:
 
 
 def said(case: Case, dice: random.Random) -> str:
-    """An answer, sometimes with a friendly word before or after it."""
+    """Give an answer, sometimes with a friendly word before or after it."""
     decor, suffix = source()["decor"], "_en" if case.language == "en" else ""
     answer = dice.choice(case.says)
     if "?" in answer or "!" in answer or "\n" in answer:
@@ -166,10 +172,11 @@ def asked(case: Case, dice: random.Random) -> Exchange:
 
 
 def followed(case: Case, last: Exchange, dice: random.Random) -> tuple[Case, Exchange]:
-    """A turn after `last`, which was about `case`, and what it is about: some only make sense there, the others are any exchange."""
+    """Make a turn after `last`, which was about `case`, and what it is about: some only make sense there, the others are any exchange."""
     decor, chance = source()["decor"], dice.random()
     if chance < 0.15:
-        return case, Exchange("again", dice.choice(decor["again"]), decor["again_lead"] + last.answer, case.keys)
+        lead = decor["again_lead"] + ("\n\n" if "\n" in last.answer else " ")
+        return case, Exchange("again", dice.choice(decor["again"]), lead + last.answer, case.keys)
     if chance < 0.4 and case.english:
         return case, Exchange("english", dice.choice(decor["in_english"]), case.english, (case.english,))
     if chance < 0.65 and case.follows:
@@ -186,7 +193,7 @@ def drawn(dice: random.Random) -> Case:
 
 @cache
 def cumulative() -> list[float]:
-    """The running total of the cases' weights."""
+    """Compute the running total of the cases' weights."""
     return list(itertools.accumulate(case.weight for case in cases()))
 
 
@@ -203,7 +210,7 @@ def conversations(count: int, seed: int = SEED) -> Iterator[tuple[str, Conversat
 
 
 def held_out() -> list[Exchange]:
-    """The questions nobody was trained on, at most `HELD_OUT_PER_TOPIC` of a topic, in a fixed order."""
+    """List the questions nobody was trained on, at most `HELD_OUT_PER_TOPIC` of a topic, in a fixed order."""
     dice = random.Random(SEED + 1)
     by_topic: dict[str, list[Exchange]] = {}
     for case in cases():
@@ -215,3 +222,9 @@ def held_out() -> list[Exchange]:
         for exchanges in by_topic.values()
         for exchange in dice.sample(exchanges, min(len(exchanges), HELD_OUT_PER_TOPIC))
     ]
+
+
+def everyday() -> list[Exchange]:
+    """List those of the held-out questions that people ask real assistants."""
+    topics = {topic["name"] for topic in source()["everyday"]}
+    return [exchange for exchange in held_out() if exchange.topic in topics]

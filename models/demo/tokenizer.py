@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 PAD, END = "<|pad|>", "<|end|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
 VOCABULARY = 3072
-CONTEXT = 512
+CONTEXT = 768
 TEMPLATE = (
     "{% for message in messages %}"
     "{% if message['content'] %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endif %}"
@@ -19,7 +19,7 @@ TEMPLATE = (
 
 
 def train(texts: Iterable[str]) -> PreTrainedTokenizerFast:
-    """The tokenizer of these texts, with the chat template."""
+    """Train the tokenizer of these texts, with the chat template."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

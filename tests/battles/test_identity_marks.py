@@ -6,7 +6,8 @@ import pytest
 
 from arena.battles.identity import Lexicon
 from arena.domain.battle import Answer, Battle, BattleState, Draw, Side, Turn
-from arena.domain.stage import Bilingual, Entrant
+from arena.domain.declared import Bilingual
+from arena.domain.stage import Entrant
 
 
 def entrant(entrant_id: str, ko: str, en: str, *aliases: str) -> Entrant:
@@ -28,7 +29,7 @@ LEXICON = Lexicon(
     [
         ("저는 가람입니다. 무엇을 도와드릴까요?", "garam", ("self:garam",)),
         ("안녕하세요! 저는 LG AI연구원에서 개발한 언어 모델 EXAONE입니다.", "lg", ("self:lg",)),
-        ("저는 엑사원이라고 해요.", "garam", ("rival:lg",)),
+        ("저는 엑사원이라고 해요.", "garam", ("posing:lg",)),
         ("제 이름은 나래예요.", "narae", ("self:narae",)),
         ("저를 만든 곳은 마루팀입니다.", "maru", ("self:maru",)),
         ("나래팀이 만든 인공지능 모델입니다.", "narae", ("self:narae",)),
@@ -36,9 +37,9 @@ LEXICON = Lexicon(
         ("I'm Garam-7B, a language model.", "garam", ("self:garam",)),
         ("I am a large language model created by Team Narae.", "narae", ("self:narae",)),
         ("I was developed by LG AI Research to help.", "lg", ("self:lg",)),
-        ("저는 OpenAI에서 만든 ChatGPT입니다.", "garam", ("outsider:openai",)),
-        ("As an AI, I was trained by Google.", "garam", ("outsider:google",)),
-        ("저는 나래팀에서 만들어졌어요.", "maru", ("rival:narae",)),
+        ("저는 OpenAI에서 만든 ChatGPT입니다.", "garam", ("posing:openai",)),
+        ("As an AI, I was trained by Google.", "garam", ("posing:google",)),
+        ("저는 나래팀에서 만들어졌어요.", "maru", ("posing:narae",)),
         ("exaone-4.0으로서 저는 답을 드립니다.", "lg", ("self:lg",)),
         ("저는 엘지의 인공지능 비서예요", "lg", ("self:lg",)),
         ("서울의 맛집을 소개합니다.\n\n참고로 저는 마루팀이 개발한 AI 모델이에요.", "maru", ("self:maru",)),
@@ -52,22 +53,22 @@ def test_an_answer_that_says_who_it_is_is_marked(answer, own, marks):
 @pytest.mark.parametrize(
     ("answer", "own", "marks"),
     [
-        ("LG 텔레비전을 고를 때는 패널과 크기를 보세요. LG의 OLED가 유명합니다.", "lg", ("mention:lg",)),
-        ("저는 LG에서 만든 텔레비전을 추천합니다.", "lg", ("mention:lg",)),
+        ("LG 텔레비전을 고를 때는 패널과 크기를 보세요. LG의 OLED가 유명합니다.", "lg", ("own:lg",)),
+        ("저는 LG에서 만든 텔레비전을 추천합니다.", "lg", ("own:lg",)),
         ("페루의 라마(llama)는 낙타과 동물입니다. I am a llama farmer in Peru.", "garam", ()),
-        ("가람은 강을 뜻하는 순우리말입니다.", "garam", ("mention:garam",)),
-        ("나래를 펴고 하늘을 날았다. 저는 새입니다.", "narae", ("mention:narae",)),
+        ("가람은 강을 뜻하는 순우리말입니다.", "garam", ("own:garam",)),
+        ("나래를 펴고 하늘을 날았다. 저는 새입니다.", "narae", ("own:narae",)),
         ("저는 인공지능 언어 모델이라서 감정을 느끼지 않습니다.", "garam", ()),
-        ("저는 오늘 네 가지를 추천합니다. 첫째, 나래 공원입니다.", "narae", ("mention:narae",)),
+        ("저는 오늘 네 가지를 추천합니다. 첫째, 나래 공원입니다.", "narae", ("own:narae",)),
         ("구글에서 검색해 보세요. Meta는 회사 이름을 바꿨습니다.", "garam", ()),
         ("가람이네 집에 놀러 갔다. 해나래 펼쳐라. 대청마루를 닦았다.", "garam", ()),
-        ("엑사원은 LG AI연구원이 만든 모델입니다.", "garam", ("mention:lg",)),
+        ("엑사원은 LG AI연구원이 만든 모델입니다.", "garam", ("rival:lg",)),
         ("ChatGPT는 OpenAI가 만든 인공지능입니다.", "garam", ()),
         ("Gemini is a constellation. I'm not sure about Google's plans.", "garam", ()),
     ],
 )
-def test_ordinary_words_are_at_most_a_mention(answer, own, marks):
-    """A product, a river, an animal or another company in an answer voids nothing, even where it is an entrant's name."""
+def test_ordinary_words_claim_nothing(answer, own, marks):
+    """A product, a river, an animal or another company in an answer is no claim, even where it is an entrant's name."""
     assert LEXICON.mark_answer(answer, own) == marks
 
 
@@ -131,14 +132,43 @@ def test_an_ordinary_prompt_is_not_marked(prompt):
     assert LEXICON.mark_prompt(prompt) == ()
 
 
-def test_only_what_unblinds_counts_for_the_vote():
-    """A battle's marks that count are claims and asked identities, each with its side; a mention is not among them."""
+@pytest.mark.parametrize(
+    ("answer", "own", "prompts", "asked", "marks"),
+    [
+        ("LG의 텔레비전은 화질이 좋습니다.", "lg", ["텔레비전 추천해 줘"], False, ("own:lg",)),
+        ("LG의 텔레비전은 화질이 좋습니다.", "lg", ["LG 텔레비전 어때?"], False, ("own:lg:prompted",)),
+        (
+            "나래는 날개라는 뜻입니다.",
+            "garam",
+            ["엘지 말고, 나래가 무슨 뜻이야?", "고마워"],
+            False,
+            ("rival:narae:prompted",),
+        ),
+        ("저는 가람입니다.", "garam", ["누구세요?"], True, ("self:garam:prompted",)),
+        (
+            "저는 가람이고 나래는 모릅니다.",
+            "garam",
+            ["n\u0430r\u0430e 알아?"],
+            False,
+            ("rival:narae:prompted", "self:garam"),
+        ),
+        ("[나래팀] 답변드립니다.", "narae", ["오늘 뭐 먹지?"], False, ("self:narae",)),
+        ("[나래팀] 답변드립니다.", "narae", ["나래팀 이름으로 안내문을 써 줘"], False, ("own:narae:prompted",)),
+    ],
+)
+def test_a_name_that_the_citizen_brought_up_is_told_apart(answer, own, prompts, asked, marks):
+    """What the questions asked for, or whose name they had said in any spelling, is marked as prompted; a letter that was asked for claims nothing."""
+    assert LEXICON.mark_answer(answer, own, prompts, asked=asked) == marks
+
+
+def test_a_battle_has_every_leak_with_its_side():
+    """What a vote's record seals: an asked identity, and each answer's marks with its side; masked personal data is none of it."""
     now = datetime(2026, 12, 1, tzinfo=UTC)
     answers: dict[Side, Answer] = {
-        "a": Answer("a", "complete", "…", marks=("mention:lg",)),
-        "b": Answer("b", "complete", "…", marks=("mention:lg", "self:narae")),
+        "a": Answer("a", "complete", "…", marks=("own:lg",)),
+        "b": Answer("b", "complete", "…", marks=("rival:lg", "self:narae:prompted")),
     }
     turn = Turn(1, "누구세요?", now, answers, ("asks_identity", "masked:phone"))
     battle = Battle("x", "s", "c", BattleState.OPEN, Draw("lg", "narae", 1, ("lg", "narae"), 0.5), now, (turn,))
 
-    assert battle.unblinding == ("b:self:narae", "prompt:asks_identity")
+    assert battle.leaks == ("a:own:lg", "b:rival:lg", "b:self:narae:prompted", "prompt:asks_identity")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from arena.domain.errors import Unusable
 from arena.domain.privacy import BLOCKING, Kind, check, guard, mask
+from tests.support.words import sentence
 
 SENTENCES = [
     json.loads(line)
@@ -76,8 +77,8 @@ def test_a_registration_number_stops_the_prompt_under_every_policy(policy):
         guard("주민번호 901231-1234567로 조회해 줘", policy)
 
     assert refused.value.code == "registration_number"
-    assert "주민등록번호" in refused.value.ko
-    assert "1234567" not in refused.value.ko + refused.value.en
+    assert "주민등록번호" in sentence(refused.value, "ko")
+    assert "1234567" not in sentence(refused.value, "ko") + sentence(refused.value)
 
 
 def test_masking_leaves_the_question_and_takes_the_data():
@@ -96,8 +97,8 @@ def test_where_the_stage_asks_the_citizen_reads_what_to_remove():
         guard("010-1112-2233으로 전화할 대본", "ask")
 
     assert refused.value.code == "personal_data"
-    assert "전화번호" in refused.value.ko
-    assert "1112" not in refused.value.ko + refused.value.en
+    assert "전화번호" in sentence(refused.value, "ko")
+    assert "1112" not in sentence(refused.value, "ko") + sentence(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from arena.battles.text import clean_comment, clean_prompt
 from arena.domain.errors import TooLarge, Unusable
 from models.text import PlainText, plain, printable, storable, visible
+from tests.support.words import sentence
 
 
 @given(st.text(alphabet=st.characters(), max_size=300))
@@ -74,7 +75,7 @@ def test_a_prompt_over_the_limit_is_refused_with_the_limit(length: int) -> None:
     """One character too many or five million: the same answer, with the number in it."""
     with pytest.raises(TooLarge) as refused:
         clean_prompt("가" * length, 100)
-    assert "100" in refused.value.ko
+    assert "100" in sentence(refused.value, "ko")
 
 
 def test_decomposed_hangul_is_composed() -> None:

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
-from arena.battles.pacing import Lockstep
+from arena.battles.pacing import Lockstep, Metronome, Pacer
 from arena.battles.turn import Question, RunningTurn, StreamEvent
 from arena.domain.battle import Answer
-from models.base import Delta, Message, Sampling, Usage
+from models.base import Delta, Finish, Message, Sampling, Usage
 from models.errors import AnswerError
 
 
@@ -24,7 +24,9 @@ class Speakers:
     def room(self) -> int:
         return 100
 
-    async def stream(self, entrant_id: str, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta]:
+    async def stream(
+        self, entrant_id: str, messages: Sequence[Message], sampling: Sampling, network: str = ""
+    ) -> AsyncGenerator[Delta]:
         self.asked.append((entrant_id, asyncio.get_running_loop().time()))
         try:
             async for delta in self.says[entrant_id]:
@@ -33,17 +35,19 @@ class Speakers:
             await self.says[entrant_id].aclose()
 
 
-async def saying(*pieces: str, wait: float = 0.0, fail: AnswerError | None = None) -> AsyncGenerator[Delta]:
+async def saying(
+    *pieces: str, wait: float = 0.0, fail: AnswerError | None = None, finish: Finish = "stop"
+) -> AsyncGenerator[Delta]:
     for piece in pieces:
         await asyncio.sleep(wait)
         yield Delta(text=piece)
     if fail:
         raise fail
-    yield Delta(finish="stop", usage=Usage(3, len(pieces)))
+    yield Delta(finish=finish, usage=Usage(3, len(pieces)))
 
 
 async def run(
-    left: AsyncGenerator[Delta], right: AsyncGenerator[Delta]
+    left: AsyncGenerator[Delta], right: AsyncGenerator[Delta], pacing: Pacer | None = None, answer_chars: int = 4000
 ) -> tuple[list[Answer], list[StreamEvent], Speakers]:
     """Runs one turn to its end; what was kept, what was told, who was asked."""
     kept: list[Answer] = []
@@ -54,8 +58,10 @@ async def run(
 
     speakers = Speakers(x=left, y=right)
     messages = [Message("user", "안녕?")]
-    question = Question({"a": "x", "b": "y"}, {"a": messages, "b": messages}, Sampling())
-    turn = RunningTurn(1, question, speakers, Lockstep(400), keep)
+    question = Question(
+        "안녕?", False, {"a": "x", "b": "y"}, {"a": messages, "b": messages}, Sampling(max_chars=answer_chars)
+    )
+    turn = RunningTurn(1, question, speakers, pacing or Lockstep(400), keep)
     await turn.run()
     await turn.end()
     return kept, [event async for event in turn.events()], speakers
@@ -90,6 +96,24 @@ async def test_a_failure_is_a_status_and_its_text_stays_inside() -> None:
     assert "upstream" not in str(told)
 
 
+async def test_both_sides_begin_with_one_event() -> None:
+    """Under the metronome the first event with text has as much of both sides, though one had written all of it long before; both are kept whole."""
+    quick, slow = "빠른 답변입니다. " * 3, ["느", "린 ", "답변", "입", "니다. "] * 2
+    kept, told, _ = await run(saying(quick), saying(*slow, wait=0.05), Metronome(100, 0.1, 8))
+    first, *more = [event.data for event in told if event.name == "delta"]
+    assert len(first["a"]["text"]) == len(first["b"]["text"]) > 0
+    assert [answer.text for answer in kept] == [quick, "".join(slow)]
+    assert [event.name for event in told][-3:] == ["answer", "answer", "done"]
+    assert more
+
+
+async def test_a_bound_in_tokens_is_nobodys_business() -> None:
+    """Where a model's tokens ran out is kept, and told as an end; `truncated` is told at the bound that citizens know, in characters."""
+    kept, told, _ = await run(saying("가" * 30, finish="length"), saying("나" * 60, finish="length"), answer_chars=60)
+    assert [answer.status for answer in kept] == ["truncated", "truncated"]
+    assert {e.data["side"]: e.data["status"] for e in told if e.name == "answer"} == {"a": "complete", "b": "truncated"}
+
+
 async def test_silence_is_a_failure() -> None:
     """A model that ends without a visible character has not answered."""
     (a, _), _, _ = await run(saying("  \n"), saying("나"))
@@ -103,7 +127,9 @@ async def test_events_carry_nothing_of_the_models_own() -> None:
         match event.name:
             case "delta":
                 assert set(event.data) <= {"a", "b"}
-                assert all(set(piece) <= {"text", "html"} for piece in event.data.values())
+                assert all(set(piece) <= {"text", "html", "keep", "tail"} for piece in event.data.values())
+            case "turn":
+                assert event.data == {"turn": 1, "prompt": "안녕?", "masked": False}
             case "answer":
                 assert set(event.data) == {"side", "status"}
             case _:

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 from tests.support.browser import PHONE, agree, ask, chromium, overflows, violations, visiting
 from tests.support.serving import serving, stage_toml
 
-BOX = "#arena-prompt textarea"
+BOX = "#arena-prompt"
 RICH = (
     "## 제목\n\n글 `코드` **굵게** [링크](https://example.kr/) $x^2$\n\n- 하나\n- 둘\n\n| 도시 | 인구 |\n|---|---:|\n| 서울 | 940만 |\n\n> 인용\n\n"
     "```python\ndef f(n: int) -> int:  # 설명\n    return n + 1\n```\n\n" + "아주긴낱말" * 30
@@ -22,7 +22,7 @@ PAGES = (
     "/receipts",
     "/receipts?receipt=zz",
     "/checkpoints",
-    "/leaderboard",
+    "/results",
 )
 
 
@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A stage whose models answer with all that Markdown has, and whose standings are public."""
-    toml = stage_toml(protocol="public_leaderboard = true")
+    toml = stage_toml(top="leaderboard_votes = 0", protocol="public_leaderboard = true")
     for said in ("가람이 말합니다. **안녕하세요!**", "다솜이에요. 반갑습니다."):
         toml = toml.replace(f'answers = ["{said}"]', f"answers = ['''{RICH}''']")
     with serving(tmp_path_factory.mktemp("arena"), toml) as address:
@@ -102,31 +102,35 @@ def test_the_keyboard_alone_goes_from_consent_to_receipt(browser: Browser, base:
               new MutationObserver(() => window.said.push(place.textContent)).observe(place, { childList: true, characterData: true, subtree: true });
             }"""
         )
-        for box in ("service", "teams", "age"):
+        for box in ("age", "service", "teams"):
             walk(page, f"#consent-{box}")
             page.keyboard.press("Space")
         walk(page, "#arena-agree")
         page.keyboard.press("Enter")
         page.wait_for_selector("dialog", state="detached")
-        assert page.evaluate("document.activeElement.matches('#arena-prompt textarea')")
+        assert page.evaluate("document.activeElement.matches('#arena-prompt')")
         page.keyboard.insert_text("안녕하세요?")
         page.keyboard.press("Enter")
         page.wait_for_selector("#arena-vote-tie:enabled")
         said = page.evaluate("window.said")
         assert len(said) == 2
-        assert "답변 A: 완료" in said[1]
-        assert "답변 B: 완료" in said[1]
+        assert "답변 A 완료. 답변 B 완료." in said[1]
+        assert len(said[1]) < 80
         page.keyboard.press("Shift+Tab")
         for _ in range(12):
             if page.evaluate("document.activeElement.id") == "arena-vote-both_bad":
                 break
             page.keyboard.press("Shift+Tab")
         page.keyboard.press("Enter")
+        walk(page, "#arena-why summary")
+        page.keyboard.press("Enter")
         walk(page, 'input[name="reason-a"]')
         page.keyboard.press("Space")
         walk(page, "#arena-cast")
         page.keyboard.press("Enter")
         page.wait_for_selector(".arena-thanks")
+        walk(page, ".arena-receipt summary")
+        page.keyboard.press("Enter")
         walk(page, "a[href^='/receipts?receipt=']")
         page.keyboard.press("Enter")
         page.wait_for_url("**/receipts?receipt=*")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from arena.domain.battle import new_battle_id
-from arena.domain.pairing import draw, rule_of
+from arena.domain.draw import draw, rule_of
 from arena.domain.vote import cast
 from arena.record.keys import Keys
 from arena.record.store import Store
@@ -32,7 +32,7 @@ def browser() -> Iterator[Browser]:
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A stage of three scripted entrants with one organizer."""
     folder: Path = tmp_path_factory.mktemp("arena")
-    with serving(folder, stage_toml(protocol='marked = "include"')) as address:
+    with serving(folder, stage_toml(protocol="excluded_leaks = []")) as address:
         store = Store(f"sqlite:///{folder / 'arena.db'}")
         store.organizers.add(NAME, PASSWORD, datetime.now(UTC))
         store.close()

@@ -12,9 +12,9 @@ from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.record.store import Store
 from tests.support.browser import PHONE, agree, ask, chromium, overflows, violations, visiting, vote
-from tests.support.serving import SAYS, TEAMS, serving, stage_toml
+from tests.support.serving import SAYS, TEAMS, Citizen, serving, stage_toml
 
-BOX = "#arena-prompt textarea"
+BOX = "#arena-prompt"
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_enter_sends_once_under_an_input_method(browser: Browser, base: str) -> 
         assert typed(page) == "첫 줄\n안녕하세"
         page.evaluate(
             """() => {
-              const box = document.querySelector("#arena-prompt textarea");
+              const box = document.querySelector("#arena-prompt");
               box.dispatchEvent(new CompositionEvent("compositionstart", { bubbles: true }));
               box.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", isComposing: true, keyCode: 229, bubbles: true, cancelable: true }));
               box.value += "요";
@@ -65,7 +65,7 @@ def test_enter_sends_once_under_an_input_method(browser: Browser, base: str) -> 
             }"""
         )
         page.wait_for_selector("#arena-vote-tie:enabled")
-        assert page.locator(".arena-question p").inner_text() == "첫 줄\n안녕하세요"
+        assert page.locator(".arena-question p").first.inner_text() == "첫 줄\n안녕하세요"
         ask(page, "또 하나")
         assert len(turns) == 2
         assert watched.errors == []
@@ -82,16 +82,25 @@ def test_reasons_a_double_click_and_a_receipt_that_the_browser_proves(
         sent: list[object] = []
         page.on("request", lambda r: sent.append(r.post_data_json) if r.url.endswith("/vote") else None)
         page.dblclick("#arena-vote-model_b")
+        page.wait_for_timeout(500)
+        assert not page.locator("#arena-why details").evaluate("each => each.open")
         assert page.locator("#arena-vote-model_b").get_attribute("aria-pressed") == "true"
-        page.check('input[name="reason-b"][value="useful"]', force=True)
-        page.check('input[name="reason-a"][value="incorrect"]', force=True)
+        page.click("#arena-why summary")
+        page.click('label:has(input[name="reason-b"][value="useful"])')
+        page.click('label:has(input[name="reason-a"][value="incorrect"])')
         page.fill("#arena-comment", "B가 더 자세해요")
         page.dblclick("#arena-cast")
         page.wait_for_selector(".arena-thanks")
         assert sent == [
-            {"winner": "model_b", "reasons": {"a": ["incorrect"], "b": ["useful"]}, "comment": "B가 더 자세해요"}
+            {
+                "winner": "model_b",
+                "reasons": {"a": ["incorrect"], "b": ["useful"]},
+                "comment": "B가 더 자세해요",
+                "turns": 1,
+            }
         ]
         assert page.evaluate("document.activeElement.textContent").endswith("고맙습니다!")
+        page.click(".arena-receipt summary")
         receipt = page.locator(".arena-receipt code").inner_text()
         with page.expect_download() as saved:
             page.click("#arena-share")
@@ -103,7 +112,7 @@ def test_reasons_a_double_click_and_a_receipt_that_the_browser_proves(
         page.wait_for_selector(".arena-ok >> nth=1")
         assert page.locator(".arena-bad").count() == 0
         page.click("a[href='/my']")
-        assert receipt in page.locator("main").inner_text()
+        assert receipt in str(page.locator("main").text_content())
         page.click(".arena-battles a[href^='/#']")
         page.wait_for_selector(".arena-thanks")
         assert page.locator("#arena-ask").is_hidden()
@@ -149,11 +158,11 @@ def test_keys_vote_only_when_switched_on(browser: Browser, base: str) -> None:
         page.keyboard.press("2")
         assert page.locator("#arena-why").count() == 0
         page.locator("#arena-vote-tie").focus()
-        page.keyboard.press("2")
+        page.keyboard.press("4")
         assert page.locator("#arena-vote-model_b").get_attribute("aria-pressed") == "true"
         page.click("#arena-cast")
         page.wait_for_selector(".arena-thanks")
-        page.click("#arena-new")
+        page.click(".arena-next")
         assert page.locator(".arena-turn").count() == 0
         assert page.locator("#arena-starters").is_visible()
 
@@ -163,10 +172,18 @@ def test_starters_counter_and_personal_data(browser: Browser, base: str) -> None
     with visiting(browser, base, viewport=PHONE) as watched:
         page = watched.page
         agree(page)
-        assert page.locator("#arena-starters li").count() >= 12
-        page.locator("#arena-starters button", has_text="대한민국").click()
+        assert page.locator("#arena-starters li").count() == 24
+        starter = page.locator("#arena-starters button").first
+        before, slot, after = starter.inner_text().partition(starter.locator("mark").inner_text())
+        starter.click()
         page.keyboard.insert_text("프랑스")
-        assert typed(page) == "프랑스의 수도는 어디야?"
+        assert slot
+        topic = page.locator(".arena-topic").first.get_attribute("data-topic")
+        assert page.input_value("#arena-topic select") == topic != ""
+        assert typed(page) == f"{before}프랑스{after}"
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.press("Backspace")
+        assert page.input_value("#arena-topic select") == ""
         page.fill(BOX, "가" * 4001)
         assert page.locator("#arena-send").is_disabled()
         assert "1자가 넘었어요" in page.locator("#arena-count").inner_text()
@@ -175,10 +192,9 @@ def test_starters_counter_and_personal_data(browser: Browser, base: str) -> None
         ask(page, "제 번호는 010-1234-5678이에요")
         page.wait_for_function("() => document.querySelector('.arena-question p').textContent.includes('[전화번호]')")
         assert "010" not in page.locator(".arena-question").inner_text()
-        page.get_by_role("button", name="B 보기").click()
-        page.wait_for_function(
-            "() => Math.abs(document.querySelector('.arena-pane-b').getBoundingClientRect().left) < innerWidth / 2"
-        )
+        page.get_by_role("button", name="답변 B").click()
+        assert page.locator(".arena-pane-b").is_visible()
+        assert page.locator(".arena-pane-a").is_hidden()
         assert not overflows(page)
 
 
@@ -247,14 +263,15 @@ def test_a_battle_that_failed_and_a_limit_that_is_reached(browser: Browser, tmp_
     with (
         serving(
             tmp_path,
-            stage_toml(limits='battles_per_hour = 1\nproof = "always"\nproof_cost = 1', extra=failing, top=ASKING),
+            stage_toml(limits="battles_per_hour = 1\nproof_cost = 1", proof="always", extra=failing, top=ASKING),
         ) as address,
         visiting(browser, address) as watched,
     ):
         page = watched.page
         page.wait_for_selector("dialog[open]")
-        for box in ("service", "teams", "age", "strata"):
-            page.check(f"#consent-{box}")
+        page.click("#arena-agree-required")
+        page.click(".arena-consents-optional > summary")
+        page.check("#consent-strata")
         page.click("#arena-agree")
         page.select_option("#about-age", "old")
         page.click("#arena-about-save")
@@ -262,14 +279,57 @@ def test_a_battle_that_failed_and_a_limit_that_is_reached(browser: Browser, tmp_
         assert page.request.get(f"{address}/api/v1/about-you").json()["answers"] == {"age": "old"}
         page.fill(BOX, "안녕하세요?")
         page.press(BOX, "Enter")
-        page.wait_for_selector("#arena-message.arena-alert button")
+        page.wait_for_selector("#arena-message button")
         assert page.locator("#arena-ballot").is_hidden()
+        assert page.locator(".arena-text:visible").count() == 0
         assert page.locator(".arena-status[data-status='failed']").count() >= 1
         page.click("#arena-message button")
         assert typed(page) == "안녕하세요?"
         page.press(BOX, "Enter")
-        page.wait_for_selector("#arena-message:has-text('잠시 쉬었다가')")
+        page.wait_for_selector("#arena-message:has-text('분 뒤 이어서')")
         assert typed(page) == "안녕하세요?"
+
+
+def test_work_is_done_while_a_citizen_types_and_nobody_sees_an_error(browser: Browser, tmp_path: Path) -> None:
+    """Under pressure a citizen agrees, types and gets a battle by themselves: the proof is there when they send; where it takes longer a calm line
+    says so, and a price that rose meanwhile is worked for again."""
+    limits = "proof_cost = 1\nproof_tries = 2\nproof_doubles = 4"
+    with (
+        serving(tmp_path, stage_toml(limits=limits, proof="always")) as address,
+        visiting(browser, address) as watched,
+    ):
+        page = watched.page
+        agree(page)
+        with page.expect_response("**/challenge?act=battle"):
+            page.fill(BOX, "안녕하세요?")
+        for _ in range(12):  # eight times the price of what the page works for
+            Citizen(address).agree()
+        page.press(BOX, "Enter")
+        page.wait_for_selector("#arena-vote-tie:enabled")
+        assert page.locator(".arena-alert:visible").count() == 0
+        vote(page, "tie")
+        page.goto(address)
+        page.wait_for_selector("body[data-arena='ready']")
+        held: list[Route] = []
+        page.route("**/challenge?act=battle", lambda route: held.append(route))
+        page.fill(BOX, "또 안녕하세요?")
+        page.press(BOX, "Enter")
+        page.wait_for_timeout(100)
+        page.evaluate(
+            """() => {
+              const derive = crypto.subtle.deriveBits.bind(crypto.subtle);
+              const later = new Promise((resolve) => (window.letWork = resolve));
+              crypto.subtle.deriveBits = async (...asked) => (await later, derive(...asked));
+            }"""
+        )
+        held[0].continue_()
+        page.wait_for_selector("#arena-message:has-text('확인이 조금 더 걸립니다')")
+        assert "arena-alert" not in (page.locator("#arena-message").get_attribute("class") or "")
+        page.evaluate("window.letWork()")
+        page.wait_for_selector("#arena-vote-tie:enabled")
+        assert page.locator("#arena-message:has-text('확인이')").count() == 0
+        assert page.locator(".arena-alert:visible").count() == 0
+        assert [error for error in watched.errors if "403" not in error] == []
 
 
 def test_reasoning_stands_folded_above_its_answer(browser: Browser, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 from tests.support.browser import agree, chromium, visiting
 from tests.support.serving import TEAMS, free_port, serving, stage_toml
 
-BOX = "#arena-prompt textarea"
+BOX = "#arena-prompt"
 SLOW = stage_toml(extra=dict.fromkeys(TEAMS, "chars_per_s = 8"))
 SLOWER = stage_toml(extra=dict.fromkeys(TEAMS, "chars_per_s = 3"))
 """No answer ends while a server that was told to stop still waits for its streams."""
@@ -57,6 +57,27 @@ def test_offline_reload_and_stop(browser: Browser, tmp_path: Path) -> None:
         page.wait_for_selector("#arena-vote-tie:enabled")
 
 
+def test_a_new_battle_does_not_wait_for_the_one_before(browser: Browser, tmp_path: Path) -> None:
+    """Whoever leaves a battle while it is answered can ask the next pair at once; nothing of the first is shown, and it can be opened again."""
+    with serving(tmp_path, SLOW) as base, visiting(browser, base) as watched:
+        page = watched.page
+        begin(page)
+        first = page.evaluate("location.hash")
+        page.click("#arena-new")
+        assert page.locator(".arena-turn").count() == 0
+        page.fill(BOX, "다른 질문")
+        page.press(BOX, "Enter")
+        page.wait_for_selector(".arena-status[data-status='writing']")
+        finished(page)
+        assert page.locator(".arena-turn").count() == 1
+        assert "다른 질문" in page.locator(".arena-question").inner_text()
+        assert page.locator("#arena-message").is_hidden()
+        page.evaluate(f"location.hash = '{first}'")
+        page.wait_for_selector(".arena-question:has-text('천천히 말해 줘')")
+        finished(page)
+        assert (page.locator(".arena-turn").count(), watched.errors) == (1, [])
+
+
 def test_a_server_that_starts_again(browser: Browser, tmp_path: Path) -> None:
     """An answer that died with its server is said to be lost, its question is not; the battle goes on."""
     port = free_port()
@@ -68,7 +89,7 @@ def test_a_server_that_starts_again(browser: Browser, tmp_path: Path) -> None:
         page.wait_for_selector("#arena-message:has-text('다시 잇는')")
         with serving(tmp_path, SLOWER, port=port):
             page.wait_for_function(
-                "() => document.querySelector('#arena-prompt textarea').value === '천천히 말해 줘'", timeout=40_000
+                "() => document.querySelector('#arena-prompt').value === '천천히 말해 줘'", timeout=40_000
             )
             assert "중간에 끊겼어요" in page.locator("#arena-message").inner_text()
             page.press(BOX, "Enter")

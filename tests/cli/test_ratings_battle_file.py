@@ -13,8 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from arena.cli.battle_file import read
-from ratings import formats
+from arena.i18n.catalogue import messages
 from ratings.errors import ComparisonError
+from ratings.intake import formats
+from tests.support.words import refusing
 
 ROWS = [
     {"model_a": "가람", "model_b": "나래", "winner": "model_a", "judge": "u1", "note": "많이, 좋아요"},
@@ -51,7 +53,7 @@ def test_encodings_are_recognised_and_said(ending: str, encoding: str, tmp_path:
     text = {"csv": CSV, "jsonl": LINES, "json": JSON}[ending]
     path = laid(tmp_path / f"battles.{ending}", text.encode(encoding))
     pd.testing.assert_frame_equal(translated(path), expected)
-    said = [note.en for note in read(path).notes]
+    said = [messages("en").of(note) for note in read(path).notes]
     assert said == ([] if encoding.startswith("utf-8") else [f"The file was read as {read(path).encoding.upper()}."])  # type: ignore[union-attr]
 
 
@@ -91,7 +93,7 @@ def test_numbers_in_json_stay_as_they_are_written(tmp_path: Path):
     assert frame.to_dict("records") == [
         {"model_a": "1.10", "model_b": "1.1", "winner": "tie", "voter": "1234567890123456789", "weight": 0.5}
     ]
-    with pytest.raises(ComparisonError, match="row 0: judge is empty"):
+    with refusing(ComparisonError, match="row 0: judge is empty"):
         translated(laid(tmp_path / "b.json", text.replace("1234567890123456789", "NaN")))
 
 
@@ -163,7 +165,7 @@ GOOD = b"model_a,model_b,winner\nx,y,tie\n"
         ("csv", b"PK\x03\x04\x14\x00", "Excel"),
         ("csv", b"model_a,model_b,winner\n,,\n", "row 0: model_a is empty"),
         ("json", b"[" * 100_000, "nests too deeply"),
-        ("jsonl", b'{"model_a":' * 100_000, "row 0: the line nests too deeply"),
+        ("jsonl", b'{"model_a":' * 100_000, "row 0: it nests too deeply"),
         ("json", b"3", "one value"),
         ("json", b"null", "one value"),
         ("json", b'[{"model_a"', "cannot be read as json"),
@@ -193,7 +195,7 @@ GOOD = b"model_a,model_b,winner\nx,y,tie\n"
 )
 def test_broken_files_are_refused_in_a_sentence(ending: str, content: bytes, words: str, tmp_path: Path):
     """Whatever is wrong with a file, the refusal says what, in which row, and no other error leaves the reader."""
-    with pytest.raises(ComparisonError, match=words):
+    with refusing(ComparisonError, match=words):
         translated(laid(tmp_path / f"battles.{ending}", content))
 
 
@@ -203,14 +205,14 @@ def test_broken_parquet_is_refused_in_a_sentence(tmp_path: Path):
     pq.write_table(pa.Table.from_pandas(TABLE), path)
     whole = path.read_bytes()
     for broken in (whole[: len(whole) // 2], whole[:8] + b"\xff" * 40 + whole[48:]):
-        with pytest.raises(ComparisonError, match="cannot be read as parquet"):
+        with refusing(ComparisonError, match="cannot be read as parquet"):
             translated(laid(path, broken))
     for nested in (pa.array([["x"]]), pa.array([{"x": 1}]), pa.array([b"\xff"])):
         pq.write_table(pa.Table.from_arrays([nested, pa.array(["y"]), pa.array(["tie"])], names), path)
-        with pytest.raises(ComparisonError, match="row 0: model_a: "):
+        with refusing(ComparisonError, match="row 0: model_a: "):
             translated(path)
     pq.write_table(pa.Table.from_arrays([pa.array(["x"])] * 4, [*names, "winner"]), path)
-    with pytest.raises(ComparisonError, match="column 'winner' stands twice"):
+    with refusing(ComparisonError, match="column 'winner' stands twice"):
         translated(path)
 
 
@@ -234,14 +236,14 @@ def test_only_a_column_that_is_needed_may_stand_twice_nowhere(ending: str, tmp_p
         if refused is None:
             assert len(translated(path)) == 1
         else:
-            with pytest.raises(ComparisonError, match=f"column '{refused}' stands twice"):
+            with refusing(ComparisonError, match=f"column '{refused}' stands twice"):
                 translated(path)
 
 
 def test_no_row_of_an_object_of_columns_is_lost(tmp_path: Path):
     """Row labels that stand twice in a column are refused with the column and the label; elsewhere they do not matter."""
     text = '{"model_a": {"0": "x", "0": "z"}, "model_b": {"0": "y"}, "winner": {"0": "tie"}}'
-    with pytest.raises(ComparisonError, match="column 'model_a' names the row '0' twice"):
+    with refusing(ComparisonError, match="column 'model_a' names the row '0' twice"):
         translated(laid(tmp_path / "b.json", text))
     text = '{"note": {"0": "x", "0": "z"}, "model_a": {"0": "x"}, "model_b": {"0": "y"}, "winner": {"0": "tie"}}'
     assert len(translated(laid(tmp_path / "b.json", text))) == 1
@@ -254,7 +256,7 @@ def test_a_nul_refuses_only_where_it_is_read(tmp_path: Path):
     for name, text in (("b.csv", csv), ("b.jsonl", line)):
         assert len(translated(laid(tmp_path / name, text))) == 1
     for name, text in (("b.csv", csv + "x\0,y,tie,\n"), ("b.jsonl", line + "\n" + line.replace('"x"', '"x\\u0000"'))):
-        with pytest.raises(ComparisonError, match=r"row 1: model_a: .*holds the character NUL"):
+        with refusing(ComparisonError, match=r"row 1: model_a: .*holds the character NUL"):
             translated(laid(tmp_path / name, text))
 
 
@@ -278,7 +280,7 @@ def test_blanks_before_a_cell_are_joined_and_said(tmp_path: Path):
 )
 def test_what_is_wrong_with_a_csv_file_is_said_plainly(content: bytes, words: str, tmp_path: Path):
     """A title above the header is called one, and one cell is one cell."""
-    with pytest.raises(ComparisonError, match=words):
+    with refusing(ComparisonError, match=words):
         translated(laid(tmp_path / "b.csv", content))
 
 
@@ -303,5 +305,5 @@ def test_uuids_and_bytes_are_read_or_refused_in_words(tmp_path: Path):
     pq.write_table(pa.table({**table, "voter": pa.array(ids, pa.uuid())}), tmp_path / "b.parquet")
     assert translated(tmp_path / "b.parquet")["voter"].tolist() == [str(UUID(bytes=value)) for value in ids]
     pq.write_table(pa.table({**table, "voter": pa.array(ids, pa.binary(16))}), tmp_path / "b.parquet")
-    with pytest.raises(ComparisonError, match=r"row 0: voter: .* is bytes that are no text: write the column as text"):
+    with refusing(ComparisonError, match=r"row 0: voter: .* is bytes that are no text: write the column as text"):
         translated(tmp_path / "b.parquet")

@@ -13,8 +13,10 @@ from typer.testing import CliRunner
 
 from arena.cli import app
 from arena.cli.battle_file import read
+from arena.results.votes.warnings import warnings
 from ratings.comparison import Comparisons
 from ratings.fit import rate
+from ratings.notices import by_kind
 from tests.ratings.test_ratings_formats import COMPARIA, FASTCHAT, LMARENA
 from tests.support.ratings_votes import frame, optimum, votes
 
@@ -68,7 +70,8 @@ def test_rate_writes_the_same_from_any_file(ending: str, tmp_path: Path):
     code, printed, _ = run(source, "--out", out, "--both-bad", "tie")
     assert code == 0
     document = orjson.loads(out.read_bytes())
-    expected = rate(Comparisons.from_frame(table), both_bad="tie").to_dict("model")
+    fit = rate(Comparisons.from_frame(table), both_bad="tie")
+    expected = {**fit.to_dict("model"), "warnings": warnings(by_kind(fit.notices))}
     assert {key: document[key] for key in expected} == orjson.loads(orjson.dumps(expected))
     assert document["source"]["rows"] == 400
     assert all(name in printed for name in ("m0", "m1", "m2", "points of 25"))
@@ -463,6 +466,7 @@ def test_a_prior_that_is_too_small_is_called_so(prior: str, tmp_path: Path):
     assert "check the weights" not in refusal
 
 
+@pytest.mark.slow
 def test_metadata_warn_of_nothing(tmp_path: Path):
     """Backslashes in metadata as Python prints them reach no screen as a warning."""
     source = write(pd.DataFrame([{**row, "conv_metadata": r"{'x': '\d'}"} for row in LMARENA]), tmp_path / "b.json")

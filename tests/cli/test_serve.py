@@ -1,14 +1,11 @@
 """The process that `make run` starts: what it prints, how it ends, and what it says when it cannot start."""
 
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -16,34 +13,10 @@ import psutil
 import pytest
 
 from arena.settings import ROOT
-from tests.support.serving import free_port, stage_toml
+from tests.support.processes import started
+from tests.support.serving import stage_toml
 
 pytestmark = [pytest.mark.http, pytest.mark.slow]
-
-
-@contextmanager
-def started(data_dir: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`python app.py` in a process group of its own; gives it and the address that it printed."""
-    process = subprocess.Popen(
-        [sys.executable, "app.py"],
-        cwd=ROOT,
-        env={**os.environ, "ARENA_DATA_DIR": str(data_dir), "PORT": str(free_port()), **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if found := re.match(r"ready: (http://\S+)", line):
-                yield process, found[1]
-                return
-        pytest.fail(f"no address was printed; exit code {process.wait(10)}")
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
 
 
 def gone(processes: list[psutil.Process], within_s: float = 15) -> bool:
@@ -77,11 +50,12 @@ def test_however_it_ends_no_process_is_left(tmp_path: Path, ending: signal.Signa
     [
         (stage_toml(top="colour = 1"), "colour"),
         (stage_toml(extra={"dasom": 'temperture = "hot"'}), "temperture"),
+        (stage_toml().replace("synthetic = true", "synthetic = false"), "operator.privacy_officer"),
     ],
-    ids=["of the stage", "of an entrant"],
+    ids=["of the stage", "of an entrant", "of the operator"],
 )
 def test_a_stage_that_cannot_be_served_is_refused_by_name(tmp_path: Path, toml: str, said: str) -> None:
-    """An unknown key stops the start with one sentence that names the file and the key, and exit code 1."""
+    """An unknown key, or a real stage that does not say who answers for it, stops the start with one sentence that names the file and the key, and exit code 1."""
     path = tmp_path / "stage.toml"
     path.write_text(toml, "utf-8")
     done = subprocess.run(
@@ -97,6 +71,34 @@ def test_a_stage_that_cannot_be_served_is_refused_by_name(tmp_path: Path, toml: 
     assert "stage.toml" in done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["app.py"], ["-m", "arena", "simulate", "--stage"], ["-m", "arena", "stage", "open"]]
+)
+def test_a_stage_file_with_a_key_in_it_is_kept_nowhere(tmp_path: Path, command: list[str]) -> None:
+    """A header that carries a secret ends the start, and any command that would keep the file, with a sentence that offers
+    `headers_env`; the secret is neither printed nor in the database."""
+    endpoint = 'backend = "openai"\nbase_url = "http://127.0.0.1:9/v1"\nmodel = "m"\nheaders = { Authorization = "Bearer H1DDEN" }'
+    path = tmp_path / "stage.toml"
+    path.write_text(
+        f"{stage_toml()}\n[[entrants]]\nid = 'late'\nteam = {{ ko = '늦', en = 'Late' }}\n{endpoint}\n", "utf-8"
+    )
+    data_dir = tmp_path / "var"
+    done = subprocess.run(
+        [sys.executable, *command, *([] if command == ["app.py"] else [str(path)])],
+        cwd=ROOT,
+        env={**os.environ, "ARENA_DATA_DIR": str(data_dir), "ARENA_STAGE": str(path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "entrants.late.headers" in done.stderr
+    assert "headers_env" in done.stderr
+    assert "H1DDEN" not in done.stdout + done.stderr
+    assert [f for f in data_dir.rglob("*") if f.is_file() and b"H1DDEN" in f.read_bytes()] == []
 
 
 def test_a_port_in_use_is_told_before_anything_loads(tmp_path: Path) -> None:

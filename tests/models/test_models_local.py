@@ -19,13 +19,14 @@ import pytest_asyncio
 import torch
 from transformers import AutoModelForCausalLM, MambaConfig
 
-from models import local
 from models.artifacts import digest
 from models.base import Delta, Message, Sampling
+from models.cause import Cause
 from models.errors import AnswerError, RosterError
-from models.local import Checkpoint, LocalModels, _spelled
-from models.local_batch import Batch, Row, sample
-from models.local_worker import RefusedError, load
+from models.local import client as local
+from models.local.batch import Batch, Row, sample
+from models.local.client import Checkpoint, LocalModels, _spelled
+from models.local.worker import RefusedError, load
 from tests.support.tiny_models import ARCHITECTURES, save, tokenizer
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
@@ -232,15 +233,15 @@ async def test_admission_is_bounded(models: LocalModels, monkeypatch: pytest.Mon
 async def test_a_crash_fails_what_was_running_and_is_mended(models: LocalModels) -> None:
     """kill -9 in mid-answer: every running answer fails as `crashed`, the next are refused, and soon a new process answers as before."""
     before = (await whole(models, "안녕?")).text
-    moved: asyncio.Queue[tuple[bool, str]] = asyncio.Queue()
-    models._on_state = lambda up, reason: moved.put_nowait((up, reason))
+    moved: asyncio.Queue[tuple[bool, Cause]] = asyncio.Queue()
+    models._on_state = lambda up, cause: moved.put_nowait((up, cause))
     running = await asyncio.gather(*(began(models, entrant) for entrant in ("llama", "gemma3", "llama")))
     pid = models.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     ended = await asyncio.wait_for(asyncio.gather(*running, return_exceptions=True), 5)
     assert [isinstance(e, AnswerError) and e.kind for e in ended] == ["crashed"] * 3
-    assert await moved.get() == (False, "the worker process died (signal 9)")
+    assert await moved.get() == (False, Cause("worker_killed", signal=9))
     with pytest.raises(AnswerError, match="being restarted"):
         await whole(models, "안녕?")
     assert (await asyncio.wait_for(moved.get(), 60))[0] is True
@@ -251,13 +252,13 @@ async def test_a_crash_fails_what_was_running_and_is_mended(models: LocalModels)
 
 async def test_a_worker_that_hangs_is_replaced(models: LocalModels, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that lives and says nothing is worth no more than a dead one."""
-    moved: asyncio.Queue[tuple[bool, str]] = asyncio.Queue()
-    models._on_state = lambda up, reason: moved.put_nowait((up, reason))
+    moved: asyncio.Queue[tuple[bool, Cause]] = asyncio.Queue()
+    models._on_state = lambda up, cause: moved.put_nowait((up, cause))
     monkeypatch.setattr(models, "_stall_s", 0.5)
     running = await began(models)
     assert models.pid is not None
     os.kill(models.pid, signal.SIGSTOP)
-    with pytest.raises(AnswerError, match="has said nothing"):
+    with pytest.raises(AnswerError, match="worker_silent seconds="):
         await asyncio.wait_for(running, 70)
     monkeypatch.setattr(models, "_stall_s", 60.0)
     assert (await asyncio.wait_for(moved.get(), 5))[0] is False
@@ -269,7 +270,7 @@ async def test_the_worker_never_outlives_the_arena(folders: dict[str, Path]) -> 
     """kill -9 of the web process ends the worker too: nothing keeps a processor busy for nobody."""
     program = (
         "import asyncio, pathlib, sys\n"
-        "from models.local import Checkpoint, LocalModels\n"
+        "from models.local.client import Checkpoint, LocalModels\n"
         "async def main():\n"
         "    models = LocalModels({'m': Checkpoint(pathlib.Path(sys.argv[1]))})\n"
         "    await models.start()\n"

@@ -12,8 +12,9 @@ import pytest
 import pytest_asyncio
 
 from models.base import Delta, Message, Sampling, Usage
+from models.endpoint.openai_compatible import OpenAIModel, open_session
 from models.errors import AnswerError
-from models.openai_compatible import OpenAIModel, open_session
+from models.specification import OpenAISpecification, parse_entrant
 from tests.support.endpoint_wire import ANSWER, KEY, PIECES
 from tests.support.model_endpoint import Endpoint, endpoint
 
@@ -160,6 +161,27 @@ async def test_reasoning_stands_apart(there: Endpoint, session: aiohttp.ClientSe
     said = await whole(OpenAIModel(session, there.base_url, behaviour))
     assert said.text.strip() == ANSWER
     assert said.reasoning == {"reasoning": "음, 보자.", "think": "속말"}[behaviour]
+
+
+def test_secrets_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key and any other secret header are named in the stage file and held in the environment; what is no secret stands in the file."""
+    monkeypatch.setenv("NARAE_KEY", f"{KEY}\n")
+    monkeypatch.setenv("NARAE_GATE", "hush")
+    declared = parse_entrant(
+        "narae",
+        {
+            "backend": "openai",
+            "base_url": "http://127.0.0.1:9/v1",
+            "model": "m",
+            "headers": {"X-Team": "narae", "X-Author": "Narae"},
+            "headers_env": {"X-Api-Key": "NARAE_GATE"},
+            "api_key_env": "NARAE_KEY",
+        },
+    )
+    assert isinstance(declared, OpenAISpecification)
+    sent = {"X-Team": "narae", "X-Author": "Narae", "X-Api-Key": "hush", "Authorization": f"Bearer {KEY}"}
+    assert declared.all_headers("narae") == sent
+    assert "hush" not in repr(declared)
 
 
 async def test_the_conditions_are_the_stages(there: Endpoint, session: aiohttp.ClientSession) -> None:

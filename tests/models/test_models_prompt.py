@@ -7,7 +7,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from models.base import Message
-from models.local_prompt import PromptError, Prompts
+from models.local.prompt import PromptError, Prompts
 from tests.support.tiny_models import SPECIAL, TEMPLATE, tokenizer
 
 DEMO = Path(__file__).resolve().parents[2] / "models/demo"

@@ -5,15 +5,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from models import roster as roster_module
 from models.base import Deadlines, Delta, Message, Model, Sampling
+from models.breaker import Change
+from models.cause import Cause
 from models.errors import AnswerError, AnswerErrorKind, RosterError
-from models.health import Change
-from models.roster import Roster
+from models.roster import CHECK_EVERY_S, PROBE, Roster
 from models.scripted import ScriptedModel
 from tests.support.endpoint_wire import ANSWER
 from tests.support.model_endpoint import Endpoint, endpoint
@@ -38,6 +39,20 @@ HERE = Path(__file__).resolve().parents[1]
         ({**REMOTE, "base_url": "http://u:p@x/v1"}, r"entrants\.garam\.base_url: .*no user or password"),
         ({**REMOTE, "api_key_env": "NO_SUCH_KEY"}, r"entrants\.garam\.api_key_env: 'NO_SUCH_KEY' is not set"),
         ({**REMOTE, "api_key": "hush"}, r"entrants\.garam\.api_key: this backend has no such key$"),
+        ({**REMOTE, "base_url": "http://x/v1?key=hush"}, r"entrants\.garam\.base_url: .*no query.*headers_env$"),
+        *(
+            ({**REMOTE, "headers": {name: "hush"}}, rf"entrants\.garam\.headers: .*'{name}'.*headers_env")
+            for name in ("Authorization", "x-api-key", "X-Auth-Token", "Cookie", "X-Team-Secret", "Proxy-Authorization")
+        ),
+        ({**REMOTE, "headers": {"X-Team": "Bearer hush"}}, r"entrants\.garam\.headers: .*'X-Team'.*headers_env"),
+        (
+            {**REMOTE, "headers_env": {"X-Api-Key": "NO_SUCH_KEY"}},
+            r"entrants\.garam\.headers_env\.X-Api-Key: 'NO_SUCH_KEY'",
+        ),
+        (
+            {**REMOTE, "api_key_env": "A", "headers_env": {"authorization": "B"}},
+            r"entrants\.garam.*the header 'authorization' is given twice",
+        ),
         ({"backend": "transformers"}, r"entrants\.garam.*give either path .*or hub"),
         ({"backend": "transformers", "path": "nowhere"}, r"entrants\.garam\.path: 'nowhere': there is no folder"),
         ({"backend": "transformers", "path": "data"}, r"entrants\.garam\.path: 'data': .*no \*\.safetensors"),
@@ -89,16 +104,19 @@ class Clock:
 
 
 class Wayward:
-    """Fails as long as it is told to."""
+    """Fails as long as it is told to: for citizens, and for us unless it is `well`."""
 
     def __init__(self) -> None:
         self.error: AnswerError | None = None
-        self.asked = 0
+        self.well = False
+        self.asked = self.ours = 0
 
     async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta]:
+        ours = tuple(messages) == PROBE
         self.asked += 1
+        self.ours += ours
         yield Delta("가")
-        if self.error:
+        if self.error and not (ours and self.well):
             raise self.error
         yield Delta("나", finish="stop")
 
@@ -117,11 +135,11 @@ class Stage:
             sleep=self.clock.sleep,
         )
 
-    async def ask(self, entrant: str = "wayward") -> str | AnswerErrorKind:
+    async def ask(self, entrant: str = "wayward", network: str = "") -> str | AnswerErrorKind:
         """The text, or how it failed."""
         text = ""
         try:
-            async with aclosing(self.roster.stream(entrant, ASKED, Sampling())) as deltas:
+            async with aclosing(self.roster.stream(entrant, ASKED, Sampling(), network)) as deltas:
                 async for delta in deltas:
                     text += delta.text
         except AnswerError as error:
@@ -130,7 +148,7 @@ class Stage:
 
     def moves(self) -> list[tuple[str, str]]:
         """What the breaker has done."""
-        return [(c.state, c.reason) for c in self.changes]
+        return [(c.state, str(c.cause)) for c in self.changes]
 
 
 @pytest.fixture
@@ -141,27 +159,45 @@ async def stage() -> AsyncIterator[Stage]:
     await made.roster._close()
 
 
-async def test_three_failures_in_a_row_take_an_entrant_out(stage: Stage) -> None:
-    """Not two, and not with a success between; the others stay, and the reason is a kind, never an endpoint's text."""
+async def test_an_entrant_leaves_once_our_own_question_fails_too(stage: Stage) -> None:
+    """The first failure has us ask at once; the others stay, and the reason is a kind, never an endpoint's text."""
     stage.wayward.error = AnswerError("upstream", "CUDA out of memory at /srv/narae")
-    assert [await stage.ask(), await stage.ask()] == ["upstream", "upstream"]
-    stage.wayward.error = None
-    assert await stage.ask() == "가나"
-    stage.wayward.error = AnswerError("upstream", "CUDA out of memory at /srv/narae")
-    await stage.ask()
-    await stage.ask()
+    assert await stage.ask() == "upstream"
+    assert stage.wayward.ours == 0
+    await stage.clock.passes(0)
+    assert stage.wayward.ours == 1
+    assert stage.roster.available() == {"steady"}
+    assert stage.moves() == [("open", "own_question_failed failure=upstream")]
+
+
+@pytest.mark.parametrize("kind", sorted(set(get_args(AnswerErrorKind)) - {"busy", "crashed"}))
+async def test_nobody_works_the_breaker_from_a_few_networks(stage: Stage, kind: AnswerErrorKind) -> None:
+    """Whatever one citizen makes an entrant do, with however many cookies, from four networks too: as long as it answers us it stays, with no outage."""
+    stage.wayward.error, stage.wayward.well = AnswerError(kind), True
+    for n in range(60):
+        assert await stage.ask(network=f"network {n % 4}") == kind
+        await stage.clock.passes(1)
     assert stage.roster.available() == {"steady", "wayward"}
-    await stage.ask()
-    assert stage.roster.available() == {"steady"}
-    assert stage.moves() == [("open", "answers failed, the last one: upstream")]
+    assert (stage.moves(), stage.roster.health()["wayward"].outage_s) == ([], 0)
+    assert 1 <= stage.wayward.ours <= 60 / CHECK_EVERY_S + 1
+    assert stage.roster.health()["wayward"].errors == {kind: 60}
 
 
-async def test_failing_half_the_time_is_failing(stage: Stage) -> None:
-    """Ten of the last twenty, even when never three in a row."""
+@pytest.mark.parametrize(
+    ("kind", "out"), [("protocol", True), ("empty", True), ("rejected", False), ("filtered", False)]
+)
+async def test_failing_half_the_time_for_five_networks_is_failing(
+    stage: Stage, kind: AnswerErrorKind, out: bool
+) -> None:
+    """Ten of the last twenty answers, for citizens of five networks, though we are answered; refusals of prompts are the prompts' wherever they come from."""
+    stage.wayward.well = True
     for n in range(19):
-        stage.wayward.error = AnswerError("protocol") if n % 2 == 0 else None
-        await stage.ask()
-    assert stage.roster.available() == {"steady"}
+        assert stage.roster.available() == {"steady", "wayward"}
+        stage.wayward.error = AnswerError(kind) if n % 2 == 0 else None
+        await stage.ask(network=f"network {n // 2 % 5}")
+        await stage.clock.passes(0)
+    assert stage.roster.available() == ({"steady"} if out else {"steady", "wayward"})
+    assert stage.moves() == ([("open", f"answers_failed failure={kind}")] if out else [])
 
 
 async def test_failures_of_ours_are_counted_and_cost_nobody_the_draw(stage: Stage) -> None:
@@ -176,8 +212,8 @@ async def test_failures_of_ours_are_counted_and_cost_nobody_the_draw(stage: Stag
 async def test_it_is_tried_again_by_itself_and_its_outage_is_known(stage: Stage) -> None:
     """One question of ours at growing intervals; the first answer brings it back, and the time it was out adds up to the second."""
     stage.wayward.error = AnswerError("timeout")
-    for _ in range(3):
-        await stage.ask()
+    await stage.ask()
+    await stage.clock.passes(0)
     asked = stage.wayward.asked
     await stage.clock.passes(1)
     assert stage.wayward.asked == asked + 1
@@ -188,19 +224,19 @@ async def test_it_is_tried_again_by_itself_and_its_outage_is_known(stage: Stage)
     stage.wayward.error = None
     await stage.clock.passes(5)
     assert stage.roster.available() == {"steady", "wayward"}
-    assert stage.moves()[-1] == ("closed", "it answers again")
+    assert stage.moves()[-1] == ("closed", "answers_again")
     health = stage.roster.health()["wayward"]
     assert health.outage_s == 8
-    assert [(o.reason, o.began, o.ended) for o in health.outages] == [
-        ("answers failed, the last one: timeout", START, START + timedelta(seconds=8))
-    ]
-    assert (health.asked, health.answered) == (3, 0)  # our own questions are nobody's answers
+    assert stage.changes[0] == Change("wayward", "open", Cause("own_question_failed", "timeout"), START)
+    assert stage.changes[-1].at == START + timedelta(seconds=8)
+    assert (health.asked, health.answered) == (1, 0)  # our own questions are nobody's answers
 
 
 async def test_retry_after_keeps_an_entrant_out_that_long(stage: Stage) -> None:
     """An endpoint that says when to come back is asked no earlier."""
     stage.wayward.error = AnswerError("refused", retry_after_s=90)
     await stage.ask()
+    await stage.clock.passes(0)
     assert stage.roster.available() == {"steady"}
     asked = stage.wayward.asked
     stage.wayward.error = None
@@ -269,9 +305,9 @@ async def test_health_counts_what_happened(stage: Stage) -> None:
     assert (health.running, health.asked, health.answered, health.cancelled) == (0, 5, 3, 1)
     assert health.errors == {"upstream": 1}
     assert health.recent_success == 0.75
-    assert (health.first_token.count, health.total.count) == (5, 3)
+    assert (sum(health.first_token.counts), sum(health.total.counts)) == (5, 3)
     assert health.first_token.buckets[-1] == (float("inf"), 5)
-    assert health.total.p95_s is not None
+    assert health.total.recent(0.95) is not None
 
 
 @pytest.fixture(scope="module")
@@ -294,10 +330,10 @@ async def test_an_endpoint_that_does_not_answer_starts_outside(
     changes: list[Change] = []
     async with Roster.open(said, base_dir=HERE, on_change=changes.append) as roster:
         assert roster.available() == {"plain"}
-        assert {c.entrant_id: c.reason for c in changes} == {
-            "silent": "no answer at the start",
-            "400": "no answer at the start: rejected",
-            "html-instead": "no answer at the start: protocol",
+        assert {c.entrant_id: c.cause for c in changes} == {
+            "silent": Cause("silent_at_start"),
+            "400": Cause("failed_at_start", "rejected"),
+            "html-instead": Cause("failed_at_start", "protocol"),
         }
         text = "".join([d.text async for d in roster.stream("plain", ASKED, Sampling())])
         assert text == ANSWER

@@ -13,7 +13,7 @@ import pytest
 
 from models.base import Message, Sampling
 from models.roster import Roster
-from models.trial import ask
+from models.smoke_test import ask
 from tests.support.serving import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +56,8 @@ async def test_transformers_serve_is_an_endpoint_like_any_other(served: str) -> 
         cut = await ask(roster, "served", ASKED, Sampling(temperature=0, max_tokens=3))
         assert cut.finish == "length"
         async with aclosing(roster.stream("served", ASKED, Sampling(max_tokens=150))) as deltas:
-            assert (await anext(deltas)).text
+            while not (await anext(deltas)).text:  # it sends an empty piece where a word is not whole yet
+                pass
         again = await ask(roster, "served", ASKED, Sampling(temperature=0, max_tokens=40))
         assert again.text == trial.text
         assert roster.health()["served"].outage_s <= time.monotonic() - began

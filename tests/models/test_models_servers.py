@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from models.base import Deadlines, Message, Sampling
+from models.breaker import Change
 from models.errors import AnswerError
-from models.health import Change
 from models.roster import Roster
-from models.trial import Trial, ask
+from models.smoke_test import SmokeTest, ask
 from tests.support import model_servers
 from tests.support.endpoint_wire import ANSWER
 from tests.support.model_servers import KEY, KEY_ENV, ROOT, Served
@@ -82,7 +82,7 @@ async def test_an_answer_that_breaks_off_has_failed(served: Served) -> None:
     assert {model: health[model].answered for model in served.broken} == dict.fromkeys(served.broken, 0)
 
 
-def failed(trial: Trial) -> str:
+def failed(trial: SmokeTest) -> str:
     """How an answer failed."""
     return trial.error.kind if trial.error else f"it did not: {trial.text!r} {trial.finish}"
 
@@ -98,10 +98,10 @@ async def test_an_answer_that_was_cut_says_so(served: Served) -> None:
 
 
 async def test_who_is_gone_leaves_the_draw_and_comes_back(served: Served) -> None:
-    """Killed while it answers: that answer fails and so do the next ones, the entrant is out after three, and back by itself when it serves again."""
-    back = asyncio.Event()
+    """Killed while it answers: that answer fails, our own question too, the entrant is out, and back by itself when it serves again."""
+    out, back = asyncio.Event(), asyncio.Event()
     entrants = {"entrant": served.entrant(served.slow), "script": SCRIPT}
-    async with Roster.open(entrants, base_dir=ROOT, deadlines=PATIENT, on_change=sets(back)) as roster:
+    async with Roster.open(entrants, base_dir=ROOT, deadlines=PATIENT, on_change=sets(back, out)) as roster:
         assert roster.available() == {"entrant", "script"}
         answering = asyncio.create_task(ask(roster, "entrant", ASKED, Sampling()))
         await asyncio.sleep(0.6)
@@ -109,6 +109,7 @@ async def test_who_is_gone_leaves_the_draw_and_comes_back(served: Served) -> Non
             trials = [await answering]
             trials += await asyncio.gather(*(ask(roster, "entrant", ASKED, Sampling()) for _ in range(2)))
             assert [how for trial in trials if (how := failed(trial)) not in BROKEN | GONE] == []
+            await asyncio.wait_for(out.wait(), 30)
             assert roster.available() == {"script"}
         await asyncio.wait_for(back.wait(), 60)
         assert roster.available() == {"entrant", "script"}
@@ -117,9 +118,10 @@ async def test_who_is_gone_leaves_the_draw_and_comes_back(served: Served) -> Non
         assert (await ask(roster, "entrant", ASKED, Sampling())).text == ANSWER
 
 
-def sets(back: asyncio.Event) -> Callable[[Change], None]:
-    """Hears when an entrant is back."""
-    return lambda change: back.set() if change.state == "closed" else None
+def sets(back: asyncio.Event, out: asyncio.Event) -> Callable[[Change], None]:
+    """Hears when an entrant leaves the draw, and when it is back."""
+    at = {"closed": back, "open": out}
+    return lambda change: at[change.state].set() if change.state in at else None
 
 
 @asynccontextmanager
@@ -134,15 +136,16 @@ async def dead(served: Served) -> AsyncIterator[None]:
 
 async def test_a_model_that_fastchat_has_forgotten_leaves_the_draw(fastchat: Served) -> None:
     """Once its controller misses the worker, FastChat says 400 to every question: that is no question's fault, and costs the entrant the draw."""
-    back = asyncio.Event()
+    out, back = asyncio.Event(), asyncio.Event()
     entrants = {"entrant": fastchat.entrant("plain"), "script": SCRIPT}
-    async with Roster.open(entrants, base_dir=ROOT, on_change=sets(back)) as roster:
+    async with Roster.open(entrants, base_dir=ROOT, on_change=sets(back, out)) as roster:
         async with dead(fastchat):
             async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
                 known = (await client.get(f"{fastchat.base_url}/models")).json()  # it looks after its workers first
             assert known["data"] == []
             trials = [await ask(roster, "entrant", ASKED, Sampling()) for _ in range(3)]
             assert [trial for trial in trials if trial.error is None] == []
+            await asyncio.wait_for(out.wait(), 30)
             assert roster.available() == {"script"}
         await asyncio.wait_for(back.wait(), 60)
         assert (await ask(roster, "entrant", ASKED, Sampling())).text == ANSWER

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.sse import ERROR, LONGEST, Event, EventReader, TooLongError
+from models.endpoint.sse import ERROR, IDLE, LONGEST, Event, EventReader, TooLongError
 
 STREAM = (
     ': hello\r\n\r\ndata: {"a":"가\u2028나"}\n\nevent: x\nid: 1\ndata: one\ndata:two\r\rretry: 3\ndata:  padded\n\ndata\n\ndata: 👍🏽\r\n\r\n'
@@ -64,6 +64,20 @@ def test_a_byte_order_mark_is_no_part_of_the_stream(at: int) -> None:
 def test_errors_have_their_name(lines: bytes, event: Event) -> None:
     """An event named `error`, an `error:` line and an error without a word are errors; the name of an event without data goes with it."""
     assert list(EventReader().feed(lines)) == [event]
+
+
+@pytest.mark.parametrize(
+    "piece", [b": still here\n\n", b":\n", b"\n", b"id: 7\n", b"retry: 9\r\n", b": " + b"x" * 9999 + b"\n"]
+)
+def test_comments_without_end_end_early(piece: bytes) -> None:
+    """A stream that goes on and says nothing is refused after 64 KiB of it; a keep-alive now and then, for however long, is not."""
+    reader = EventReader()
+    with pytest.raises(TooLongError):
+        list(itertools.chain.from_iterable(reader.feed(piece) for _ in range(3 * IDLE // len(piece))))
+    patient = EventReader()
+    for _ in range(100):
+        list(patient.feed(piece * (IDLE // 4 // len(piece))))
+        assert list(patient.feed(b"data: x\n\n")) == [(b"x", b"")]
 
 
 @pytest.mark.parametrize("piece", [b"data: " + b"x" * LONGEST, b"data: x\n" * (LONGEST // 2)])

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ratings import cells
-from ratings.cells import Column
 from ratings.errors import ComparisonError
+from ratings.intake import cells
+from ratings.intake.cells import Column
+from tests.support.words import refusing
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_identifiers_are_text_as_it_stands(cell: Any, text: str):
 @pytest.mark.parametrize("cell", [["x"], {"x": 1}, "\ud800", "a\0b"])
 def test_what_is_no_text_is_refused_with_row_and_column(cell: Any):
     """A list, an object, half a character or a NUL is no identifier: the refusal names the row and the column."""
-    with pytest.raises(ComparisonError, match="row 2: model_a: "):
+    with refusing(ComparisonError, match="row 2: model_a: "):
         cells.texts(Column.of(["x", "y", cell]), "model_a")
 
 
@@ -97,7 +98,7 @@ def test_the_order_of_the_rows_chooses_no_spelling():
 @pytest.mark.parametrize("number", [1e16, -1e18, np.float32(2**25), float("inf")])
 def test_rounded_numbers_are_no_identifiers(number: Any):
     """A floating-point number that stands for many whole numbers is refused, not taken for one voter."""
-    with pytest.raises(ComparisonError, match="row 1: judge is the floating-point number"):
+    with refusing(ComparisonError, match="row 1: judge is the floating-point number"):
         cells.identifiers({"judge": Column.of([1.0, number])})
 
 
@@ -106,16 +107,16 @@ def test_yes_and_no_are_read_by_a_table():
     yes = ["t", "TRUE", "Yes", "1", True, 1, 1.0, " true ", Decimal("1.00"), "１"]
     no = ["f", "False", "NO", "0", False, 0, 0.0, Decimal("0.00")]
     assert cells.truths(Column.of([*yes, *no]), "anony").tolist() == [True] * len(yes) + [False] * len(no)
-    with pytest.raises(ComparisonError, match="row 1: anony is 'maybe'"):
+    with refusing(ComparisonError, match="row 1: anony is 'maybe'"):
         cells.truths(Column.of(["t", "maybe"]), "anony")
-    with pytest.raises(ComparisonError, match="row 1: anony is empty"):
+    with refusing(ComparisonError, match="row 1: anony is empty"):
         cells.truths(Column.of(["t", None]), "anony")
 
 
 @pytest.mark.parametrize("word", ["x", "1_000", "0,5", "nan", "1 0", "0x10", "١", True, None])
 def test_what_is_no_number_is_refused_with_row_and_column(word: Any):
     """A weight or a count is a number as everybody writes it; anything else is refused with its row."""
-    with pytest.raises(ComparisonError, match="row 1: weight is "):
+    with refusing(ComparisonError, match="row 1: weight is "):
         cells.numbers(Column.of(["0.5", word]), "weight")
     assert cells.numbers(Column.of(["0.5", 2, 1e-3, Decimal("0.1"), " 3 ", "４"]), "weight").tolist() == [
         *(0.5, 2, 1e-3),

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ratings import formats, style
+from ratings import style
 from ratings.comparison import Comparisons
 from ratings.errors import ComparisonError
+from ratings.intake import formats
+from tests.support.words import refusing
 
 FASTCHAT = [
     {"question_id": "1", "model_a": "x", "model_b": "y", "winner": "model_a", "judge": "arena_user_1", "anony": True},
@@ -78,13 +80,13 @@ def test_comparia_votes_are_read():
     battles = formats.translate(pd.DataFrame(COMPARIA))
     assert battles.frame["winner"].tolist() == ["model_b", "model_a", "tie"]
     assert len(set(battles.frame["voter"])) == 3
-    with pytest.raises(ComparisonError, match="row 1: chosen_model_name is 'z'"):
+    with refusing(ComparisonError, match="row 1: chosen_model_name is 'z'"):
         formats.translate(pd.DataFrame([COMPARIA[0], {**COMPARIA[0], "chosen_model_name": "z"}]))
 
 
 def test_other_tables_are_refused():
     """A table that is no list of battles is refused with the columns that would be."""
-    with pytest.raises(ComparisonError, match="model_a, model_b and winner must exist"):
+    with refusing(ComparisonError, match="model_a, model_b and winner must exist"):
         formats.translate(pd.DataFrame({"first": ["x"], "second": ["y"]}))
 
 
@@ -102,9 +104,9 @@ def codes(battles: formats.Battles) -> list[str]:
 def test_a_refusal_names_the_row_of_the_file():
     """Rows that are left out do not shift the number of the row that a refusal names."""
     table = field(anony=["f", "t", "t"], model_b=["x", "y", "x"], weight=[1, 1, 1])
-    with pytest.raises(ComparisonError, match="row 2: 'x' is compared with itself"):
+    with refusing(ComparisonError, match="row 2: 'x' is compared with itself"):
         formats.translate(table).comparisons()
-    with pytest.raises(ComparisonError, match="row 1: winner is empty"):
+    with refusing(ComparisonError, match="row 1: winner is empty"):
         formats.translate(field(anony=["f", "t"], winner=["", None]))
 
 
@@ -164,7 +166,7 @@ def test_votes_and_conversations_have_identifiers(column: str, rows: list[dict[s
     battles = formats.translate(table.assign(**{column: ["k", "k "] + [f"m{n}" for n in range(len(rows) - 2)]}))
     assert "ids_joined" in codes(battles)
     assert (battles.voted_again == 1) == (column == "conversation_pair_id")
-    with pytest.raises(ComparisonError, match=rf"row 1: {column} is the floating-point number 1e\+17"):
+    with refusing(ComparisonError, match=rf"row 1: {column} is the floating-point number 1e\+17"):
         formats.translate(table.assign(**{column: [1.0, 1e17] + [2.0] * (len(rows) - 2)}))
 
 
@@ -182,7 +184,7 @@ def test_rows_that_do_not_count_decide_nothing():
     whole, clean = formats.translate(pd.DataFrame([bad, *rows])), formats.translate(pd.DataFrame(rows))
     pd.testing.assert_frame_equal(whole.frame.reset_index(drop=True), clean.frame.reset_index(drop=True))
     assert (whole.not_blind, whole.joined, whole.notes) == (1, (), clean.notes)
-    with pytest.raises(ComparisonError, match="row 2: weight is empty"):
+    with refusing(ComparisonError, match="row 2: weight is empty"):
         formats.translate(pd.DataFrame([bad, *rows]).assign(weight=[1, 1, None, 1, 1]))
     copy = {**LMARENA[0], "model_a": "x ", "conv_metadata": None}
     battles = formats.translate(pd.DataFrame([*LMARENA, copy]))
@@ -216,7 +218,7 @@ def test_the_kaggle_release_is_read():
     battles = formats.translate(hot)
     assert battles.format == "lmarena-55k"
     assert battles.frame["winner"].tolist() == ["model_a", "model_b", "tie"]
-    with pytest.raises(ComparisonError, match="row 1: 2 of winner_model_a, winner_model_b, winner_tie are 1"):
+    with refusing(ComparisonError, match="row 1: 2 of winner_model_a, winner_model_b, winner_tie are 1"):
         formats.translate(hot.assign(winner_tie=[0, 1, 1]))
 
 
@@ -226,7 +228,7 @@ def test_evalica_files_are_read():
     battles = formats.translate(table)
     assert battles.frame["winner"].tolist() == ["model_a", "model_b", "tie"]
     assert battles.no_choice == 2
-    with pytest.raises(ComparisonError, match="row 0: winner is 'both'"):
+    with refusing(ComparisonError, match="row 0: winner is 'both'"):
         formats.translate(pd.DataFrame({"left": ["x"], "right": ["y"], "winner": ["both"]}))
 
 
@@ -252,6 +254,6 @@ def test_unreadable_metadata_are_said(metadata: str | None):
 def test_style_columns_are_numbers():
     """A style column that holds a word is refused with the row and the column, where style is asked for."""
     table = field(**{name: ["1", "2"] for name in formats.STYLE_COLUMNS} | {"bold_b": ["1", "many"]})
-    with pytest.raises(ComparisonError, match="row 1: bold_b is 'many'"):
+    with refusing(ComparisonError, match="row 1: bold_b is 'many'"):
         formats.translate(table)
     assert len(formats.translate(table, style=False).frame) == 2

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from arena.cli.battle_file import read
-from ratings import formats
 from ratings.errors import RatingsError
 from ratings.fit import rate
+from ratings.intake import formats
 
 NASTY = [
     *("nan", "NaN", "NA", "None", "null", "", " ", "\u200b", "007", "7", "7.0", "1.1", "1.10", "1e3", "true", "-0"),

@@ -11,8 +11,10 @@ from ratings.errors import ComparisonError, NothingToRateError
 from ratings.fit import rate
 from ratings.live import LiveRatings
 from tests.support.ratings_votes import frame, votes
+from tests.support.words import refusing
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), cut=st.integers(0, 180), both_bad=st.sampled_from(["exclude", "tie"]))
 def test_one_by_one_or_in_batches_is_the_batch_fit(seed: int, cut: int, both_bad):
@@ -50,9 +52,9 @@ def test_a_wrong_vote_changes_nothing():
     """A batch with one bad row counts none of its rows, and names the bad one."""
     live = LiveRatings(["m0", "m1"])
     good = {"voter": "u", "model_a": "m0", "model_b": "m1", "winner": "tie"}
-    with pytest.raises(ComparisonError, match="row 1: model_b is 'm9'"):
+    with refusing(ComparisonError, match="row 1: model_b is 'm9'"):
         live.add_many(pd.DataFrame([good, {**good, "model_b": "m9"}]))
-    with pytest.raises(ComparisonError, match="taken back"):
+    with refusing(ComparisonError, match="taken back"):
         live.add_many(pd.DataFrame([{**good, "count": -1}]))
     for wrong in ({"model_a": "m9"}, {"model_b": "m0"}, {"winner": "left"}):
         with pytest.raises(ComparisonError):

@@ -113,6 +113,7 @@ def test_a_win_never_lowers_the_winner(rows: list[tuple[str, str, Outcome, int]]
     assert change[winner] > 0 > change[loser]
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), order=st.permutations(range(5)))
 def test_names_decide_nothing(seed: int, order: list[int]):
@@ -132,6 +133,7 @@ def test_names_decide_nothing(seed: int, order: list[int]):
     assert apart == {frozenset((p.a, p.b)): p.separated for p in other.pairwise}
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     traits=st.lists(st.tuples(st.sampled_from("fm"), st.sampled_from("xyz")), min_size=30, max_size=200),

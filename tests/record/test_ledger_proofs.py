@@ -2,19 +2,22 @@
 
 import base64
 import hashlib
+import json
 import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey
 from pymerkle import InmemoryTree
 
 from arena.record.keys import Keys, KeysError, verify_jws
+from arena.record.ledger import verify_checkpoint
 from arena.record.merkle import Tree, roots_of, verify_consistency, verify_inclusion
+from tests.support.words import refusing
 
+DATA = Path(__file__).resolve().parents[1] / "data"
 # The known answers of the reference implementation of certificate transparency (RFC 6962/9162), for the trees of the first n inputs.
 INPUTS = ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")
 ROOTS = (
@@ -73,6 +76,15 @@ def test_every_proof_of_every_small_tree() -> None:
     assert not verify_consistency(3, roots[3], 40, roots[40], [])
 
 
+def test_a_kept_receipt_is_believed_here_and_in_the_browser() -> None:
+    """The proof that the page's own check is tested with is one that ours believes: neither can change without the other."""
+    held = json.loads((DATA / "receipt.json").read_bytes())
+    proof, head = held["proof"], held["proof"]["checkpoint"]
+    assert verify_inclusion(proof["receipt"], proof["leaf_index"], head["size"], proof["inclusion_path"], head["root"])
+    assert verify_checkpoint(head, held["jwks"])
+    assert not verify_checkpoint({**head, "size": 12}, held["jwks"])
+
+
 def test_a_large_tree_is_read_in_blocks() -> None:
     """A tree of 20,001 leaves never asks for more than one block at once, and remembers what it has read."""
     leaves = [bytes.fromhex(leaf) for leaf in hashes(20_001)]
@@ -101,11 +113,11 @@ def test_keys_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
     assert (again.kid, again.secret, again.cookie_secrets) == (made.kid, made.secret, made.cookie_secrets)
     assert len(made.secret) == 32
     path.chmod(0o640)
-    with pytest.raises(KeysError, match="chmod 600"):
+    with refusing(KeysError, match="chmod 600"):
         Keys.open(tmp_path / "data", {})
     path.chmod(0o600)
     path.write_text("{}")
-    with pytest.raises(KeysError, match="backup"):
+    with refusing(KeysError, match="backup"):
         Keys.open(tmp_path / "data", {})
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +17,9 @@ from arena.domain.battle import Battle, BattleState
 from arena.domain.errors import ArenaError, Conflict, TooMany
 from arena.domain.stage import StageStatus
 from arena.domain.vote import Vote, Winner
+from arena.record.battles import Stop
 from arena.record.counters import Bound
+from arena.record.processes import Process
 from arena.record.store import Store
 from arena.record.tables import metadata
 from tests.support import voting
@@ -139,8 +142,8 @@ def test_a_dead_process_locks_nothing(store: Store) -> None:
     citizen = voting.enrol(store)
     battle = voting.ready(store, citizen)
     voting.begin(store, battle, citizen, owner="dying")
-    assert store.battles.renew(battle.id, "dying", LATER)
-    assert not store.battles.renew(battle.id, "another", LATER)
+    store.processes.beat(process("dying"), LATER, [battle.id])
+    store.processes.beat(process("another"), LATER + timedelta(hours=1), [battle.id])
     assert store.battles.release_expired(LATER) == 0
     assert store.battles.release_expired(LATER + timedelta(seconds=1)) == 1
     freed = store.battles.find(battle.id, citizen.id)
@@ -155,7 +158,57 @@ def test_a_dead_process_locks_nothing(store: Store) -> None:
         other.id, citizen.id, "다시", max_turns=3, lease=(OWNER, after + timedelta(seconds=20)), now=after
     )
     assert [t.prompt for t in retaken.turns] == ["다시"]
-    assert store.battles.release_owner(OWNER) == 1
+    assert store.processes.end(OWNER) == 1
+
+
+def process(name: str, **figures: Any) -> Process:
+    """What a process says of itself."""
+    return Process(name, STAGE, f"arena {name}", NOW, 1, figures)
+
+
+def test_who_serves_is_known_until_its_word_expires(store: Store) -> None:
+    """A process that says it is there again replaces what it said; one that stops in good order is gone at once, one that was killed when its word expires."""
+    store.processes.beat(process("one"), LATER, [])
+    store.processes.beat(process("other"), LATER + timedelta(hours=1), [])
+    store.processes.beat(process("one", garam={"asked": 3}), LATER, [])
+    alive = store.processes.alive(STAGE, NOW)
+    assert [(each.name, each.entrants) for each in alive] == [
+        ("arena one", {"garam": {"asked": 3}}),
+        ("arena other", {}),
+    ]
+    assert [each.id for each in store.processes.alive(STAGE, LATER)] == ["other"]
+    assert store.processes.alive("another stage", NOW) == []
+    store.processes.sweep(LATER)
+    assert [each.id for each in store.processes.alive(STAGE, NOW)] == ["other"]
+    assert store.processes.end("other") == 0
+    assert store.processes.alive(STAGE, NOW) == []
+
+
+def test_a_wish_to_stop_reaches_who_is_answering_and_nobody_else(store: Store) -> None:
+    """Only the citizen's own running turn is named to the process that answers it; a turn that was given back, or a later one, knows nothing of it."""
+    citizen, other = voting.enrol(store), voting.enrol(store, "other")
+    battle, quiet = voting.opened(store, citizen), voting.opened(store, citizen)
+    voting.begin(store, battle, citizen)
+    voting.begin(store, quiet, citizen, owner="another")
+    store.battles.request_stop(battle.id, other.id, NOW)
+    assert store.battles.stops_requested(OWNER) == []
+    store.battles.request_stop(battle.id, citizen.id, NOW)
+    assert store.battles.stops_requested(OWNER) == [Stop(battle.id, withdrawn=False)]
+    assert store.battles.stops_requested("another") == []
+    voting.finish(store, battle)
+    store.battles.request_stop(battle.id, citizen.id, NOW)
+    voting.begin(store, battle, citizen)
+    assert store.battles.stops_requested(OWNER) == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_looking_for_stops_reads_one_small_index(store: Store) -> None:
+    """However many battles there are, SQLite asks the index of those that are to stop, and no other."""
+    with store.database.reading() as connection:
+        plan = connection.exec_driver_sql(
+            "EXPLAIN QUERY PLAN SELECT id FROM battles WHERE lease_owner = 'x' AND stop_requested_at IS NOT NULL"
+        ).all()
+    assert ["ix_battles_stopping" in row[-1] for row in plan] == [True]
 
 
 def test_fifty_votes_at_once_are_one(store: Store) -> None:

@@ -71,6 +71,18 @@ def test_judged_texts_go_after_the_end_of_the_stage_and_the_votes_stay(store, ba
     assert list(store.votes.after(STAGE, 0)) == before
 
 
+def test_who_has_come_is_forgotten_with_the_texts(store, battles):
+    """Digests of logins and invitations, of those who have withdrawn too, go when the stage's texts go, and not before; it is in the audit log."""
+    store.persons.subject_of(STAGE, "login", "a digest", "a subject")
+    store.stages.move(STAGE, StageStatus.OPEN, StageStatus.FROZEN, days(40))
+
+    purge(store, RULE, days(139))
+    assert store.persons.subject_of(STAGE, "login", "a digest", "somebody new") == "a subject"
+    purge(store, RULE, days(141))
+    assert store.persons.subject_of(STAGE, "login", "a digest", "somebody new") == "somebody new"
+    assert [event.data["persons"] for event in store.events.of_stage(STAGE, PURGED)] == [0, 1]
+
+
 def test_a_purge_is_logged_once_with_what_it_did(store, battles):
     """The audit log holds the purge that erased something, and none of those that found nothing."""
     purge(store, RULE, days(1))

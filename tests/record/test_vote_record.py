@@ -1,5 +1,6 @@
 """The bytes that everybody hashes."""
 
+import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ PLAIN = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(KEYS, PLAIN, max_size=6))
 def test_the_quick_canonical_form_is_rfc_8785(record: dict[str, object]) -> None:
     """For the kind of record a vote is, the quick way gives the bytes of RFC 8785, whatever a citizen or a model wrote."""

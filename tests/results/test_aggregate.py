@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jsonschema
 import numpy as np
@@ -20,15 +19,20 @@ from arena.record.keys import Keys
 from arena.results.export import bundle as exports
 from arena.results.export import verify
 from arena.results.export.proofs import VerificationError
+from arena.results.export.schema import UserScore
+from arena.results.export.signed import Signed
 from arena.results.programme import monte_carlo, schema, selection
 from arena.results.programme.aggregate import Handed, aggregate
 from arena.results.programme.components import gate, gates, scores
+from arena.results.programme.schema import Total
 from arena.results.programme.selection import AggregateError, Decision, Gate, decide
 from arena.results.publish import html
 from ratings.score import Transform, applied, shares
 from tests.support.browser import PHONE, chromium
 from tests.support.stages import NOW, Room
+from tests.support.words import refusing, sentence
 
+D = TypeVar("D", bound=Signed)
 ROOT = Path(__file__).resolve().parents[2]
 KNOWN = json.loads((ROOT / "tests" / "data" / "round-1-outcome.json").read_text("utf-8"))
 DECLARED = """
@@ -68,9 +72,9 @@ def folder(room: Room) -> Path:
 
 
 @pytest.fixture(scope="module")
-def user(folder: Path) -> dict[str, Any]:
+def user(folder: Path) -> UserScore:
     """Its user score, verified."""
-    return dict(verify.verify(folder).document)
+    return verify.verify(folder).document
 
 
 def known_scores() -> dict[str, dict[str, Decimal | None]]:
@@ -78,7 +82,7 @@ def known_scores() -> dict[str, dict[str, Decimal | None]]:
     return {team: {c: Decimal(s) for c, s in row["scores"].items()} for team, row in KNOWN["teams"].items()}
 
 
-def totalled(room: Room, user: dict[str, Any], **changed: str | bytes) -> dict[str, Any]:
+def totalled(room: Room, user: UserScore, **changed: str | bytes) -> Total:
     """Aggregates the example, with some of its files changed."""
 
     def handed(name: str, text: str) -> Handed:
@@ -146,11 +150,11 @@ def test_ties_at_the_cut_follow_the_declared_rule_or_are_refused() -> None:
 
     assert decide(table, passes, 2, ["user"]).cut == ("가람", "나래")
     assert decide(table, passes, 2, ["expert"]).cut == ("다솜", "나래")
-    with pytest.raises(AggregateError, match="tie_at_cut: 가람, 나래, 다솜 have the same total 40 at the cut of 2"):
+    with refusing(AggregateError, match="tie_at_cut: 가람, 나래, 다솜 have the same total 40 at the cut of 2"):
         decide(table, passes, 2)
     alike = {**table, "나래": table["가람"]}
     assert decide(alike, passes, 2, ["user"]).standings[1].rank == 1
-    with pytest.raises(AggregateError, match="equal in user too"):
+    with refusing(AggregateError, match="equal in user too"):
         decide(alike, passes, 1, ["user"])
 
 
@@ -160,9 +164,9 @@ def test_a_missing_component_gives_no_total() -> None:
     table["SKT"]["expert"] = None
 
     assert selection.total(table["SKT"]) is None
-    with pytest.raises(AggregateError, match="SKT has no expert score"):
+    with refusing(AggregateError, match="SKT has no expert score"):
         decide(table, dict.fromkeys(table, Gate.ELIGIBLE), 4)
-    with pytest.raises(AggregateError, match="NC has no eligibility decision"):
+    with refusing(AggregateError, match="NC has no eligibility decision"):
         decide(known_scores(), {t: Gate.ELIGIBLE for t in table if t != "NC"}, 4)
 
 
@@ -206,15 +210,15 @@ def test_ties_in_the_draws_follow_the_rule_too() -> None:
     assert decided.same_cut == 1
 
 
-def test_the_user_score_is_drawn_from_its_export(user: dict[str, Any]) -> None:
+def test_the_user_score_is_drawn_from_its_export(user: UserScore) -> None:
     """Draws of the user score have the export's points and intervals, and the same seed gives the same draws."""
     drawn = monte_carlo.user_points(user, TEAMS)
 
-    rows = {row["team_id"]: row for row in user["scores"]}
+    rows = {row.team_id: row for row in user.scores}
     for n, team in enumerate(TEAMS):
         low, high = np.quantile(drawn[:, n], [0.025, 0.975])
-        assert drawn[:, n].mean() == pytest.approx(rows[team]["points"], abs=0.05)
-        assert [low, high] == pytest.approx(rows[team]["points_ci95"], abs=0.25)
+        assert drawn[:, n].mean() == pytest.approx(rows[team].points, abs=0.05)
+        assert [low, high] == pytest.approx(rows[team].points_ci95, abs=0.25)
     assert np.array_equal(drawn, monte_carlo.user_points(user, TEAMS))
 
 
@@ -242,48 +246,44 @@ def test_draws_go_through_the_declared_transform(transform: Transform) -> None:
 # --- the document -------------------------------------------------------------------------------------------------------
 
 
-def test_the_total_of_a_simulated_round(room: Room, user: dict[str, Any]) -> None:
+def test_the_total_of_a_simulated_round(room: Room, user: UserScore) -> None:
     """The document holds what the rule gives, is signed, and says that it is synthetic; the same files give the same decision."""
     made = totalled(room, user)
 
-    assert made["synthetic"] is True
-    assert made["advance"] == [team for team in made["cut"] if team != "narae"]
-    assert made["vacancy"] == 1
-    assert {team["team_id"]: team["reason"] for team in made["teams"]}["narae"] == "INELIGIBLE"
-    assert made["teams"][-1]["reason"] == "BELOW_CUT"
-    points = {row["team_id"]: row["points"] for row in user["scores"]}
-    for team in made["teams"]:
-        assert team["components"]["user"] == points[team["team_id"]]
-        assert team["total"] == pytest.approx(sum(team["components"].values()))
-        assert team["total_ci95"][0] < team["total"] < team["total_ci95"][1]
-        assert team["p_advance"] == (0 if team["team_id"] == "narae" else team["p_in_cut"])
-    assert made["uncertainty"]["carried"] == ["expert", "user"]
+    assert made.synthetic is True
+    assert made.advance == [team for team in made.cut if team != "narae"]
+    assert made.vacancy == 1
+    assert {team.team_id: team.reason for team in made.teams}["narae"] == "INELIGIBLE"
+    assert made.teams[-1].reason == "BELOW_CUT"
+    points = {row.team_id: row.points for row in user.scores}
+    for team in made.teams:
+        assert team.components["user"] == points[team.team_id]
+        assert team.total == pytest.approx(sum(team.components.values()))
+        assert team.total_ci95[0] < team.total < team.total_ci95[1]
+        assert team.p_advance == (0 if team.team_id == "narae" else team.p_in_cut)
+    assert made.uncertainty.carried == ["expert", "user"]
     verify.signature(made, room.keys.jwks())
     for path in (("teams", 0, "total"), ("vacancy",), ("teams", 1, "gate", "status")):
-        forged = deepcopy(made)
-        at: Any = forged
-        for step in path[:-1]:
-            at = at[step]
-        at[path[-1]] = "eligible" if path[-1] == "status" else 99
+        forged = _forged(made, *path, value="eligible" if path[-1] == "status" else 99)
         if forged != made:
             with pytest.raises(VerificationError):
                 verify.signature(forged, room.keys.jwks())
     again = totalled(room, user)
-    changing = {"total_id", "integrity"}
-    assert {k: v for k, v in again.items() if k not in changing} == {k: v for k, v in made.items() if k not in changing}
+    assert again.model_copy(update={"total_id": made.total_id, "integrity": made.integrity}) == made
+    assert Total.model_validate_json(made.canonical()) == made
 
 
-def test_the_document_fits_its_published_schema(room: Room, user: dict[str, Any]) -> None:
+def test_the_document_fits_its_published_schema(room: Room, user: UserScore) -> None:
     """The JSON Schema in the documentation is the code's, and the document fits it."""
     published = json.loads((ROOT / "docs" / "schemas" / "kai.total-1.schema.json").read_text("utf-8"))
 
     assert published == schema.json_schema()
-    jsonschema.Draft202012Validator(published).validate(orjson.loads(orjson.dumps(totalled(room, user))))
+    jsonschema.Draft202012Validator(published).validate(orjson.loads(totalled(room, user).canonical()))
 
 
-def test_whether_the_users_alone_decide(room: Room, user: dict[str, Any]) -> None:
+def test_whether_the_users_alone_decide(room: Room, user: UserScore) -> None:
     """The document says when the cut would be another one without the user component, and which teams it moved."""
-    points = {row["team_id"]: row["points"] for row in user["scores"]}
+    points = {row.team_id: row.points or 0.0 for row in user.scores}
     weakest = min(points, key=lambda team: points[team])
     strongest = max(points, key=lambda team: points[team])
 
@@ -292,14 +292,14 @@ def test_whether_the_users_alone_decide(room: Room, user: dict[str, Any]) -> Non
         return "team_id,artifact_sha256,score,max\n" + "".join(rows)
 
     level = EXPERT.splitlines()[0] + "\n" + "".join(f"{team},,{20 + n / 100},35,\n" for n, team in enumerate(TEAMS))
-    swung = totalled(room, user, benchmark=table(strongest), expert=level)["user_component"]
-    agreed = totalled(room, user, benchmark=table(weakest).replace("19.5", "2.5"), expert=level)["user_component"]
+    swung = totalled(room, user, benchmark=table(strongest), expert=level).user_component
+    agreed = totalled(room, user, benchmark=table(weakest).replace("19.5", "2.5"), expert=level).user_component
 
-    assert swung["decides"] is True
-    assert swung["moved_in"] == [strongest]
-    assert swung["moved_out"] == [weakest]
-    assert agreed["decides"] is False
-    assert set(agreed["cut_alone"]) == set(TEAMS) - {weakest}
+    assert swung.decides is True
+    assert swung.moved_in == [strongest]
+    assert swung.moved_out == [weakest]
+    assert agreed.decides is False
+    assert set(agreed.cut_alone or ()) == set(TEAMS) - {weakest}
 
 
 # --- what is refused ----------------------------------------------------------------------------------------------------
@@ -308,7 +308,7 @@ REFUSED = [
     ("benchmark", "dasom,,31.0,40", "dasom,,NaN,40", "not_a_number", "benchmark.csv, row 4, score 'NaN'"),
     ("benchmark", "dasom,,31.0,40", "dasom,,inf,40", "not_a_number", "score 'inf'"),
     ("benchmark", "dasom,,31.0,40", 'dasom,,"31,0",40', "not_a_number", "score '31,0'"),
-    ("benchmark", "dasom,,31.0,40", "dasom,,40.1,40", "out_of_range", "score '40.1': benchmark goes from 0 to 40"),
+    ("benchmark", "dasom,,31.0,40", "dasom,,40.1,40", "out_of_range", "score '40.1': goes from 0 to 40"),
     ("benchmark", "dasom,,31.0,40", "dasom,,-1,40", "out_of_range", "score '-1'"),
     ("benchmark", "dasom,,31.0,40", "dasom,,,40", "score_missing", "row 4, score ''"),
     ("benchmark", "dasom,,31.0,40", "dasom,,31.0,50", "other_maximum", "row 4, max '50': the stage declares benchmark out of 40"),
@@ -316,22 +316,22 @@ REFUSED = [
     ("benchmark", "dasom,,31.0,40", "dasom,,31.0,40\ngaram,,1,40", "team_twice", "row 5, team_id 'garam'"),
     ("benchmark", "dasom,,31.0,40", "dasom,,31.0,40\nsolar,,1,40", "team_unknown", "row 5, team_id 'solar'"),
     ("benchmark", "dasom,,31.0,40", "dasom,abc,31.0,40", "stale_artifact", "row 4, artifact_sha256 'abc'"),
-    ("benchmark", "score,max", "points,max", "columns", "'score' is missing"),
-    ("benchmark", "dasom,,31.0,40", "dasom,,31.0", "columns", "row 4: 3 cells under 4 columns"),
-    ("benchmark", "dasom,,31.0,40", "dasom,,31.0,\ud800".encode("utf-8", "surrogatepass"), "unreadable", "not a CSV file in UTF-8"),
+    ("benchmark", "score,max", "points,max", "column_missing", "'score' is missing"),
+    ("benchmark", "dasom,,31.0,40", "dasom,,31.0", "cells_uneven", "row 4: 3 cells under 4 columns"),
+    ("benchmark", "dasom,,31.0,40", "dasom,,31.0,\ud800".encode("utf-8", "surrogatepass"), "not_csv", "not a CSV file in UTF-8"),
     ("expert", "dasom,,29.0,35,0.5", "dasom,,29.0,35,-2", "out_of_range", "se '-2'"),
     ("eligibility", "garam,,policy,eligible", "garam,,policy,maybe", "unknown_status", "status 'maybe'"),
     ("eligibility", "garam,,policy,eligible", "garam,,legal,eligible", "unknown_face", "face 'legal'"),
-    ("eligibility", "garam,,policy,", "garam,,ethical,", "team_twice", "face 'ethical'"),
+    ("eligibility", "garam,,policy,", "garam,,ethical,", "face_twice", "face 'ethical'"),
     ("eligibility", "E-garam-policy;E-2", "", "undocumented", "row 3, evidence ''"),
-    ("eligibility", "2026-12-20T15:00:00+09:00", "2026-12-20T15:00:00", "not_a_time", "lacks its offset"),
+    ("eligibility", "2026-12-20T15:00:00+09:00", "2026-12-20T15:00:00", "time_without_offset", "lacks its offset"),
     ("eligibility", "2026-12-20T15:00:00+09:00", "20일", "not_a_time", "decided_at '20일'"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("file", "old", "new", "code", "says"), REFUSED, ids=[f"{r[0]}-{r[3]}-{n}" for n, r in enumerate(REFUSED)])  # fmt: skip
 def test_what_is_handed_in_is_refused_by_name(
-    room: Room, user: dict[str, Any], file: str, old: str, new: str | bytes, code: str, says: str
+    room: Room, user: UserScore, file: str, old: str, new: str | bytes, code: str, says: str
 ) -> None:
     """Every doubtful row is refused with its file, row and value; nothing is guessed or skipped."""
     text = {"benchmark": BENCHMARK, "expert": EXPERT, "eligibility": GATES}[file].encode()
@@ -342,14 +342,14 @@ def test_what_is_handed_in_is_refused_by_name(
         totalled(room, user, **{file: changed})
 
     assert refused.value.code == code
-    assert says in refused.value.en
+    assert says in sentence(refused.value)
 
 
 def test_a_face_without_a_row_is_refused() -> None:
     """All three faces are decided or pending; silence is neither."""
     without = "".join(line for line in GATES.splitlines(keepends=True) if not line.startswith("maru,,ethical"))
 
-    with pytest.raises(AggregateError, match="maru has no row for ethical"):
+    with refusing(AggregateError, match="maru has no row for ethical"):
         gates(without.encode(), "eligibility.csv", dict.fromkeys(TEAMS))
 
 
@@ -359,53 +359,53 @@ def test_what_people_save_from_a_spreadsheet_is_read() -> None:
     dressed = "\ufeff" + BENCHMARK.replace(",", " , ").replace("\n", "\r\n") + "\r\n\r\n"
 
     assert scores(dressed.encode(), "b.csv", _component("benchmark", 40), dict.fromkeys(TEAMS)) == plain
-    verdicts = gates(GATES.encode(), "g.csv", dict.fromkeys(TEAMS))
-    assert verdicts["garam"][0].evidence == ("E-garam-technical", "E-2")
-    assert gate(verdicts["narae"]) is Gate.INELIGIBLE
+    faces = gates(GATES.encode(), "g.csv", dict.fromkeys(TEAMS))
+    assert faces["garam"][0].evidence == ["E-garam-technical", "E-2"]
+    assert gate(faces["narae"]) is Gate.INELIGIBLE
 
 
 def _component(name: str, maximum: float) -> Component:
     return Component.model_validate({"id": name, "title": {"ko": name, "en": name}, "max": maximum})
 
 
-def _forged(user: dict[str, Any], *path: Any, value: Any) -> dict[str, Any]:
-    """The export as its signer would have made it with one field otherwise."""
-    changed = deepcopy(user)
+def _forged(document: D, *path: Any, value: Any) -> D:
+    """The document as its signer would have made it with one field otherwise, under the signature of the old one."""
+    changed = orjson.loads(document.canonical())
     at: Any = changed
     for step in path[:-1]:
         at = at[step]
     at[path[-1]] = value
-    return changed
+    return type(document).model_validate(changed)
 
 
-def test_another_export_is_refused_by_name(room: Room, user: dict[str, Any]) -> None:
+def test_another_export_is_refused_by_name(room: Room, user: UserScore) -> None:
     """Another stage, maximum, number of places or model, an open stage, an unrated or unknown team: each is refused, and says what differs."""
     cases = [
         (("stage", "id"), "other", "other_stage", "the export is of other"),
         (("stage", "round"), 2, "other_stage", "round 2"),
-        (("stage", "component_max"), 30.0, "other_maximum", "out of 30"),
+        (("stage", "component_max"), 30.0, "exported_maximum", "out of 30"),
         (("stage", "planned_advance"), 3, "other_places", "3 places"),
-        (("entrants", 1, "artifact_sha256"), "f" * 64, "stale_artifact", "narae"),
-        (("entrants", 1, "team_id"), "solar", "team_missing", "narae"),
+        (("entrants", 1, "artifact_sha256"), "f" * 64, "exported_artifact", "narae"),
+        (("entrants", 1, "team_id"), "solar", "team_not_exported", "narae"),
         (("stage", "file_sha256"), "0" * 64, "other_stage_file", "0" * 64),
         (("stage", "status"), "open", "not_final", "still open"),
-        (("scores", 2, "points"), None, "score_missing", "dasom"),
+        (("scores", 2, "points"), None, "user_score_missing", "dasom"),
         (("scores", 2, "group"), 1, "not_comparable", "never met"),
     ]
     for path, value, code, says in cases:
         with pytest.raises(AggregateError) as refused:
             totalled(room, _forged(user, *path, value=value))
-        assert (refused.value.code, says in refused.value.en) == (code, True), path
+        assert (refused.value.code, says in sentence(refused.value)) == (code, True), path
 
 
-def test_components_are_those_of_the_stage(room: Room, user: dict[str, Any]) -> None:
+def test_components_are_those_of_the_stage(room: Room, user: UserScore) -> None:
     """A component that the stage does not declare, or one that is not handed in, is refused."""
     files = {"benchmark": Handed("b.csv", BENCHMARK.encode()), "expert": Handed("e.csv", EXPERT.encode())}
     stage, eligibility = Handed("stage.toml", room.file), Handed("g.csv", GATES.encode())
 
-    with pytest.raises(AggregateError, match="expert is a component of simulated"):
+    with refusing(AggregateError, match="expert is a component of simulated"):
         aggregate(stage, user, {"benchmark": files["benchmark"]}, eligibility, room.keys, NOW, trusted=False)
-    with pytest.raises(AggregateError, match="charm is no component"):
+    with refusing(AggregateError, match="charm is no component"):
         aggregate(stage, user, {**files, "charm": files["expert"]}, eligibility, room.keys, NOW, trusted=False)
 
 
@@ -443,9 +443,9 @@ def test_the_command_writes_a_signed_total_and_a_page(room: Room, folder: Path, 
     assert "SYNTHETIC" in ran.output
     assert "INELIGIBLE" in ran.output
     assert "vacant: 1 of 4" in ran.output
-    made = orjson.loads((out / "total.json").read_bytes())
+    made = Total.model_validate_json((out / "total.json").read_bytes())
     verify.signature(made, orjson.loads((out / "jwks.json").read_bytes()))
-    assert made["user_score"]["key"] == "trusted"
+    assert made.user_score.key == "trusted"
     assert (twice.exit_code, "nothing is overwritten" in twice.output) == (1, True)
     assert sorted(path.name for path in out.parent.iterdir() if "partial" in path.name) == []
 
@@ -509,7 +509,7 @@ def test_a_second_round_adds_criteria_as_data(tmp_path: Path) -> None:
 # --- the page -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_stands_alone_in_both_languages(room: Room, user: dict[str, Any], tmp_path: Path) -> None:
+def test_the_page_stands_alone_in_both_languages(room: Room, user: UserScore, tmp_path: Path) -> None:
     """The page needs no other host and no script, fits a phone, says SYNTHETIC, and shows one language at a time."""
     hostile = totalled(room, user, eligibility=GATES.replace("위원회", "<script>alert(1)</script>"))
     page = tmp_path / "total.html"

@@ -17,10 +17,12 @@ from arena.domain.errors import ArenaError
 from arena.record.keys import Keys
 from arena.results.export import bundle as exports
 from arena.results.export import verify, webhooks
+from arena.results.programme.schema import Total
 from examples.aggregator import aggregator
 from tests.results.test_aggregate import BENCHMARK, DECLARED, EXPERT, GATES, ROOT
 from tests.support.serving import free_port, serving
 from tests.support.stages import NOW, Room
+from tests.support.words import refusing
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +86,10 @@ def test_the_aggregator_pulls_verifies_and_totals(room: Room, base: str, tmp_pat
     [total] = side.totals()
     assert total["vacancy"] == 1
     assert total["user_score"]["key"] == "trusted"
-    verify.signature(total, Keys.open(side.out, {}).jwks())
+    [path] = side.out.glob("totals/*/total.json")
+    verify.signature(Total.model_validate_json(path.read_bytes()), Keys.open(side.out, {}).jwks())
     [folder] = (side.out / "exports").iterdir()
-    assert verify.verify(folder, room.keys.jwks()).document["export_id"] == total["user_score"]["export_id"]
+    assert verify.verify(folder, room.keys.jwks()).document.export_id == total["user_score"]["export_id"]
 
 
 def test_the_aggregator_refuses_what_it_cannot_trust(room: Room, base: str, tmp_path: Path) -> None:
@@ -100,7 +103,7 @@ def test_the_aggregator_refuses_what_it_cannot_trust(room: Room, base: str, tmp_
         side.once(base, "kai_unknown")
     with pytest.raises(aggregator.Refused, match="403"):
         narrow.once(base)
-    with pytest.raises(ArenaError, match="is not among the given public keys"):
+    with refusing(ArenaError, match="is not among the given public keys"):
         unpinned.once(base)
     with pytest.raises(aggregator.Refused, match="not a ZIP"):
         aggregator.unpack(b"nothing")

@@ -23,16 +23,21 @@ from typer.testing import CliRunner
 
 from arena.cli import app as cli
 from arena.domain.citizen import Citizen
+from arena.domain.clock import KST
 from arena.domain.errors import Conflict, NotFound
+from arena.record.ledger import LedgerError
 from arena.record.store import Store
 from arena.results import lifecycle
+from arena.results.export.atomic_write import write_file
 from arena.results.export.bundle import LATEST, export, make, write
-from arena.results.export.document import FILES, JSON, JWKS, KST, SCORES, SUMS, VOTES, safe_cell
+from arena.results.export.document import FILES, JSON, JWKS, SCORES, SUMS, VOTES, safe_cell
+from arena.results.export.schema import UserScore
 from arena.results.export.verify import verify, verify_files
 from arena.settings import ROOT
 from ratings.comparison import Comparisons
 from ratings.fit import rate
 from tests.support.stages import CLI, NOW, Room
+from tests.support.words import refusing
 
 SAME_BUT = {"export_id", "supersedes", "created_at", "integrity"}
 PANEL = (ROOT / "stages" / "populations" / "panel-500.toml").read_text("utf-8")
@@ -90,8 +95,9 @@ def test_two_exports_differ_in_id_and_time_alone(tmp_path: Path) -> None:
 
     assert {name for name in FILES if first.files[name] != second.files[name]} == {JSON}
     assert without_ids(first.files[JSON]) == without_ids(second.files[JSON])
-    assert first.document["population"]["weighting"] is not None
-    assert first.document["sensitivity"]["style_controlled"]["n_votes"] > 0
+    assert first.document.population.weighting is not None
+    assert first.document.sensitivity.style_controlled is not None
+    assert first.document.sensitivity.style_controlled.n_votes > 0
 
 
 def test_the_schema_and_the_page_are_the_code_s(tmp_path: Path) -> None:
@@ -107,21 +113,22 @@ def test_the_schema_and_the_page_are_the_code_s(tmp_path: Path) -> None:
     room.close()
     for bundle in (preliminary, final):
         validator.validate(json.loads(bundle.files[JSON]))
+        assert UserScore.model_validate_json(bundle.files[JSON]) == bundle.document
         verify_files(bundle.files)
-    assert (preliminary.document["stage"]["status"], preliminary.document["draws"]["seed"]) == ("open", None)
-    assert (final.document["stage"]["status"], len(final.document["draws"]["seed"])) == ("frozen", 64)
+    assert (preliminary.document.stage.status, preliminary.document.draws.seed) == ("open", None)
+    assert (final.document.stage.status, len(final.document.draws.seed or "")) == ("frozen", 64)
 
 
 def test_a_stage_without_votes_exports_nothing_invented(tmp_path: Path) -> None:
     """No vote, no score: the export of an empty stage verifies, has no number and says so; a draft and an unknown stage are refused."""
     room = Room(tmp_path).freeze()
     bundle = make(room.store, room.keys, room.stage.id, NOW)
-    assert verify_files(bundle.files).document["scores"] == []
-    assert bundle.document["method"] is None
+    assert verify_files(bundle.files).document.scores == []
+    assert bundle.document.method is None
     room.store.stages.register("draft", room.file.decode(), hashlib.sha256(room.file).hexdigest(), NOW)
-    with pytest.raises(Conflict, match="has not opened"):
+    with refusing(Conflict, match="has not opened"):
         make(room.store, room.keys, "draft", NOW)
-    with pytest.raises(NotFound, match="Known stages: simulated, draft"):
+    with refusing(NotFound, match="Known stages: simulated, draft"):
         make(room.store, room.keys, "nowhere", NOW)
     room.close()
 
@@ -138,15 +145,16 @@ def test_tables_for_people_and_for_programmes(tmp_path: Path) -> None:
     assert {"'=1+1", "'+Team", "'@Team"} <= cells
     assert not any(cell[:1] in "=+@" for cell in cells if cell)
     assert {row["synthetic"] for row in rows} == {"yes"}
-    assert [float(row["points"]) for row in rows] == sorted(
-        (s["points"] for s in bundle.document["scores"]), reverse=True
-    )
+    points = [score.points for score in bundle.document.scores]
+    assert [float(row["points"]) for row in rows] == sorted(filter(None, points), reverse=True)
     assert [safe_cell(x) for x in ("=1", "-1", "\t", "+", "@", "가", None, -1.5, 25.0)] == [
         "'=1", "'-1", "'\t", "'+", "'@", "가", "", "-1.5", "25"]  # fmt: skip
+    assert [safe_cell(x) for x in ("＝1+1", "＋1", "－1", "＠x", "\n=1", "가＝나")] == [
+        "'＝1+1", "'＋1", "'－1", "'＠x", "'\n=1", "가＝나"]  # fmt: skip
     votes: Any = pd.read_parquet(io.BytesIO(bundle.files[VOTES]))
     assert {"question_id", "model_a", "model_b", "winner", "judge", "turn", "anony", "tstamp"} <= set(votes.columns)
     again = rate(Comparisons.from_frame(votes[["model_a", "model_b", "winner", "judge"]], ["garam", "narae"]))
-    assert [row.points for row in again.rows] == [score["points"] for score in bundle.document["scores"]]
+    assert [row.points for row in again.rows] == points
 
 
 def test_sha256sum_agrees(tmp_path: Path) -> None:
@@ -168,22 +176,21 @@ def test_sha256sum_agrees(tmp_path: Path) -> None:
 KILLED = """
 import os, random, signal, sys, time, uuid
 from pathlib import Path
-import orjson
 from arena.record.keys import Keys
 from arena.results.export.bundle import seal, write
+from arena.results.export.schema import UserScore
 from arena.results.export.verify import verify
 
 out, first = Path(sys.argv[1]), Path(sys.argv[2])
 keys = Keys.open(Path(sys.argv[3]), {})
 files = {p.name: p.read_bytes() for p in first.iterdir() if p.name not in ("export.json", "SHA256SUMS")}
-document = orjson.loads((first / "export.json").read_bytes())
-del document["integrity"]
+document = UserScore.model_validate_json((first / "export.json").read_bytes())
 latest, partial = set(), 0
 for n in range(12):
     child = os.fork()
     if child == 0:
         while True:
-            write(seal({**document, "export_id": str(uuid.uuid4())}, files, keys), out)
+            write(seal(document.model_copy(update={"export_id": str(uuid.uuid4())}), files, keys), out)
     time.sleep(random.Random(n).uniform(0.05, 0.35))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -237,6 +244,22 @@ def test_a_full_disk_leaves_the_last_good_export(tmp_path: Path) -> None:
     assert write(second, tmp_path / "out") == (tmp_path / "out" / LATEST).resolve()
 
 
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    """A report or a state that cannot be written leaves the one that was there, and nothing beside it."""
+    page = tmp_path / "report.html"
+    write_file(b"first", page)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_file(b"second", page)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert page.read_bytes() == b"first"
+    write_file(b"third", page)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("report.html", b"third")]
+
+
 def test_a_broken_record_is_not_exported(tmp_path: Path) -> None:
     """A vote changed behind the arena's back stops the freeze and the export, and what was exported before stays."""
     room = Room(tmp_path).vote(60)
@@ -246,9 +269,9 @@ def test_a_broken_record_is_not_exported(tmp_path: Path) -> None:
         connection.execute("UPDATE votes SET winner = 'tie' WHERE seq = 5 AND winner <> 'tie'")
         connection.execute("UPDATE votes SET winner = 'model_a' WHERE seq = 6 AND winner <> 'model_a'")
         connection.commit()
-    with pytest.raises(Exception, match="The ledger refuses"):
+    with refusing(LedgerError, match="The ledger refuses"):
         lifecycle.freeze(room.store, room.keys, room.stage.id, organizer=CLI, now=NOW)
-    with pytest.raises(Exception, match="The ledger refuses"):
+    with refusing(LedgerError, match="The ledger refuses"):
         make(room.store, room.keys, room.stage.id, NOW)
     room.close()
 
@@ -285,8 +308,9 @@ def test_every_protocol_exports_and_verifies(tmp_path: Path, name: str) -> None:
     room.close()
 
     document = verify_files(bundle.files).document
-    assert document["protocol"] == json.loads(room.stage.protocol.model_dump_json())
-    assert document["method"]["transform"]["id"] == room.stage.protocol.transform.id
-    assert document["draws"]["rule"] == room.stage.protocol.pairing
-    assert (document["sensitivity"]["robustness"] is None) == (name == "plain")
-    assert ("both_bad_exclude" in document["sensitivity"]) == (name == "adaptive")
+    assert document.protocol == json.loads(room.stage.protocol.model_dump_json())
+    assert document.method is not None
+    assert document.method.transform.id == room.stage.protocol.transform.id
+    assert document.draws.rule == room.stage.protocol.pairing
+    assert (document.sensitivity.robustness is None) == (name == "plain")
+    assert (document.sensitivity.both_bad_exclude is not None) == (name == "adaptive")

@@ -6,17 +6,11 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from scipy import stats
-from sqlalchemy import update
 
-from arena.domain.battle import SIDES, Answer, Battle, BattleState, Draw, Side, Turn, new_battle_id
-from arena.domain.citizen import Citizen
 from arena.domain.errors import Unusable
-from arena.domain.pairing import draw
+from arena.domain.grounds import WrittenGrounds
 from arena.domain.stage import Stage
-from arena.domain.vote import Ballot, Vote, Winner, cast
-from arena.record import bulk
 from arena.record.store import Store
-from arena.record.tables import stages
 from arena.results.integrity.coordination import campaigns
 from arena.results.integrity.proposals import propose
 from arena.results.integrity.voter_tests import (
@@ -35,6 +29,7 @@ from arena.results.votes.exclusions import ADD, REMOVE, ExclusionReason, active_
 from benchmarks.integrity import HONEST_VOTERS, TARGET, Crowd, attacker, burst, honest, points, proposed
 from ratings.comparison import BOTH_BAD
 from tests.support import voting
+from tests.support.crowd import cast_crowd
 from tests.support.serving import stage_toml
 from tests.support.voting import NOW, SECRET, STAGE
 
@@ -138,6 +133,7 @@ def test_false_discoveries_are_bounded_in_small_stages_too():
     assert few <= 24 + 3 * np.sqrt(24)
 
 
+@pytest.mark.slow
 def test_nobody_carries_a_campaign_alone():
     """Three voters of one network, of whom one always takes side a and casts most of the votes: no campaign; as many votes of eight who do are one."""
     made = crowd(8)
@@ -160,6 +156,7 @@ def test_nobody_carries_a_campaign_alone():
     assert found[7002].p < 1e-6
 
 
+@pytest.mark.slow
 def test_a_fan_with_a_taste_of_their_own_is_not_a_fraud():
     """Somebody who likes one entrant a logit more than others do, and votes on everything, stays in."""
     made = crowd(3)
@@ -176,6 +173,7 @@ def test_a_fan_with_a_taste_of_their_own_is_not_a_fraud():
 # --- attackers --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "test"), [("side", "side"), ("target", "absence")])
 def test_always_side_and_target_only_attackers_are_found_one_by_one(kind, test):
     """Ten of each, 250 votes, careful with their time: all found by the test that is meant for them, honest people hardly touched, the score mended."""
@@ -243,9 +241,32 @@ def judged(store: Store) -> list[str]:
 def test_an_exclusion_says_why_and_can_be_undone(store, judged):
     """Excluded votes stay in the record; each act stands with reason, rule, who and when; the last act counts."""
     one, two, three = judged
-    exclude(store, STAGE, [one, two], reason=ExclusionReason.TARGET, rule="q = 1e-9 <= 0.05", organizer="kim", now=NOW)
-    restore(store, STAGE, [two], rule="the voter explained", organizer="lee", now=NOW + timedelta(hours=1))
-    exclude(store, STAGE, [three], reason=ExclusionReason.SPEED, rule="q = 0.01", organizer="kim", now=NOW)
+    exclude(
+        store,
+        STAGE,
+        [one, two],
+        reason=ExclusionReason.TARGET,
+        grounds=WrittenGrounds(text="q = 1e-9 <= 0.05"),
+        organizer="kim",
+        now=NOW,
+    )
+    restore(
+        store,
+        STAGE,
+        [two],
+        grounds=WrittenGrounds(text="the voter explained"),
+        organizer="lee",
+        now=NOW + timedelta(hours=1),
+    )
+    exclude(
+        store,
+        STAGE,
+        [three],
+        reason=ExclusionReason.SPEED,
+        grounds=WrittenGrounds(text="q = 0.01"),
+        organizer="kim",
+        now=NOW,
+    )
 
     assert active_exclusions(store, STAGE) == {one: ExclusionReason.TARGET, three: ExclusionReason.SPEED}
     assert [(act.action, act.organizer, act.reason) for act in history(store, STAGE)] == [
@@ -261,9 +282,17 @@ def test_an_exclusion_without_grounds_or_votes_is_refused(store, judged, battles
     """No votes, no rule, or a battle without a vote: nothing is appended."""
     chosen = judged if battles is None else battles
     with pytest.raises(Unusable):
-        exclude(store, STAGE, chosen, reason=ExclusionReason.SIDE, rule=rule, organizer="kim", now=NOW)
+        exclude(
+            store,
+            STAGE,
+            chosen,
+            reason=ExclusionReason.SIDE,
+            grounds=WrittenGrounds(text=rule),
+            organizer="kim",
+            now=NOW,
+        )
     with pytest.raises(Unusable):
-        restore(store, STAGE, judged[:1], rule="never excluded", organizer="kim", now=NOW)
+        restore(store, STAGE, judged[:1], grounds=WrittenGrounds(text="never excluded"), organizer="kim", now=NOW)
 
     assert history(store, STAGE) == []
 
@@ -276,42 +305,17 @@ def test_a_proposal_names_the_votes_and_shows_the_ranking_before_and_after(tmp_p
     stage = Stage.from_toml(stage_toml().replace('"test"', f'"{STAGE}"').encode(), "stage.toml")
     store = Store(f"sqlite:///{tmp_path / 'arena.db'}")
     voting.open_stage(store)
-    with store.database.writing() as connection:  # the same draws in every run
-        connection.execute(update(stages).values(draw_seed="5" * 64))
-    rng = np.random.default_rng(4)
-    strength = dict(zip(stage.entrant_ids, (0.6, 0.0, -0.6), strict=True))
-
-    def append(name: str, votes: int, *, honestly: bool, hour: int) -> None:
-        citizen = Citizen(f"{name}-".ljust(32, "0"))
-        store.citizens.enrol(citizen, {}, NOW)
-        made = iter(range(votes))
-
-        def play(drawn: Draw) -> tuple[Battle, Vote]:
-            minutes = 3 * next(made)
-            at = NOW + timedelta(hours=hour, minutes=minutes)
-            p = 1 / (1 + np.exp(strength[drawn.b] - strength[drawn.a]))
-            winner = Winner.MODEL_A if not honestly or rng.random() < p else Winner.MODEL_B
-            answers: dict[Side, Answer] = {side: Answer(side, "complete", "답", shown_ms=9000) for side in SIDES}
-            turn = Turn(1, f"{name} {minutes}", at, answers)
-            battle = Battle(new_battle_id(), STAGE, citizen.id, BattleState.VOTED, drawn, at, (turn,))
-            ballot = Ballot(winner, {"a": (), "b": ()})
-            return battle, cast(battle, citizen, ballot, at + timedelta(seconds=30), SECRET)
-
-        bulk.append(store.database, stage.id, votes, lambda seed, n: draw(seed, n, stage.entrant_ids), play)
-
-    for n in range(60):
-        append(f"honest{n}", 12, honestly=True, hour=n)
-    for n in range(3):
-        append(f"side{n}", 30, honestly=False, hour=20 * n)
-
+    cast_crowd(store, stage, NOW, SECRET)
     board = Leaderboard(store, stage)
     found, before = propose(board.feed, store, stage), board.snapshot().ratings
 
     assert {p.voters[0][:4] for p in found} == {"side"}
     assert len(found) == 3
-    assert all(len(p.battles) == 30 and p.reason is ExclusionReason.SIDE and "p = " in p.rule for p in found)
+    assert all(len(p.battles) == 30 and p.reason is ExclusionReason.SIDE and p.grounds.kind == "voter" for p in found)
     for proposal in found:
-        exclude(store, STAGE, proposal.battles, reason=proposal.reason, rule=proposal.rule, organizer="kim", now=NOW)
+        exclude(
+            store, STAGE, proposal.battles, reason=proposal.reason, grounds=proposal.grounds, organizer="kim", now=NOW
+        )
     after = board.snapshot().ratings
     assert before is not None
     assert after is not None

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from arena.cli import app as cli
-from arena.domain.errors import ArenaError, Conflict, Unusable
+from arena.cli.stage_page import shown
+from arena.domain.errors import ArenaError, Conflict, StageError, Unusable
 from arena.domain.stage import Stage, StageStatus
 from arena.record.keys import Keys
 from arena.record.ledger import Ledger
@@ -23,8 +24,9 @@ from arena.results.votes.sealed import known, sealed_stage
 from arena.settings import ROOT, Settings
 from arena.simulate import simulated_stage
 from tests.support import voting
-from tests.support.serving import Citizen, serving
+from tests.support.serving import OPERATOR, Citizen, serving
 from tests.support.stages import CLI, NOW, Room
+from tests.support.words import refusing, sentence
 
 SHA = "a" * 64
 
@@ -33,7 +35,7 @@ def declared(stage_id: str, *, more: str = "") -> tuple[Stage, bytes]:
     """A stage that is not synthetic, its entrants sealed."""
     _, data = simulated_stage(stage_id, more=more)
     text = data.decode().replace("synthetic = true", "synthetic = false")
-    text = text.replace('backend = "scripted"', f'backend = "scripted"\nsha256 = "{SHA}"')
+    text = text.replace('backend = "scripted"', f'backend = "scripted"\nsha256 = "{SHA}"') + OPERATOR
     return Stage.from_toml(text.encode(), stage_id), text.encode()
 
 
@@ -47,7 +49,7 @@ def test_opening_seals_file_and_artifacts(store: Store) -> None:
     assert record.opened_at == NOW
     assert event.actor == CLI
     assert event.data == {"file_sha256": record.file_sha256, "entrants": dict.fromkeys(stage.entrant_ids, SHA)}
-    with pytest.raises(Conflict, match="round-1 is open; it has to be draft"):
+    with refusing(Conflict, match="round-1 is open; it has to be draft"):
         lifecycle.open_stage(store, stage, file, organizer=CLI, now=NOW)
 
 
@@ -58,7 +60,7 @@ def test_a_sealed_file_changed_in_the_database_is_named(store: Store) -> None:
     with store.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE stages SET file = replace(file, 'round = 1', 'round = 9')")
 
-    with pytest.raises(Conflict, match="was changed in the database"):
+    with refusing(Conflict, match="was changed in the database"):
         known(store, "round-1")
 
 
@@ -67,7 +69,17 @@ def test_a_real_stage_does_not_open_unsealed(store: Store) -> None:
     stage, file = declared("round-1")
     text = file.decode().replace(f'sha256 = "{SHA}"', "", 1)
 
-    with pytest.raises(Unusable, match="garam: give the sha256"):
+    with refusing(Unusable, match="garam: give the sha256"):
+        lifecycle.open_stage(store, Stage.from_toml(text.encode(), ""), text.encode(), organizer=CLI, now=NOW)
+    assert store.stages.find(stage.id) is None
+
+
+def test_a_real_stage_does_not_open_anonymously(store: Store) -> None:
+    """Without the operator whom the law wants named, nothing opens, and the refusal names every key that is missing."""
+    stage, file = declared("round-1")
+    text = file.decode().replace('telephone = "02-000-0000"\n', "").replace("transfers = []\n", "")
+
+    with refusing(StageError, match=r"Missing: operator\.telephone, operator\.transfers\."):
         lifecycle.open_stage(store, Stage.from_toml(text.encode(), ""), text.encode(), organizer=CLI, now=NOW)
     assert store.stages.find(stage.id) is None
 
@@ -89,9 +101,9 @@ def test_a_changed_file_refuses_to_serve(tmp_path: Path) -> None:
     with pytest.raises(Conflict) as refused:
         app.build(chosen)
     assert refused.value.code == "stage_sealed"
-    assert sealed in refused.value.en
-    assert sealed in refused.value.ko
-    assert refused.value.en.count("this one is") == 1
+    assert sealed in sentence(refused.value)
+    assert sealed in sentence(refused.value, "ko")
+    assert sentence(refused.value).count("this one is") == 1
     store.close()
 
 
@@ -158,20 +170,20 @@ def test_a_removal_is_an_event(store: Store) -> None:
     """An entrant leaves with reason and date, for good, never in secret: not twice, not after the freeze, not down to one."""
     stage, file = declared("round-1")
     lifecycle.open_stage(store, stage, file, organizer=CLI, now=NOW)
-    with pytest.raises(Unusable, match="reason"):
+    with refusing(Unusable, match="reason"):
         remove_entrant(store, stage, "maru", reason=" ", organizer=CLI, now=NOW)
     remove_entrant(store, stage, "maru", reason="withdrew", organizer=CLI, now=NOW)
     with pytest.raises(Conflict):
         remove_entrant(store, stage, "maru", reason="again", organizer=CLI, now=NOW)
 
     assert [(r.entrant, r.at, r.reason) for r in removals(store, stage.id)] == [("maru", NOW, "withdrew")]
-    assert "removed       maru at 2026-12-01T18:00:00.000+09:00: withdrew" in lifecycle.shown(store, stage.id)
+    assert "removed       maru at 2026-12-01T18:00:00.000+09:00: withdrew" in shown(store, stage.id)
     for entrant in ("hanbit", "dasom"):
         remove_entrant(store, stage, entrant, reason="withdrew", organizer=CLI, now=NOW)
-    with pytest.raises(Unusable, match="Fewer than two"):
+    with refusing(Unusable, match="Fewer than two"):
         remove_entrant(store, stage, "narae", reason="withdrew", organizer=CLI, now=NOW)
     store.stages.move(stage.id, StageStatus.OPEN, StageStatus.FROZEN, NOW)
-    with pytest.raises(Conflict, match="frozen"):
+    with refusing(Conflict, match="frozen"):
         remove_entrant(store, stage, "narae", reason="withdrew", organizer=CLI, now=NOW)
 
 
@@ -199,8 +211,8 @@ def test_a_removed_entrant_is_never_drawn_again(tmp_path: Path, monkeypatch: pyt
     assert "maru" in first.draw.available
     assert len(later) == 30
     assert all("maru" not in battle.draw.available for battle in later)
-    [told] = [entrant["removed"] for entrant in document["entrants"] if entrant["removed"]]
-    assert told["reason"] == "withdrew"
+    [told] = [entrant.removed for entrant in document.entrants if entrant.removed]
+    assert told.reason == "withdrew"
 
 
 def test_the_way_has_one_direction(tmp_path: Path) -> None:
@@ -208,9 +220,9 @@ def test_the_way_has_one_direction(tmp_path: Path) -> None:
     room = Room(tmp_path).vote(60)
     stage, file = declared("draft")
     room.store.stages.register(stage.id, file.decode(), SHA, NOW)
-    with pytest.raises(Conflict, match="draft is draft"):
+    with refusing(Conflict, match="draft is draft"):
         lifecycle.freeze(room.store, room.keys, stage.id, organizer=CLI, now=NOW)
-    with pytest.raises(Conflict, match="it has to be frozen"):
+    with refusing(Conflict, match="it has to be frozen"):
         lifecycle.publish(room.store, room.keys, room.stage.id, tmp_path / "out", ROOT, organizer=CLI, now=NOW)
     room.freeze()
     folder, record = lifecycle.publish(
@@ -218,7 +230,7 @@ def test_the_way_has_one_direction(tmp_path: Path) -> None:
     )
 
     assert record.status is StageStatus.PUBLISHED
-    assert verify(folder).document["stage"]["id"] == room.stage.id
+    assert verify(folder).document.stage.id == room.stage.id
     with pytest.raises(Conflict):
         lifecycle.freeze(room.store, room.keys, room.stage.id, organizer=CLI, now=NOW)
     kinds = [event.kind for event in room.store.events.of_stage(room.stage.id)]
@@ -236,7 +248,7 @@ def test_an_interrupted_freeze_is_finished(tmp_path: Path) -> None:
         record, head = lifecycle.freeze(room.store, room.keys, room.stage.id, organizer=CLI, now=later)
         assert (record.frozen_at, head.size, head.at) == (NOW, 60, NOW)
     assert len(room.store.events.of_stage(room.stage.id, "stage.frozen")) == 1
-    assert room.store.sidecars.find(room.stage.id)
+    assert room.store.annotations.find(room.stage.id)
     room.close()
 
 

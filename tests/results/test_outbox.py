@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from arena.cli import app as cli
+from arena.cli.stage_page import fared, shown
 from arena.domain.errors import StageError
 from arena.record.keys import Keys, verify_jws
 from arena.record.store import Store
@@ -25,6 +26,7 @@ from arena.results.export.document import JSON
 from arena.settings import ROOT, Settings
 from tests.support.serving import free_port, serving
 from tests.support.stages import CLI, NOW, Room
+from tests.support.words import refusing
 
 TWO = {"garam": ("가람팀", "Team Garam"), "narae": ("나래팀", "Team Narae")}
 
@@ -137,7 +139,7 @@ def test_failures_are_tried_again_until_they_pass(database_url: str, tmp_path: P
 
     [parcel] = room.store.outbox.of_stage("simulated")
     assert parcel.delivered_at == now
-    assert "delivered after 4 attempts" in parcel.said
+    assert "delivered after 4 attempts" in fared(parcel)
     assert len({body for body, _ in aggregator.got}) == 1
     room.close()
 
@@ -147,7 +149,7 @@ def test_giving_up_is_said_and_can_be_undone(tmp_path: Path, aggregator: Aggrega
     room, _ = published("", tmp_path, aggregator.url)
     aggregator.answers = [410]
     assert deliver(room.store, room.keys, NOW) == 1
-    assert "given up after 1 attempts: HTTP 410" in lifecycle.shown(room.store, "simulated")
+    assert "given up after 1 attempt: HTTP 410" in shown(room.store, "simulated")
     assert deliver(room.store, room.keys, NOW + timedelta(days=9)) == 0
     room.store.outbox.again("simulated", NOW)
     aggregator.answers = [503] * 99
@@ -195,7 +197,7 @@ def test_the_outbox_survives_restarts(tmp_path: Path, monkeypatch: pytest.Monkey
         assert CliRunner().invoke(cli, command).exit_code == 0
     failed = CliRunner().invoke(cli, ["push", "simulated"])
     assert failed.exit_code == 1
-    assert "waiting after 1 attempts: ClientConnectorError" in failed.stdout
+    assert "waiting after 1 attempt: ClientConnectorError" in failed.stdout
 
     stop = aggregator.listen()
     store = Store(f"sqlite:///{tmp_path / 'arena.db'}")
@@ -215,5 +217,5 @@ def test_an_address_that_is_none_is_refused() -> None:
     """A webhook that is not a web address is named when the settings are used, not when a score should leave."""
     assert Settings(webhooks="https://a.example/x http://b.example").webhook_urls == (
         "https://a.example/x", "http://b.example")  # fmt: skip
-    with pytest.raises(StageError, match="ARENA_WEBHOOKS: 'ftp://a'"):
+    with refusing(StageError, match="ARENA_WEBHOOKS: 'ftp://a'"):
         _ = Settings(webhooks="https://a ftp://a").webhook_urls

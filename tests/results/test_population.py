@@ -102,45 +102,47 @@ def test_the_export_tells_who_came(database_url: str, tmp_path: Path) -> None:
     room.close()
 
     verify_files(bundle.files)
-    told = bundle.document["population"]
-    rows = {(row["stratum"], row["category"]): row for row in told["strata"]}
-    assert (rows["sex", "female"]["target"], rows["sex", "female"]["voters"]) == (0.5, (len(voters) - 10) // 3)
-    assert rows["sex", "female"]["weighted_share"] == pytest.approx((len(voters) - 12) / len(voters) / 2, abs=1e-6)
-    assert rows["age", "20s"]["voters"] is None
-    assert rows["sex", "unknown"]["voters"] == 12
-    assert [row["voters"] for row in told["strata"] if row["stratum"] == "age"].count(None) == 2
-    assert rows["region", "capital"]["weighted_share"] is None
-    weighting = told["weighting"]
-    assert (told["kind"], weighting["method"]) == ("panel", "raking")
-    assert weighting["n_eff"] * weighting["design_effect"] == pytest.approx(len(voters), rel=1e-3)
-    assert bundle.document["sensitivity"]["weighted"] != bundle.document["scores"]
+    told = bundle.document.population
+    rows = {(row.stratum, row.category): row for row in told.strata or ()}
+    assert (rows["sex", "female"].target, rows["sex", "female"].voters) == (0.5, (len(voters) - 10) // 3)
+    assert rows["sex", "female"].weighted_share == pytest.approx((len(voters) - 12) / len(voters) / 2, abs=1e-6)
+    assert rows["age", "20s"].voters is None
+    assert rows["sex", "unknown"].voters == 12
+    assert [row.voters for row in rows.values() if row.stratum == "age"].count(None) == 2
+    assert rows["region", "capital"].weighted_share is None
+    weighting = told.weighting
+    assert weighting is not None
+    assert (told.kind, weighting.method) == ("panel", "raking")
+    assert weighting.n_eff * weighting.design_effect == pytest.approx(len(voters), rel=1e-3)
+    weighted = bundle.document.sensitivity.weighted or []
+    assert [row.theta for row in weighted] != [row.theta for row in bundle.document.scores]
     evidence = bundle.files["votes.parquet"]
     assert b"female" not in evidence
-    assert json.dumps(bundle.document).count("20s") == 1
+    assert bundle.files["export.json"].count(b"20s") == 1
 
 
 def test_citizens_say_who_they_are_if_they_want(tmp_path: Path) -> None:
     """Over HTTP: questions without targets, answers only with the optional consent, none that the stage does not offer; consent taken
     back, the answers are gone; without any of it a citizen takes part all the same."""
     panel = (POPULATIONS / "panel-500.toml").read_text("utf-8").replace('identity = "oidc"', 'identity = "anonymous"')
+    panel = panel.replace('kind = "panel"', 'kind = "open"')  # whoever they are: members are another matter
     with serving(tmp_path, stage_toml() + panel) as base:
         citizen = Citizen(base).agree()
         asked = citizen.http.get("/about-you").json()
         refused = citizen.http.put("/about-you", json={"answers": {"sex": "female"}})
         battle = citizen.open()
         assert citizen.ask(battle)[-1].data["votable"]
-        consents = {"consents": ["service", "teams", "strata"], "age_ok": True}
-        citizen.http.post("/session", json=consents).raise_for_status()
+        citizen.http.put("/session", json={"consents": ["service", "teams", "strata"]}).raise_for_status()
         unknown = citizen.http.put("/about-you", json={"answers": {"sex": "x"}})
         assert citizen.http.put("/about-you", json={"answers": {"sex": "female", "age": "30s"}}).status_code == 204
         kept = citizen.http.get("/about-you").json()["answers"]
-        citizen.http.post("/session", json={"consents": ["service", "teams"], "age_ok": True}).raise_for_status()
+        citizen.http.put("/session", json={"consents": ["service", "teams"]}).raise_for_status()
         gone = citizen.http.get("/about-you").json()["answers"]
 
     assert [stratum["id"] for stratum in asked["strata"]] == ["sex", "region", "age", "ai-use"]
     assert asked["strata"][0]["title"]["ko"] == "성별"
     assert "target" not in json.dumps(asked)
-    assert (refused.status_code, refused.json()["code"]) == (403, "consent_needed")
+    assert (refused.status_code, refused.json()["code"]) == (403, "strata_consent_needed")
     assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_answer")
     assert kept == {"sex": "female", "age": "30s"}
     assert gone == {}

@@ -12,24 +12,27 @@ import pytest
 from typer.testing import CliRunner
 
 from arena.cli import app
-from arena.domain import pairing
+from arena.domain import draw as pairing
 from arena.domain.battle import Answer, new_battle_id
 from arena.domain.citizen import Citizen
 from arena.domain.errors import ArenaError
+from arena.domain.grounds import WrittenGrounds
+from arena.domain.stage import CONSENTS
 from arena.domain.vote import Ballot, Winner, cast
 from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.results import lifecycle
 from arena.results.export import bundle as exports
 from arena.results.export import verify
-from arena.results.publish.dataset import BATTLES, LEFT_OUT, MADE, META, release
-from arena.results.publish.dataset_card import card
+from arena.results.publish.dataset import BATTLES, LEFT_OUT, MADE, META, Release, release
+from arena.results.publish.dataset_card import dataset_card
 from arena.results.votes.exclusions import ExclusionReason, exclude
 from tests.support.serving import SAYS, serving, stage_toml
 from tests.support.serving import Citizen as HttpCitizen
 from tests.support.stages import CLI, NOW, Room
+from tests.support.words import refusing
 
-YES = {"service": (1, True), "teams": (1, True), "votes-release": (1, True), "texts-release": (1, True)}
+YES = {consent.id: (consent.version, True) for consent in CONSENTS}
 
 
 @pytest.fixture
@@ -81,7 +84,7 @@ def test_the_release_gives_the_exports_ratings_when_everybody_agreed(room: Room,
         room.store.citizens.enrol(Citizen(voter), YES, NOW)
     exclude(
         room.store, room.stage.id, room.battles()[:25],
-        reason=ExclusionReason.SPEED, rule="q <= 0.05", organizer=CLI, now=NOW,
+        reason=ExclusionReason.SPEED, grounds=WrittenGrounds(text="q <= 0.05"), organizer=CLI, now=NOW,
     )  # fmt: skip
     room.freeze()
     exported = verify.verify(exports.export(room.store, room.keys, room.stage.id, tmp_path / "exports", NOW)).document
@@ -97,7 +100,7 @@ def test_the_release_gives_the_exports_ratings_when_everybody_agreed(room: Room,
     assert rated.exit_code == 0, rated.output
     assert "600 of 600 votes" in made.output
     found = {row.pop("model"): row for row in orjson.loads((tmp_path / "r.json").read_bytes())["scores"]}
-    for told in exported["scores"]:
+    for told in exported.to_json()["scores"]:
         row = found[told["team_id"]]
         for key in (
             "theta",
@@ -121,13 +124,14 @@ def test_the_release_gives_the_exports_ratings_when_everybody_agreed(room: Room,
 def test_only_what_a_citizen_agreed_to_is_released(room: Room, tmp_path: Path) -> None:
     """No vote without its consent, no text without a consent of its own, none of a citizen who withdrew, and comments never."""
     open_to_all = play(room, "a")
-    votes_only = play(room, "b", agreed={**YES, "texts-release": (1, False)})
-    nothing = play(room, "c", agreed={"service": (1, True), "teams": (1, True)})
-    older = play(room, "d", agreed={**YES, "votes-release": (0, True)})
+    newest, _ = YES["votes-release"]
+    votes_only = play(room, "b", agreed={**YES, "texts-release": (newest, False)})
+    nothing = play(room, "c", agreed={each: YES[each] for each in ("service", "teams")})
+    older = play(room, "d", agreed={**YES, "votes-release": (newest - 1, True)})
     gone = play(room, "e")
     room.store.erasure.withdraw(Citizen("e".ljust(32, "0")), "nobody", NOW)
     changed_mind = play(room, "f")
-    room.store.citizens.enrol(Citizen("f".ljust(32, "0")), {"votes-release": (1, False)}, NOW)
+    room.store.citizens.enrol(Citizen("f".ljust(32, "0")), {"votes-release": (newest, False)}, NOW)
     room.freeze()
 
     document, files = release(room.store, room.keys, room.stage.id, NOW)
@@ -141,8 +145,8 @@ def test_only_what_a_citizen_agreed_to_is_released(room: Room, tmp_path: Path) -
     assert found.loc[open_to_all, "language"] == "ko"
     assert found.loc[[votes_only], ["conversation_a", "conversation_b", "language"]].isna().all(axis=None)
     assert found.loc[votes_only, "first_token_ms_a"] == 90
-    assert document["counts"]["votes_dropped"] == {"no_consent": 4}
-    assert document["counts"]["texts_dropped"] == {"no_consent": 1}
+    assert document.counts.votes_dropped.no_consent == 4
+    assert document.counts.texts_dropped == {"no_consent": 1}
     assert b"\xeb\xb9\x84\xeb\xb0\x80" not in b"".join(files.values())  # 비밀, of the comment
 
 
@@ -160,8 +164,8 @@ def test_texts_with_personal_data_stay_behind(room: Room, tmp_path: Path) -> Non
     assert set(found.index) == {typed, said, masked, clean}
     assert found.loc[[typed, said, masked], "conversation_a"].isna().all()
     assert found.loc[clean, "conversation_b"] is not None
-    assert document["counts"]["texts_dropped"] == {"personal_data": 3}
-    assert document["counts"]["texts_released"] == 1
+    assert document.counts.texts_dropped == {"personal_data": 3}
+    assert document.counts.texts_released == 1
     [event] = room.store.events.of_stage(room.stage.id, MADE)
     assert event.data["texts_released"] == 1
 
@@ -174,7 +178,7 @@ def test_erased_texts_are_not_there_to_release(room: Room) -> None:
 
     document, _ = release(room.store, room.keys, room.stage.id, NOW)
 
-    assert document["counts"]["texts_dropped"] == {"erased": 1}
+    assert document.counts.texts_dropped == {"erased": 1}
 
 
 def test_consents_are_read_as_they_stand(store: Store) -> None:
@@ -204,9 +208,9 @@ def test_the_release_is_labelled_and_signed(room: Room, tmp_path: Path) -> None:
         label = pq.read_schema(path).metadata
         assert b"generative AI" in label[b"ai_generated"]
         assert label[b"synthetic"] == b"true"
-    verify.signature(orjson.loads(files[META]), room.keys.jwks())
-    assert "AI" in document["ai_generated"]["ko"]
-    text = card(document, room.stage.protocol.model_dump())
+    verify.signature(Release.model_validate_json(files[META]), room.keys.jwks())
+    assert "AI" in document.ai_generated.ko
+    text = dataset_card(document, room.stage.protocol)
     assert "**SYNTHETIC**" in text
     assert "생성형 인공지능(AI)" in text
     assert f"| 모든 투표 · all sealed votes | {60:,} |" in text
@@ -220,8 +224,11 @@ def test_the_release_is_labelled_and_signed(room: Room, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "code"),
     [
-        ('disclosure = "top_and_mean"', "not_disclosed"),
-        ("[[consents]]\nid = 'service'\nrequired = true\ntext = { ko = '운영', en = 'Service' }", "never_asked"),
+        ('disclosure = "top_and_mean"', "votes_not_disclosed"),
+        (
+            "[[consents]]\nid = 'service'\nrequired = true\ntitle = { ko = '운영', en = 'Service' }\ntext = { ko = '운영', en = 'Service' }",
+            "never_asked",
+        ),
     ],
 )
 def test_a_stage_that_may_not_be_released_is_refused(tmp_path: Path, more: str, code: str) -> None:
@@ -239,7 +246,7 @@ def test_an_open_stage_is_not_released(room: Room) -> None:
     """While voting goes on nothing is released."""
     room.vote(20)
 
-    with pytest.raises(ArenaError, match="is not frozen"):
+    with refusing(ArenaError, match="is not frozen"):
         release(room.store, Keys.open(room.folder, {}), room.stage.id, NOW)
 
 
@@ -269,11 +276,11 @@ def test_battles_over_http_are_released_as_they_were_agreed_to(tmp_path: Path) -
 
     found = pd.concat([rows(files[name], tmp_path) for name in (BATTLES, LEFT_OUT)])  # an answer may name its author
     assert set(found.index) == {voted["봄을 한 줄로"], voted["010-2345-6789로 전화하는 법"]}
-    assert document["counts"] | {"texts_dropped": {}, "votes_left_out_of_the_fit": {}} == {
+    assert document.counts.to_json() | {"texts_dropped": {}, "votes_left_out_of_the_fit": {}} == {
         "votes": 3, "votes_released": 2, "votes_dropped": {"no_consent": 1}, "votes_left_out_of_the_fit": {},
         "texts_released": 1, "texts_dropped": {},
     }  # fmt: skip
-    assert document["counts"]["texts_dropped"] == {"personal_data": 1}
+    assert document.counts.texts_dropped == {"personal_data": 1}
     clean = found.loc[voted["봄을 한 줄로"]]
     assert clean["conversation_a"][0]["content"] == "봄을 한 줄로"
     assert clean["conversation_a"][1]["content"] in SAYS.values()

@@ -9,19 +9,22 @@ import pytest
 from typer.testing import CliRunner
 
 from arena.cli import app
-from arena.domain import pairing
+from arena.domain import draw as pairing
 from arena.domain.battle import Answer, new_battle_id
 from arena.domain.citizen import Citizen
+from arena.domain.declared import Bilingual
 from arena.domain.errors import ArenaError
+from arena.domain.grounds import WrittenGrounds
+from arena.domain.outage import Cause
 from arena.results.live.access_log import LiveViews
 from arena.results.publish import charts
 from arena.results.publish.charts import Mark
-from arena.results.publish.html import report_page
-from arena.results.publish.report import report
+from arena.results.publish.report import report, report_page
 from arena.results.votes.exclusions import ExclusionReason, exclude
 from arena.results.votes.removals import remove_entrant
 from tests.support.browser import PHONE, chromium
 from tests.support.stages import CLI, NOW, Room
+from tests.support.words import refusing
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +32,18 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     """A frozen stage in which something of everything happened."""
     opened = Room(tmp_path_factory.mktemp("report")).vote(700)
     void(opened)
-    opened.store.outages.left(NOW - timedelta(minutes=50), opened.stage.id, "maru", "p1", "timeout, three in a row")
-    opened.store.outages.back(NOW - timedelta(minutes=20), opened.stage.id, "maru", "p1", "answered")
-    opened.store.outages.left(NOW - timedelta(minutes=10), opened.stage.id, "maru", "p1", "server_error")
-    opened.store.outages.back(NOW + timedelta(days=2), opened.stage.id, "maru", "p1", "answered")
+    opened.store.outages.left(
+        NOW - timedelta(minutes=50), opened.stage.id, "maru", "p1", Cause(kind="answers_failed", failure="timeout")
+    )
+    opened.store.outages.back(NOW - timedelta(minutes=20), opened.stage.id, "maru", "p1", Cause(kind="answers_again"))
+    opened.store.outages.left(
+        NOW - timedelta(minutes=10), opened.stage.id, "maru", "p1", Cause(kind="text", text="server_error")
+    )
+    opened.store.outages.back(NOW + timedelta(days=2), opened.stage.id, "maru", "p1", Cause(kind="answers_again"))
     LiveViews(opened.store, opened.stage.id, clock=lambda: NOW).note("평가실")
     exclude(
         opened.store, opened.stage.id, opened.battles()[:30],
-        reason=ExclusionReason.SPEED, rule="<script>alert(1)</script> q <= 0.05", organizer=CLI, now=NOW,
+        reason=ExclusionReason.SPEED, grounds=WrittenGrounds(text="<script>alert(1)</script> q <= 0.05"), organizer=CLI, now=NOW,
     )  # fmt: skip
     remove_entrant(opened.store, opened.stage, "hanbit", reason="모델을 스스로 거두어들임", organizer=CLI, now=NOW)
     opened.freeze()
@@ -77,7 +84,7 @@ def test_the_page_tells_everything(room: Room, page: str) -> None:
         pairing.commitment(record.draw_seed),
         record.file_sha256,
         "timeout 1",
-        "timeout, three in a row",
+        "answers failed, the last one: timeout",
         "40.0",
         "answer_failed",
         "모델을 스스로 거두어들임",
@@ -104,12 +111,16 @@ def test_the_page_shows_the_numbers_of_the_export(room: Room) -> None:
     """Nothing is computed for the page that the export does not say."""
     told = report(room.store, room.keys, room.stage.id, NOW)
 
-    assert told["ranked"][0]["team_id"] == next(row["team_id"] for row in told["d"]["scores"] if row["rank"] == 1)
-    assert sum(row["void"] for row in told["serving"]) == 2  # both entrants of the one void battle
-    [maru] = [row["out_minutes"] for row in told["serving"] if row["team_id"] == "maru"]
+    best, _ = told.ranked[0]
+    assert best.team_id == next(row.team_id for row in told.export.scores if row.rank == 1)
+    assert sum(row.void for row in told.serving) == 2  # both entrants of the one void battle
+    [maru] = [row.out_minutes for row in told.serving if row.team_id == "maru"]
     assert maru == pytest.approx(40)  # what went on after the freeze is nobody's outage
-    assert sum(n for row in told["serving"] for n in row["failed"].values()) == 1
-    assert {variant["key"] for variant in told["variants"]} == {"nothing_excluded", "both_bad_tie", "style_controlled"}
+    assert sum(n for row in told.serving for n in row.failed.values()) == 1
+    beside = told.export.sensitivity
+    style = beside.style_controlled and beside.style_controlled.scores
+    shown = [beside.nothing_excluded, beside.leaks_included, beside.leaks_excluded, beside.both_bad_tie, style]
+    assert [list(variant.rows.values()) for variant in told.variants] == shown
 
 
 def test_the_page_stands_alone_and_fits(page: str, tmp_path: Path) -> None:
@@ -164,14 +175,14 @@ def test_a_stage_that_is_not_disclosed_says_so(tmp_path: Path) -> None:
     page = report_page(report(room.store, room.keys, room.stage.id, NOW))
 
     assert "this page is for the programme only" in page
-    with pytest.raises(ArenaError, match="no stage nowhere"):
+    with refusing(ArenaError, match="no stage nowhere"):
         report(room.store, room.keys, "nowhere", NOW)
     room.close()
 
 
 def test_plots_escape_and_survive_gaps() -> None:
     """A name is text in a plot too; an entrant without a rating leaves a gap and breaks nothing."""
-    hostile = {"ko": "<b>가람</b>", "en": "A&B"}
+    hostile = Bilingual(ko="<b>가람</b>", en="A&B")
 
     drawn = charts.ranges([(hostile, [Mark(1000.0, 990.0, 1010.0)]), (hostile, [Mark(None)])], [hostile])
     square = charts.matrix([hostile, hostile], [[None, 0.7], [0.3, None]], middle=0.5, reach=0.3, form="{:.0%}")

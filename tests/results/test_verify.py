@@ -13,23 +13,27 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pyarrow as pa
 import pytest
 import rfc8785
 from typer.testing import CliRunner
 
 from arena.cli import app as cli
+from arena.domain.grounds import WrittenGrounds
+from arena.i18n.catalogue import messages
 from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.results.export import tables
-from arena.results.export.bundle import Bundle, make, seal, sums, write
+from arena.results.export.bundle import Bundle, make, sums, write
 from arena.results.export.document import CHECKPOINTS, DRAWS, FILES, JSON, SCORES, STAGE, SUMS, VOTES
 from arena.results.export.proofs import VerificationError
+from arena.results.export.schema import Checkpoint
+from arena.results.export.table_reader import TableFile
 from arena.results.export.verify import differing, verify, verify_files
 from arena.results.votes.exclusions import ExclusionReason, exclude, restore
 from arena.results.votes.removals import remove_entrant
 from arena.settings import ROOT
 from tests.support.stages import CLI, NOW, Room
+from tests.support.words import refusing, sentence
 
 TEAMS = {i: (f"{i}팀", f"Team {i}") for i in ("garam", "narae", "dasom", "maru")}
 POPULATION = """
@@ -67,6 +71,7 @@ VOUCHED = {
 }
 """What follows from nothing else in the folder: here only the signature speaks, as docs/verify.md says."""
 
+SCHEMAS = {VOTES: tables.VOTES, DRAWS: tables.DRAWS}
 RATED = ("scores", "covariance", "pairwise", "sensitivity", "exposure", "side_bias", "method", "warnings", "protocol")
 
 
@@ -76,7 +81,7 @@ class Exported:
 
     bundle: Bundle
     keys: Keys
-    kept: tuple[Mapping[str, Any], ...]
+    kept: tuple[Checkpoint, ...]
 
     def resealed(
         self, change: Callable[[dict[str, Any]], None], files: Mapping[str, bytes] = {}
@@ -88,7 +93,10 @@ class Exported:
             if isinstance(part, dict) and part.get("name") in files:
                 part["sha256"] = hashlib.sha256(files[part["name"]]).hexdigest()
         change(document)
-        return seal(document, laid, self.keys).files
+        document["integrity"] = {"alg": "ES256", "kid": self.keys.kid}
+        document["integrity"]["signature"] = self.keys.sign(canonical(document))
+        laid[JSON] = canonical(document)
+        return {**laid, SUMS: sums(laid)}
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +104,21 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
     """A frozen stage with everything in it: strata, an entrant removed, votes excluded and one restored, checkpoints under way."""
     room = Room(tmp_path_factory.mktemp("verify"), teams=TEAMS, more=POPULATION).vote(150, voters=30)
     store, ledger = room.store, Ledger(room.store, room.keys)
-    kept = [ledger.checkpoint(room.stage.id, NOW).to_json()]
+    kept = [Checkpoint.model_validate(ledger.checkpoint(room.stage.id, NOW).to_json())]
     voters = sorted({row.voter for row in store.votes.after(room.stage.id, 0)})
     for n, voter in enumerate(voters[:-2]):
         store.strata.answer(voter, {"sex": "female" if n < 10 else "male"}, NOW)
     some = room.battles()[:9]
-    exclude(store, room.stage.id, some, reason=ExclusionReason.SPEED, rule="speed < 1 s", organizer=CLI, now=NOW)
-    restore(store, room.stage.id, some[:1], rule="looked at", organizer=CLI, now=NOW)
+    exclude(
+        store,
+        room.stage.id,
+        some,
+        reason=ExclusionReason.SPEED,
+        grounds=WrittenGrounds(text="speed < 1 s"),
+        organizer=CLI,
+        now=NOW,
+    )
+    restore(store, room.stage.id, some[:1], grounds=WrittenGrounds(text="looked at"), organizer=CLI, now=NOW)
     remove_entrant(store, room.stage, "maru", reason="withdrew", organizer=CLI, now=NOW)
     room.freeze()
     first = write(make(store, room.keys, room.stage.id, NOW, git_commit="0" * 40), room.folder / "out")
@@ -171,18 +187,19 @@ def test_a_whole_export_verifies(exported: Exported) -> None:
     """An untouched export passes, under trusted keys and with the checkpoints that somebody kept, and says what was checked."""
     verdict = verify_files(exported.bundle.files, exported.keys.jwks(), exported.kept)
 
-    said = "\n".join(verdict.checks)
+    said = "\n".join(map(messages("en").of, verdict.checks))
     for check in ("files", "document", "signature", "hashes", "checkpoint", "inclusion", "consistency", "draws"):
         assert f"{check}: " in said
     assert "exclusions: " in said
     assert "numbers: " in said
     assert "kept checkpoint: the first 150 rows" in said
     document = verdict.document
-    assert document["population"]["weighting"]["method"] == "raking"
-    assert {e["reason"] for e in document["population"]["exclusions"]} == {"speed", "removed"}
-    assert len(document["exclusion_acts"]) == 2
-    assert document["sensitivity"]["style_controlled"]["n_votes"] > 0
-    assert document["sensitivity"]["robustness"]
+    assert document.population.weighting is not None
+    assert {e.reason for e in document.population.exclusions} == {"speed", "removed"}
+    assert len(document.exclusion_acts) == 2
+    assert document.sensitivity.style_controlled is not None
+    assert document.sensitivity.style_controlled.n_votes > 0
+    assert document.sensitivity.robustness
 
 
 def test_every_field_is_under_the_signature(exported: Exported) -> None:
@@ -225,7 +242,7 @@ def test_even_the_arena_itself_cannot_change_a_number(exported: Exported) -> Non
         if error is None:
             passed.add(name)
         elif error.check == "numbers":
-            assert str(path[0]) in error.en
+            assert str(path[0]) in sentence(error)
     assert passed <= VOUCHED
     # Of the parts that are made of ratings alone: what the check makes again is what is told here, and each value of it is compared.
     made = orjson.loads(exported.bundle.files[JSON])
@@ -239,16 +256,22 @@ def test_even_the_arena_itself_cannot_change_a_number(exported: Exported) -> Non
 
 def changed_rows(exported: Exported, name: str, change: Callable[[list[dict[str, Any]]], None]) -> Mapping[str, bytes]:
     """The export with a table changed, hashed and signed anew by the arena's own key."""
-    schema = tables.VOTES if name == VOTES else tables.DRAWS
-    rows = tables.read(exported.bundle.files[name], schema, name).to_pylist()
+    rows = list(map(dict, opened(exported, name).rows()))
     change(rows)
-    data = tables.parquet(pa.Table.from_pylist(rows, schema=schema))
+    file = tables.ParquetBuffer(SCHEMAS[name])
+    file.add(rows)
+    data = file.bytes()
     part = "votes_file" if name == VOTES else "draws_file"
 
     def counted(document: dict[str, Any]) -> None:
         document["provenance"][part]["rows"] = len(rows)
 
     return exported.resealed(counted, {name: data})
+
+
+def opened(exported: Exported, name: str) -> TableFile:
+    """One of the export's tables."""
+    return TableFile(exported.bundle.files[name], SCHEMAS[name], name)
 
 
 def wrong(column: str, row: dict[str, Any]) -> Any:
@@ -270,10 +293,10 @@ def wrong(column: str, row: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("name", [VOTES, DRAWS])
 def test_every_column_of_the_evidence_is_held(exported: Exported, name: str) -> None:
     """A single cell of any column, a row taken out, put in twice or moved: refused, although hashed and signed anew."""
-    columns = (tables.VOTES if name == VOTES else tables.DRAWS).names
+    columns = SCHEMAS[name].names
     counted = next(
         n
-        for n, row in enumerate(tables.read(exported.bundle.files[VOTES], tables.VOTES, VOTES).to_pylist())
+        for n, row in enumerate(opened(exported, VOTES).rows())
         if row["left_out"] is None and row["winner"] == "model_a"
     )
 
@@ -303,8 +326,10 @@ def test_no_byte_of_no_file_can_be_changed(exported: Exported) -> None:
             assert error is not None
             assert error.check == "files"
         without = {n: d for n, d in exported.bundle.files.items() if n != name}
-        assert f"{name} is missing" in str(refused(without))
-    assert "notes.txt does not belong" in str(refused({**exported.bundle.files, "notes.txt": b""}))
+        with refusing(VerificationError, match=f"{name} is missing"):
+            verify_files(without)
+    with refusing(VerificationError, match=r"notes\.txt does not belong"):
+        verify_files({**exported.bundle.files, "notes.txt": b""})
 
 
 def test_the_stage_file_and_the_checkpoints_are_held(exported: Exported) -> None:
@@ -344,9 +369,9 @@ def test_a_rewritten_ledger_meets_a_kept_checkpoint(exported: Exported, tmp_path
     room.close()
 
     assert refused(rewritten.files) is None
-    with pytest.raises(VerificationError, match="kept checkpoint"):
+    with refusing(VerificationError, match="kept checkpoint"):
         verify_files(rewritten.files, None, exported.kept)
-    with pytest.raises(VerificationError, match="is not among the given public keys"):
+    with refusing(VerificationError, match="is not among the given public keys"):
         verify_files(rewritten.files, exported.keys.jwks())
 
 
@@ -354,7 +379,7 @@ def test_the_command_says_what_it_checked_and_where_it_stops(exported: Exported,
     """`arena verify` prints each check and ends with 0; on a mismatch it names the first one and ends with 1."""
     folder = write(exported.bundle, tmp_path)
     (tmp_path / "jwks.json").write_bytes(orjson.dumps(exported.keys.jwks()))
-    (tmp_path / "kept.json").write_bytes(orjson.dumps(exported.kept[0]))
+    (tmp_path / "kept.json").write_bytes(orjson.dumps(exported.kept[0].to_json()))
     trusted = ["--jwks", str(tmp_path / "jwks.json"), "--checkpoint", str(tmp_path / "kept.json")]
 
     good = CliRunner().invoke(cli, ["verify", str(tmp_path), *trusted])

@@ -62,16 +62,15 @@ def visiting(browser: Browser, base: str, **context: Any) -> Iterator[Watched]:
 def agree(page: Page) -> None:
     """Gives the required consents."""
     page.wait_for_selector("dialog[open]", timeout=30_000)
-    for box in ("consent-service", "consent-teams", "consent-age"):
-        page.check(f"#{box}")
+    page.click("#arena-agree-required")
     page.click("#arena-agree")
     page.wait_for_selector("dialog", state="detached")
 
 
 def ask(page: Page, prompt: str) -> None:
-    """Types, sends with Enter, and waits until a vote would be accepted."""
-    page.fill("#arena-prompt textarea", prompt)
-    page.press("#arena-prompt textarea", "Enter")
+    """Types, sends, and waits until a vote would be accepted."""
+    page.fill("#arena-prompt", prompt)
+    page.click("#arena-send")
     page.wait_for_selector("#arena-vote-tie:enabled", timeout=60_000)
 
 
@@ -92,4 +91,4 @@ def violations(page: Page) -> list[str]:
 
 def overflows(page: Page) -> bool:
     """Whether the page scrolls sideways."""
-    return page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+    return page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")

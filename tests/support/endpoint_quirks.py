@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from models.endpoint.quirks import Quirk
 from models.errors import AnswerErrorKind
-from models.quirks import Quirk
 from tests.support.endpoint_wire import ANSWER, DONE, PIECES, SECRET, SPOKEN, Talk, chunk, usage
 
 Behaviour = Callable[[Talk], Awaitable[None]]

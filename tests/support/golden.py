@@ -17,15 +17,18 @@ from typing import Any
 
 import orjson
 
+from arena.domain.grounds import WrittenGrounds
+from arena.i18n.facts import published_grounds
 from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.results.export import bundle as exports
 from arena.results.export.document import JSON
-from arena.results.integrity.proposals import propose
+from arena.results.integrity.proposals import Proposal, propose
 from arena.results.live.leaderboard import Leaderboard
 from arena.results.votes import exclusions, removals
 from arena.results.votes.rating import rate_stage
 from arena.results.votes.sealed import sealed_stage
+from arena.results.votes.warnings import warnings
 from arena.settings import ROOT
 from arena.simulate import Taste
 from tests.support.stages import CLI, NOW, Room
@@ -50,7 +53,7 @@ class Golden:
     def outputs(self) -> dict[str, Any]:
         """Everything that the record decides: documents as JSON, files as bytes."""
         bundle = exports.make(self.store, self.keys, self.stage_id, LATER)
-        document = {key: value for key, value in bundle.document.items() if key not in VOLATILE}
+        document = {key: value for key, value in bundle.document.to_json().items() if key not in VOLATILE}
         stage = sealed_stage(self.store, self.stage_id)
         board = Leaderboard(self.store, stage, clock=lambda: LATER)
         live = board.snapshot()
@@ -61,12 +64,24 @@ class Golden:
         return {
             JSON: orjson.loads(orjson.dumps(document)),
             "live.json": orjson.loads(orjson.dumps(live.to_json())),
-            "proposals.json": orjson.loads(
-                orjson.dumps([each.to_json() for each in propose(board.feed, self.store, stage)])
-            ),
-            "rated_without.json": None if without is None else orjson.loads(orjson.dumps(without.to_dict("team_id"))),
+            "proposals.json": [_proposal(each) for each in propose(board.feed, self.store, stage)],
+            "rated_without.json": None
+            if without is None
+            else orjson.loads(orjson.dumps({**without.to_dict("team_id"), "warnings": warnings(without.notices)})),
             **{name: bundle.files[name] for name in KEPT},
         }
+
+
+def _proposal(found: Proposal) -> dict[str, Any]:
+    return {
+        "reason": found.reason.value,
+        "rule": published_grounds(found.grounds),
+        "q": found.q,
+        "voters": list(found.voters),
+        "battles": list(found.battles),
+        "p": {test: float(f"{p:.3g}") for test, p in found.p.items()},
+        "entrant": found.entrant,
+    }
 
 
 @contextlib.contextmanager
@@ -100,12 +115,22 @@ def _busy(folder: Path) -> Room:
     battles = room.battles()
     acts = {"organizer": CLI, "now": NOW}
     exclusions.exclude(
-        room.store, "busy", battles[:9], reason=exclusions.ExclusionReason.SPEED, rule="too fast", **acts
+        room.store,
+        "busy",
+        battles[:9],
+        reason=exclusions.ExclusionReason.SPEED,
+        grounds=WrittenGrounds(text="too fast"),
+        **acts,
     )
     exclusions.exclude(
-        room.store, "busy", battles[20:24], reason=exclusions.ExclusionReason.SIDE, rule="one side", **acts
+        room.store,
+        "busy",
+        battles[20:24],
+        reason=exclusions.ExclusionReason.SIDE,
+        grounds=WrittenGrounds(text="one side"),
+        **acts,
     )
-    exclusions.restore(room.store, "busy", battles[3:5], rule="slow enough", **acts)
+    exclusions.restore(room.store, "busy", battles[3:5], grounds=WrittenGrounds(text="slow enough"), **acts)
     removals.remove_entrant(room.store, room.stage, "maru", reason="withdrawn", **acts)
     return room
 

@@ -27,6 +27,10 @@ class Provider:
         self.codes: dict[str, dict[str, str]] = {}
         self.person = "hong-gildong"
         self.lie = ""
+        self.asked = 0
+
+    async def count(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.asked)
 
     async def configuration(self, _request: web.Request) -> web.Response:
         return web.json_response(
@@ -51,6 +55,7 @@ class Provider:
         raise web.HTTPSeeOther(f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state']})}")
 
     async def token(self, request: web.Request) -> web.Response:
+        self.asked += 1
         form = await request.post()
         asked = self.codes.pop(str(form["code"]), None)
         proof = base64.urlsafe_b64encode(hashlib.sha256(str(form["code_verifier"]).encode()).digest()).rstrip(b"=")
@@ -123,6 +128,7 @@ def main(port: int) -> None:
         [
             web.get("/.well-known/openid-configuration", provider.configuration),
             web.get("/jwks", provider.jwks),
+            web.get("/asked", provider.count),
             web.get("/authorize", provider.authorize),
             web.post("/token", provider.token),
             web.get("/end", provider.end),

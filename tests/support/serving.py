@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import altcha
 import httpx
 import uvicorn
 
@@ -31,9 +32,39 @@ SAYS = {
     "dasom": "다솜이에요. 반갑습니다.",
 }
 
+OPERATOR = """
+[operator]
+name = { ko = "평가 운영팀", en = "Evaluation team" }
+institution = { ko = "가상정보원", en = "Invented Agency" }
+address = { ko = "가상시 가상로 1", en = "1 Invented-ro, Invented-si" }
+telephone = "02-000-0000"
+mail = "arena@agency.example"
+processors = [{ name = { ko = "가상호스팅", en = "Invented Hosting" }, task = { ko = "서버 운영", en = "Running the servers" } }]
+transfers = []
+[operator.privacy_officer]
+department = { ko = "정보보호담당관", en = "Data protection office" }
+name = { ko = "홍길동", en = "Hong Gildong" }
+telephone = "02-000-0001"
+mail = "privacy@agency.example"
+[operator.policy]
+version = "1.1"
+effective = 2026-12-01
+history = [{ version = "1.0", effective = 2026-11-01 }]
+[[operator.recipients]]
+name = { ko = "가상집계원", en = "Invented Aggregator" }
+purpose = { ko = "총점 집계", en = "Adding up the total" }
+items = { ko = "가명처리한 투표 기록", en = "Pseudonymised vote records" }
+retention = { ko = "집계 후 1년", en = "One year after that" }
+"""
+"""All that a real stage says of its operator."""
 
-def stage_toml(*, protocol: str = "", limits: str = "", top: str = "", extra: dict[str, str] | None = None) -> str:
-    """A stage of three scripted entrants; `extra` adds keys to an entrant."""
+
+def stage_toml(
+    *, protocol: str = "", limits: str = "", top: str = "", proof: str = "never", extra: dict[str, str] | None = None
+) -> str:
+    """A stage of three scripted entrants, paced so that no test waits for words, where votes count however soon they come; `extra` adds keys to an entrant, `proof` says when browsers have to work."""
+    if "min_exposure" not in protocol:
+        protocol += "\nmin_exposure = { chars = 0, seconds = 0 }"
     entrants = "".join(
         ENTRANT.format(
             id=i, ko=ko, en=en, answers=json.dumps(SAYS[i], ensure_ascii=False), extra=(extra or {}).get(i, "")
@@ -42,7 +73,7 @@ def stage_toml(*, protocol: str = "", limits: str = "", top: str = "", extra: di
     )
     return (
         'id = "test"\ntitle = { ko = "시험", en = "Test" }\nprogramme = "시험"\nround = 1\nsynthetic = true\n'
-        f"{top}\n[protocol]\npacing_graphemes_per_s = 400\n{protocol}\n[limits]\nproof_after = 100000\n{limits}\n{entrants}"
+        f"{top}\n[protocol]\npacing_grid_s = 0.1\npacing_bar = 5\npacing_graphemes_per_s = 400\n{protocol}\n[limits]\nproof = '{proof}'\n{limits}\n{entrants}"
     )
 
 
@@ -65,6 +96,7 @@ def serving(
 ) -> Iterator[str]:
     """Serves in a thread until the block ends; gives the base address. `watch` is given the server's loop."""
     import app  # with Gradio and torch: whoever only reads the words of this module does not wait for them
+    from arena.web.middleware.http_protocol import SERVER
 
     if isinstance(stage, str):
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -78,10 +110,8 @@ def serving(
         uvicorn.Config(
             app.build(chosen),
             port=port,
-            log_level="warning",
             timeout_graceful_shutdown=2,
-            server_header=False,
-            proxy_headers=False,
+            **{**SERVER, "lifespan": "on"},
         )
     )
     thread = threading.Thread(target=server.run, daemon=True)
@@ -131,6 +161,14 @@ def events(response: httpx.Response) -> Iterator[Sent]:
             fields = {}
 
 
+def solved(challenge: dict[str, Any]) -> str:
+    """The proof of work that a browser shows for this challenge."""
+    asked = altcha.Challenge.from_dict(challenge)
+    solution = altcha.solve_challenge(asked)
+    assert solution is not None
+    return altcha.Payload(asked, solution).to_base64()
+
+
 @dataclass
 class Citizen:
     """Somebody with a browser of their own."""
@@ -144,12 +182,18 @@ class Citizen:
 
     def agree(self) -> "Citizen":
         """Gives the required consents."""
-        self.http.post("/session", json={"consents": ["service", "teams"], "age_ok": True}).raise_for_status()
+        given = {"consents": ["service", "teams"], "age_ok": True, "proof": self.work("session")}
+        self.http.post("/session", json=given).raise_for_status()
         return self
 
     def open(self) -> str:
-        """A new battle's id."""
-        return self.http.post("/battles").raise_for_status().json()["battle_id"]
+        """A new battle's id; works for it where that is asked."""
+        return self.http.post("/battles", json={"proof": self.work("battle")}).raise_for_status().json()["battle_id"]
+
+    def work(self, act: str) -> str | None:
+        """What a browser shows of its work before this act; nothing where none is due."""
+        asked = self.http.get("/challenge", params={"act": act}).raise_for_status()
+        return solved(asked.json()) if asked.status_code == 200 else None
 
     def ask(self, battle: str, prompt: str = "안녕하세요?") -> list[Sent]:
         """Asks and listens to the end."""
@@ -167,13 +211,17 @@ class Citizen:
 
 
 def shown(sent: list[Sent], side: str) -> tuple[str, str]:
-    """What a browser would hold at the end: `(finished html, pending text)`."""
-    html, pending = "", ""
+    """What a browser would hold at the end, as HTML: `(finished blocks, the open block)`."""
+    html, growing = "", ""
     for event in sent:
         if event.name == "delta" and side in event.data:
             piece = event.data[side]
-            if "html" in piece:
-                html, pending = html + piece["html"], piece["text"]
-            else:
-                pending += piece["text"]
-    return html, pending
+            html += piece.get("html", "")
+            growing = grown("" if "html" in piece else growing, piece["keep"], piece["tail"])
+    return html, growing
+
+
+def grown(before: str, keep: int, tail: str) -> str:
+    """The open block as a browser has it, which counts in UTF-16 units."""
+    assert 2 * keep <= len(before.encode("utf-16-le"))
+    return before.encode("utf-16-le")[: 2 * keep].decode("utf-16-le") + tail

@@ -69,7 +69,7 @@ def ballot(winner: Winner = Winner.MODEL_A, comment: str = "") -> Ballot:
 
 def admission(*bounds: Bound, at: datetime = NOW) -> Admission:
     """An act from some network, counted against these bounds."""
-    return Admission(bounds, at, "n" * 32, "너무 많아요.", "Too many.")
+    return Admission(bounds, at, "n" * 32, "vote")
 
 
 def vote(

@@ -18,8 +18,6 @@ from arena.record.store import Store
 from arena.results.export.verify import verify_files
 from arena.results.votes.removals import removals
 from arena.simulate import open_simulated, simulate, simulated_stage
-from arena.web.console.grounds import grounds
-from arena.web.words import words
 from tests.support.serving import Citizen, serving
 
 NAME, PASSWORD = "organizer", "correct horse battery"
@@ -167,30 +165,6 @@ def test_the_console_is_whole_in_both_languages(served: Served) -> None:
     assert tags[0] == tags[2] != tags[1]
     csv = served.http.get("/organizer/console/live/points.csv", headers={"accept-language": "en"}).content
     assert csv.decode("utf-8-sig").startswith("Team,Points,")
-
-
-@pytest.mark.parametrize(
-    ("rule", "ko"),
-    [
-        (
-            "voter test side: p = 1e-12, q = 3.1e-11 <= 0.05 (Simes over 9 tests, Benjamini-Hochberg)",
-            "개인 검정 자리: p = 1e-12, q = 3.1e-11 ≤ 0.05",
-        ),
-        (
-            "campaign test, network 1a2b3c4d: 120 votes, +31.5 wins for garam beyond the others' consensus, q = 2e-09 <= 0.01 (Benjamini-Yekutieli); voters with 80 % of their votes there",
-            "집단 검정, 네트워크 1a2b3c4d: 투표 120건, 다른 사람들의 판단보다 가람팀 승 +31.5, q = 2e-09 ≤ 0.01",
-        ),
-        (
-            "campaign test, 2 hours from 2026-11-01T09:00+00:00: 9 votes, -3.0 wins for garam beyond the others' consensus, q = 0.01 <= 0.01 (Benjamini-Yekutieli)",
-            "집단 검정, 2026-11-01T09:00+00:00부터 2시간: 투표 9건, 다른 사람들의 판단보다 가람팀 승 -3.0, q = 0.01 ≤ 0.01",
-        ),
-        ("written by an organizer", "written by an organizer"),
-    ],
-)
-def test_grounds_are_told_in_the_readers_language(rule: str, ko: str) -> None:
-    """What the integrity tests wrote into the record is read in Korean too; what a person wrote stays as it is."""
-    assert grounds(rule, words("ko"), {"garam": "가람팀"}.__getitem__) == ko
-    assert grounds(rule, words("en"), str) == rule
 
 
 def test_a_document_is_sent_again_only_when_it_has_changed(served: Served) -> None:

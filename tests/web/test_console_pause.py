@@ -37,7 +37,7 @@ def test_a_citizen_hears_of_the_pause_and_never_meets_a_removed_entrant(tmp_path
         beside.stages.pause("test", datetime.now(UTC))
         refused = citizen.http.post("/battles")
         assert (refused.status_code, refused.json()["code"]) == (503, "pairing_paused")
-        assert "조금 뒤에 다시" in refused.json()["ko"]
+        assert "잠시 뒤 다시 시도" in refused.json()["ko"]
         assert int(refused.headers["retry-after"]) > 0
         beside.stages.resume("test")
         stage = Stage.from_toml(toml.encode(), "stage.toml")

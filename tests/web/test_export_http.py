@@ -15,9 +15,9 @@ import pytest
 from typer.testing import CliRunner
 
 from arena.cli import app as cli
-from arena.record.keys import verify_jws
+from arena.domain.grounds import WrittenGrounds
 from arena.results import lifecycle
-from arena.results.export.document import signed_bytes
+from arena.results.export.public_summary import Summary
 from arena.results.export.verify import verify_files
 from arena.results.live.access_log import SEEN
 from arena.results.votes.exclusions import ExclusionReason, exclude
@@ -94,7 +94,9 @@ def test_disclosure_decides_what_everybody_reads(served: Served) -> None:
     assert told["mean_points"] == pytest.approx(sum(points.values()) / 3, abs=0.005)
     assert not any(team in summary.text for team in set(points) - {best})
     jwks = served.http.get(f"{served.base}/.well-known/jwks.json").json()
-    assert verify_jws(signed_bytes(told), told["integrity"]["signature"], jwks)
+    signed = Summary.model_validate_json(summary.content)
+    assert signed.canonical() == summary.content
+    assert signed.is_signed_by(jwks)
     assert code(served.get("top-and-mean", "csv")) == (403, "not_disclosed")
     assert code(served.get("sealed")) == (403, "not_disclosed")
 
@@ -113,7 +115,7 @@ def test_a_key_opens_what_it_is_scoped_for(served: Served) -> None:
     archive = zipfile.ZipFile(io.BytesIO(served.get("sealed", "zip", auditor).content))
     files = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
     jwks = served.http.get(f"{served.base}/.well-known/jwks.json").json()
-    assert verify_files(files, jwks).document["stage"]["id"] == "sealed"
+    assert verify_files(files, jwks).document.stage.id == "sealed"
     votes = pd.read_parquet(io.BytesIO(served.get("sealed", "parquet", auditor).content))
     assert len(votes) == 60
     assert code(served.get("nowhere", "json", auditor)) == (404, "stage_not_found")
@@ -157,7 +159,13 @@ def test_polling_costs_nothing(served: Served) -> None:
     before = served.get("full", "json", headers)
     room = served.room
     exclude(
-        room.store, "full", room.battles()[:3], reason=ExclusionReason.OPERATOR, rule="a test", organizer=CLI, now=NOW
+        room.store,
+        "full",
+        room.battles()[:3],
+        reason=ExclusionReason.OPERATOR,
+        grounds=WrittenGrounds(text="a test"),
+        organizer=CLI,
+        now=NOW,
     )
     after = served.get("full", "json", {**headers, "if-none-match": before.headers["etag"]})
     assert after.status_code == 200
@@ -185,7 +193,9 @@ def test_an_open_stage_tells_nobody_its_score(served: Served) -> None:
 def test_a_stage_of_real_battles_gives_a_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Five tiny language models, eight citizens, sixteen battles over HTTP; frozen by command, pulled by key, verified: each vote is in it."""
     text = (ROOT / "stages" / "demo.toml").read_text("utf-8")
-    text = text.replace("answer_tokens = 160", "answer_tokens = 24\npacing_graphemes_per_s = 400")
+    text = text.replace("answer_tokens = 288", "answer_tokens = 24").replace(
+        "graphemes_per_s = 40", "graphemes_per_s = 400\nmin_exposure = { chars = 0, seconds = 0 }"
+    )
     file = tmp_path / "demo.toml"
     file.write_text(text, "utf-8")
     monkeypatch.setenv("ARENA_DATA_DIR", str(tmp_path))

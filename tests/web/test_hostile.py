@@ -13,8 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from arena.battles.growth import BlockRenderer
 from arena.battles.identity import Lexicon
-from arena.battles.render import BlockRenderer, render
+from arena.battles.render import render
 from arena.battles.text import clean_comment, clean_prompt, printable
 from arena.domain import privacy
 from arena.domain.errors import ArenaError
@@ -23,7 +24,7 @@ from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.record.store import Store
 from tests.support.hostile import CORPUS, HTML, MARKDOWN
-from tests.support.serving import Citizen, events, serving, stage_toml
+from tests.support.serving import Citizen, events, grown, serving, shown, stage_toml
 
 CHARS = 4000
 """The default bound of prompts and answers."""
@@ -166,11 +167,13 @@ def everything_done_to(text: str) -> None:
     said = printable(text)
     LEXICON.mark_answer(said, "garam")
     inert(render(said))
-    stream = BlockRenderer()
+    stream, growing = BlockRenderer(), ""
     for start in range(0, len(said), 400):
-        _, html = stream.feed(said[start : start + 400])
-        inert(html or "")
-    inert(stream.feed("", end=True)[1] or "")
+        piece = stream.feed(said[start : start + 400])
+        growing = grown("" if piece.html else growing, piece.keep, piece.tail)
+        inert(piece.html)
+        inert(growing)
+    inert(stream.feed("", end=True).html)
 
 
 @pytest.mark.parametrize("name", CORPUS)
@@ -199,7 +202,7 @@ def test_megabytes_are_refused_before_they_are_read() -> None:
         assert time.thread_time() - began < 1, name
 
 
-class Watch:
+class OutageLog:
     """Looks at the loop of a served arena: how long one turn of it kept its thread busy."""
 
     def __init__(self) -> None:
@@ -216,8 +219,8 @@ class Watch:
 
 
 @pytest.fixture(scope="module")
-def watch() -> Watch:
-    return Watch()
+def watch() -> OutageLog:
+    return OutageLog()
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +229,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def base(folder: Path, watch: Watch) -> Iterator[str]:
+def base(folder: Path, watch: OutageLog) -> Iterator[str]:
     """An arena whose three entrants all say hostile things."""
     toml = stage_toml(
         protocol='pacing = "natural"\nanswer_tokens = 32000',
@@ -271,9 +274,12 @@ def asked(citizen: Citizen, prompt: str) -> str | None:
         sent = list(events(response))
     assert [e.name for e in sent].count("error") == 0
     assert sent[-1].name == "done"
-    for event in sent:
+    for last in range(len(sent)):
         for side in ("a", "b"):
-            inert(event.data[side].get("html", "")) if event.name == "delta" and side in event.data else None
+            if side in sent[last].data:
+                finished, growing = shown(sent[: last + 1], side)
+                inert(finished[-2000:])
+                inert(growing)
     return battle
 
 
@@ -296,7 +302,7 @@ def voted(base: str, prompt: str, comment: str) -> str | None:
     return vote.json()["receipt"]
 
 
-def test_hostile_prompts_comments_and_answers_lose_no_vote(base: str, folder: Path, watch: Watch) -> None:
+def test_hostile_prompts_comments_and_answers_lose_no_vote(base: str, folder: Path, watch: OutageLog) -> None:
     """Each text as a prompt, as both answers, and as a comment, over HTTP: every vote is kept once, every page inert, the loop never held for 100 ms."""
     watch.worst = 0.0
     said = [

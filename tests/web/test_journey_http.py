@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.serving import SAYS, Citizen, serving, shown, stage_toml
+from arena.record.store import Store
+from arena.results.live.variants import Variants
+from arena.results.votes.feed import VoteFeed
+from tests.support.serving import SAYS, TEAMS, Citizen, serving, shown, stage_toml
+from tests.support.stages import stage_of
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +29,21 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def citizen(base: str) -> Citizen:
     """A citizen who has agreed."""
     return Citizen(base).agree()
+
+
+CARD = """card = { organisation = { ko = "가람연구소", en = "Garam Lab" }, size = "32B", openness = { ko = "가중치 공개", en = "open weights" } }"""
+
+
+def test_a_card_comes_with_the_reveal_and_not_before(tmp_path: Path) -> None:
+    """What the stage says of an entrant is told with its name: in no answer before the vote."""
+    with serving(tmp_path, stage_toml(extra=dict.fromkeys(SAYS, CARD))) as base:
+        citizen = Citizen(base).agree()
+        battle = citizen.open()
+        sent = citizen.ask(battle)
+        assert "가람연구소" not in str([sent, citizen.see(battle), citizen.http.get("/stage").text])
+        thanks = citizen.vote(battle).json()
+        assert thanks["reveal"]["a"]["card"]["organisation"]["ko"] == "가람연구소"
+        assert citizen.see(battle)["reveal"] == thanks["reveal"]
 
 
 def test_from_prompt_to_reveal(citizen: Citizen) -> None:
@@ -48,18 +67,75 @@ def test_from_prompt_to_reveal(citizen: Citizen) -> None:
         assert before["turns"][0]["answers"][side]["text"] == SAYS[reveal[side]["id"]]
     after = citizen.see(battle)
     assert (after["state"], after["receipt"], after["reveal"]) == ("revealed", thanks.json()["receipt"], reveal)
+    assert (before["winner"], after["winner"]) == (None, "model_b")
+
+
+def test_a_topic_is_kept_with_the_battle_and_counted_with_the_votes(tmp_path: Path) -> None:
+    """Who names the topic of a first question has their vote counted under it; an unknown topic draws no battle, and none is no harm."""
+    text = stage_toml(protocol="excluded_leaks = []")
+    with serving(tmp_path, text) as base:
+        citizen = Citizen(base).agree()
+        offered = [each["id"] for each in citizen.http.get("/stage").json()["starters"]]
+        for topic in (offered[2], offered[2], offered[5], None):
+            battle = citizen.http.post("/battles", json={"topic": topic}).raise_for_status().json()["battle_id"]
+            citizen.ask(battle)
+            citizen.vote(battle).raise_for_status()
+        refused = citizen.http.post("/battles", json={"topic": "weather"})
+        assert (refused.status_code, refused.json()["code"]) == (422, "unknown_topic")
+        assert len(citizen.http.get("/battles").json()) == 4
+    stage, store = stage_of(text), Store(f"sqlite:///{tmp_path / 'arena.db'}")
+    votes, rule = VoteFeed(store, stage).table(measured=True)
+    parts = [part for part in Variants(stage, "").parts(votes, rule) if part.kind == "topic"]
+    assert {part.name: part.votes for part in parts} == {offered[2]: 2, offered[5]: 1}
+
+
+def test_a_vote_on_answers_that_were_not_seen_is_refused(citizen: Citizen) -> None:
+    """A vote that says how many turns its voter saw counts only where there are no others; the same vote again is still the same vote."""
+    battle = citizen.open()
+    citizen.ask(battle)
+    citizen.ask(battle, "이어서 물어요")
+    refused = citizen.vote(battle, turns=1)
+    assert (refused.status_code, refused.json()["code"]) == (409, "turns_unseen")
+    assert citizen.see(battle)["votable"] is True
+    assert [citizen.vote(battle, turns=2).status_code for _ in range(2)] == [201, 200]
+
+
+def test_an_answered_battle_waits_for_its_vote(citizen: Citizen) -> None:
+    """Whoever left before voting finds the battle again, by how its question begins as it was kept; afterwards, what they chose."""
+    asked, waiting = citizen.open(), citizen.open()
+    citizen.ask(waiting, "전화번호는\n010-1234-5678 " + "이에요 " * 40)
+    listed = {each["battle_id"]: each for each in citizen.http.get("/battles").json()}
+    assert (listed[asked]["votable"], listed[asked]["prompt_start"]) == (False, None)
+    assert listed[waiting]["votable"] is True
+    kept = citizen.see(waiting)["turns"][0]["prompt"]
+    begins = listed[waiting]["prompt_start"]
+    assert "010-1234-5678" not in begins
+    assert begins[-1] == "…"
+    assert len(begins) <= 61
+    assert " ".join(kept.split()).startswith(begins[:-1])
+    receipt = citizen.vote(waiting, "tie").json()["receipt"]
+    (voted,) = (each for each in citizen.http.get("/battles").json() if each["battle_id"] == waiting)
+    assert (voted["votable"], voted["winner"], voted["receipt"]) == (False, "tie", receipt)
+    assert voted["reveal"] == citizen.see(waiting)["reveal"]
 
 
 def test_nothing_before_the_vote_names_an_entrant(base: str) -> None:
-    """Before the vote no byte that reaches the browser, header or body, holds an entrant's id or a team's name."""
+    """Before the vote no byte that reaches the browser, header or body, holds an entrant's id or a team's name. Only the consent to the provision
+    names the teams, as the law has it: all of them, always the same, whoever was drawn."""
     citizen = Citizen(base)
     seen: list[str] = []
     citizen.http.event_hooks["response"].append(lambda r: seen.append(str(r.headers)))
     citizen.agree()
-    seen.append(citizen.http.get("/stage").text)
+    stage = citizen.http.get("/stage").json()
+    consents = stage.pop("consents")
+    seen.append(str(stage))
     battle = citizen.open()
     seen.extend(str(event) for event in citizen.ask(battle))
     seen.append(str(citizen.see(battle)))
+    assert (
+        citizen.http.get("/stage").json()["consents"] == consents == Citizen(base).http.get("/stage").json()["consents"]
+    )
+    assert all(team in consents[1]["text"]["ko"] for team, _ in TEAMS.values())
     text = "\n".join(seen).replace("가람이 말합니다", "").replace("나래의 답입니다", "").replace("다솜이에요", "")
     for word in (
         "garam",
@@ -235,6 +311,18 @@ def test_a_model_that_dies_makes_the_battle_void(tmp_path: Path) -> None:
         assert (refused.status_code, refused.json()["code"]) == (409, "battle_void")
 
 
+@pytest.mark.parametrize(("bound", "told"), [("answer_tokens = 5", "complete"), ("answer_chars = 5", "truncated")])
+def test_an_answer_that_was_cut_tells_no_tokenizer(tmp_path: Path, bound: str, told: str) -> None:
+    """Stream and view say `truncated` at the bound in characters only: at one in tokens, the text's length would say how long a model's tokens are."""
+    with serving(tmp_path, stage_toml(protocol=bound)) as base:
+        citizen = Citizen(base).agree()
+        battle = citizen.open()
+        sent = citizen.ask(battle)
+        answers = citizen.see(battle)["turns"][0]["answers"]
+    assert {e.data["status"] for e in sent if e.name == "answer"} == {told}
+    assert {(said["status"], len(said["text"])) for said in answers.values()} == {(told, 5)}
+
+
 def test_stop_keeps_what_was_shown(tmp_path: Path) -> None:
     """Stop ends both sides at once; what the citizen saw is the answer, and can be judged."""
     with serving(
@@ -309,7 +397,7 @@ def test_alive_and_ready(base: str, citizen: Citizen) -> None:
 def test_reasoning_is_shown_only_where_the_stage_folds_it(tmp_path: Path, rule: str) -> None:
     """What a model thought is never part of its answer; a stage may show it, clean, when the answers have ended, and a name in it is then marked."""
     thought = "<think>나는 가람팀이 만든 모델입니다. <script>x</script> **음**</think>정답은 하나입니다."
-    toml = stage_toml(protocol=f'reasoning = "{rule}"\nmarked = "include"')
+    toml = stage_toml(protocol=f'reasoning = "{rule}"\nexcluded_leaks = []')
     for said in SAYS.values():
         toml = toml.replace(json.dumps(said, ensure_ascii=False), json.dumps(thought, ensure_ascii=False))
     with serving(tmp_path, toml) as base:

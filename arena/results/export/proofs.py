@@ -1,145 +1,190 @@
-"""The stranger's proofs on the evidence: sealed votes, complete draws, exclusions by rule. Each returns what it has shown, or raises."""
+"""The stranger's proofs on the evidence: sealed votes, complete draws, exclusions by rule. Each tells what it has shown, or raises."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
+import numpy as np
 import rfc8785
+from pydantic import ValidationError
 
+from arena.domain.coded import Coded, Fault
+from arena.domain.draw import commitment
+from arena.domain.draw import rule_of as rule_of_draws
 from arena.domain.errors import ArenaError
-from arena.domain.pairing import commitment
-from arena.domain.pairing import rule_of as rule_of_draws
 from arena.domain.stage import Stage, StageStatus
-from arena.domain.vote import Winner, leaf_hash
+from arena.domain.vote import leaf_hash
 from arena.record.ledger import verify_checkpoint
 from arena.record.merkle import roots_of
 from arena.results.export.document import CHECKPOINTS, VOTES
-from arena.results.export.tables import draw_of, sealed_record
+from arena.results.export.schema import Checkpoint, UserScore
+from arena.results.export.table_reader import DrawTable, TableFile
+from arena.results.export.tables import OUTCOMES, sealed_record
 from arena.results.live.draw_audit import redraw
 from arena.results.votes.exclusions import ExclusionReason
-from arena.results.votes.inclusion import CHECK, MARKED, REMOVED, rule_of
+from arena.results.votes.inclusion import CHECK, MARKED, REASONS, REMOVED, UNREAD, rule_of
+from arena.results.votes.table import VoteTable
 
-Rows = Sequence[Mapping[str, Any]]
+VOTED, VOID = OUTCOMES.index("voted"), OUTCOMES.index("void")
 
 
 class VerificationError(ArenaError):
-    """The first thing that does not hold; `check` names it."""
+    """The first thing that does not hold, and the check that found it."""
 
-    def __init__(self, check: str, en: str) -> None:
-        super().__init__("not_verified", en, f"{check}: {en}")
+    def __init__(self, check: str, fault: Coded) -> None:
+        super().__init__("not_verified", check=check, fault=fault)
         self.check = check
+        self.fault = fault
 
 
-def sealed(document: Mapping[str, Any], stage: Stage, votes: Rows, jwks: Mapping[str, Any]) -> Iterator[str]:
-    """Every row is the vote that was sealed when it was cast, and the tree over them is the one that was signed."""
-    told, checkpoint = document["stage"], document["provenance"]["checkpoint"]
-    if (told["frozen_at"] is None) != (told["status"] == StageStatus.OPEN):
-        raise VerificationError("stage", "an open stage is not frozen, and any other one is")
-    if not verify_checkpoint(checkpoint, jwks) or checkpoint["stage"] != stage.id:
-        raise VerificationError("checkpoint", "the checkpoint's signature does not fit, or it is another stage's")
-    if checkpoint["size"] != len(votes):
-        raise VerificationError("checkpoint", f"it covers {checkpoint['size']} votes, there are {len(votes)} rows")
-    yield f"checkpoint: signed over {checkpoint['size']} votes"
-    for n, row in enumerate(votes):
-        name = f"row {n} of {VOTES}"
-        if leaf_hash(sealed_record(stage.id, row)) != row["receipt"]:
-            raise VerificationError("inclusion", f"{name} is not the vote that was sealed")
-        if not row["anony"] or row["tstamp"] != datetime.fromisoformat(row["cast_at"]).timestamp():
-            raise VerificationError("inclusion", f"{name}: tstamp or anony is not what was sealed")
-        if row["winner"] not in list(Winner):
-            raise VerificationError("inclusion", f"{name}: {row['winner']!r} is no winner")
-    if len({row["question_id"] for row in votes}) != len(votes):
-        raise VerificationError("inclusion", "a battle has two votes")
-    if roots_of([row["receipt"] for row in votes], [len(votes)])[len(votes)] != checkpoint["root"]:
-        raise VerificationError("inclusion", "the rows, in their order, do not lead to the signed root")
-    yield "inclusion: every row is the vote that was sealed, and all of them lead to the signed root"
+class Passed(Coded):
+    """One thing that was checked, and holds."""
+
+    kind = "passed"
 
 
-def consistent(document: Mapping[str, Any], data: bytes, votes: Rows, jwks: Mapping[str, Any]) -> Iterator[str]:
-    """Every checkpoint that was ever signed is the root over the first of these rows: so each is the beginning of every later one."""
-    name, told = CHECKPOINTS, document["provenance"]
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """The rows of `votes.parquet`, each of them what was sealed, as the leaves of a Merkle tree."""
+
+    votes: int
+    by_size: Mapping[int, str]
+    """The root over the first n rows, for every n that a checkpoint covers."""
+
+
+def checkpoints(data: bytes) -> list[Checkpoint]:
+    """Read the list of every checkpoint.
+
+    Raises:
+        VerificationError: it is none, or not canonical, or does not grow.
+    """
     try:
-        signed = [orjson.loads(line) for line in data.splitlines()]
-        canonical = b"".join(rfc8785.dumps(checkpoint) + b"\n" for checkpoint in signed) == data
-        sizes = [checkpoint["size"] for checkpoint in signed]
-    except (orjson.JSONDecodeError, rfc8785.CanonicalizationError, KeyError, TypeError) as error:
-        raise VerificationError("consistency", f"{name} is not a list of checkpoints, one a line ({error})") from None
-    if not canonical or len(signed) != told["checkpoints_file"]["rows"] or signed[-1:] != [told["checkpoint"]]:
-        raise VerificationError("consistency", f"{name} is not canonical, or does not end with the export's checkpoint")
+        heads = [Checkpoint.model_validate_json(line) for line in data.splitlines()]
+    except ValidationError as error:
+        what = error.errors()[0]["msg"]
+        raise VerificationError(
+            "consistency", Fault("checkpoints_unreadable", file=CHECKPOINTS, problem=what)
+        ) from None
+    if b"".join(rfc8785.dumps(head.to_json()) + b"\n" for head in heads) != data:
+        raise VerificationError("consistency", Fault("not_canonical", file=CHECKPOINTS))
+    sizes = [head.size for head in heads]
     if sizes != sorted(set(sizes)):
-        raise VerificationError("consistency", f"the checkpoints of {name} do not grow")
-    roots = roots_of([row["receipt"] for row in votes], sizes)
-    for checkpoint in signed:
-        size = checkpoint["size"]
-        if checkpoint.get("stage") != document["stage"]["id"] or not verify_checkpoint(checkpoint, jwks):
-            raise VerificationError("consistency", f"checkpoint {size} has no valid signature, or is another stage's")
-        if roots[size] != checkpoint.get("root"):
-            raise VerificationError(
-                "consistency", f"the first {size} rows do not lead to the root of checkpoint {size}"
-            )
-    yield f"consistency: {len(signed)} signed checkpoints, each the beginning of every later one"
+        raise VerificationError("consistency", Fault("checkpoints_do_not_grow", file=CHECKPOINTS))
+    return heads
 
 
-def kept(checkpoint: Mapping[str, Any], stage_id: str, votes: Rows, jwks: Mapping[str, Any]) -> str:
-    """A checkpoint that somebody kept while voting was open is genuine, and the rows begin with what it sealed.
+def roots(rows: TableFile, stage: Stage, sizes: Sequence[int]) -> Roots:
+    """Hold every row against its receipt, and make the tree over all of them, in one pass.
+
+    Raises:
+        VerificationError: a row is not the vote that was sealed, or a battle has two.
+    """
+    by_size = roots_of(_receipts(rows, stage), [*sizes, len(rows)])
+    if rows.distinct("question_id") != len(rows):
+        raise VerificationError("inclusion", Fault("battle_voted_twice"))
+    return Roots(len(rows), by_size)
+
+
+def _receipts(rows: TableFile, stage: Stage) -> Iterator[str]:
+    for n, row in enumerate(rows.rows()):
+        if leaf_hash(sealed_record(stage.id, row)) != row["receipt"]:
+            raise VerificationError("inclusion", Fault("row_not_sealed", row=n, file=VOTES))
+        if not row["anony"] or row["tstamp"] != datetime.fromisoformat(row["cast_at"]).timestamp():
+            raise VerificationError("inclusion", Fault("row_derived_differs", row=n, file=VOTES))
+        yield row["receipt"]
+
+
+def sealed(document: UserScore, stage: Stage, roots: Roots, jwks: Mapping[str, Any]) -> Iterator[Passed]:
+    """Show that the tree over the rows is the one that was signed."""
+    told, checkpoint = document.stage, document.provenance.checkpoint
+    if (told.frozen_at is None) != (told.status == StageStatus.OPEN):
+        raise VerificationError("stage", Fault("status_contradicts"))
+    if not verify_checkpoint(checkpoint.to_json(), jwks) or checkpoint.stage != stage.id:
+        raise VerificationError("checkpoint", Fault("checkpoint_not_ours"))
+    if checkpoint.size != roots.votes:
+        raise VerificationError("checkpoint", Fault("checkpoint_size", size=checkpoint.size, rows=roots.votes))
+    yield Passed("checkpoint", size=checkpoint.size)
+    if roots.by_size[roots.votes] != checkpoint.root:
+        raise VerificationError("inclusion", Fault("rows_miss_root"))
+    yield Passed("inclusion")
+
+
+def consistent(
+    document: UserScore, heads: Sequence[Checkpoint], roots: Roots, jwks: Mapping[str, Any]
+) -> Iterator[Passed]:
+    """Show that every checkpoint that was ever signed is the root over the first of these rows: so each is the beginning of every later one."""
+    told = document.provenance
+    if len(heads) != told.checkpoints_file.rows or list(heads[-1:]) != [told.checkpoint]:
+        raise VerificationError("consistency", Fault("checkpoints_end_elsewhere", file=CHECKPOINTS))
+    for head in heads:
+        if head.stage != document.stage.id or not verify_checkpoint(head.to_json(), jwks):
+            raise VerificationError("consistency", Fault("checkpoint_foreign", size=head.size))
+        if roots.by_size.get(head.size) != head.root:
+            raise VerificationError("consistency", Fault("checkpoint_contradicted", size=head.size))
+    yield Passed("consistency", n=len(heads))
+
+
+def kept(checkpoint: Checkpoint, stage_id: str, roots: Roots, jwks: Mapping[str, Any]) -> Passed:
+    """Show that a checkpoint that somebody kept while voting was open is genuine, and that the rows begin with what it sealed.
 
     Raises:
         VerificationError: it does not agree: votes were changed after it was signed, or it is not this stage's.
     """
-    size = checkpoint.get("size")
-    if checkpoint.get("stage") != stage_id or not isinstance(size, int) or not verify_checkpoint(checkpoint, jwks):
-        raise VerificationError("kept checkpoint", "it is not a checkpoint of this stage with a valid signature")
-    if not 0 <= size <= len(votes):
-        raise VerificationError("kept checkpoint", f"it covers {size} votes, the export has only {len(votes)}")
-    if roots_of([row["receipt"] for row in votes], [size])[size] != checkpoint.get("root"):
-        raise VerificationError("kept checkpoint", f"the first {size} rows are not the votes that it sealed")
-    return f"kept checkpoint: the first {size} rows are what it sealed"
+    size = checkpoint.size
+    if checkpoint.stage != stage_id or not verify_checkpoint(checkpoint.to_json(), jwks):
+        raise VerificationError("kept_checkpoint", Fault("kept_not_ours"))
+    if size > roots.votes:
+        raise VerificationError("kept_checkpoint", Fault("kept_beyond", size=size, rows=roots.votes))
+    if roots.by_size[size] != checkpoint.root:
+        raise VerificationError("kept_checkpoint", Fault("kept_contradicted", size=size))
+    return Passed("kept_checkpoint", size=size)
 
 
-def drawn(document: Mapping[str, Any], stage: Stage, votes: Rows, draws: Rows) -> Iterator[str]:
-    """No draw is missing, each follows from the committed seed, and each vote belongs to its own draw."""
-    if [row["draw"] for row in draws] != list(range(1, len(draws) + 1)):
-        raise VerificationError("draws", "the draws are not numbered from 1 without a gap")
-    legal = {*stage.entrant_ids, *(control.id for control in stage.controls)}
-    for row in draws:
-        if not {row["model_a"], row["model_b"]} <= legal:
-            raise VerificationError("draws", f"draw {row['draw']} names somebody who is not in the stage")
-        if (row["void_reason"] is not None) != (row["outcome"] == "void"):
-            raise VerificationError("draws", f"draw {row['draw']} has a reason without being void, or none")
-    for n, vote in enumerate(votes):
-        own = draws[vote["draw"] - 1] if 1 <= vote["draw"] <= len(draws) else {}
-        if (own.get("model_a"), own.get("model_b"), own.get("outcome")) != (vote["model_a"], vote["model_b"], "voted"):
-            raise VerificationError("draws", f"row {n} of {VOTES} does not belong to its draw")
-    if not Counter(row["outcome"] for row in draws)["voted"] == len(votes) == len({row["draw"] for row in votes}):
-        raise VerificationError("draws", "a draw that was voted on has no vote, or two")
-    yield f"draws: {len(draws)} of them, none missing, each vote with its own"
-    seed = document["draws"]["seed"]
-    if (seed is None) != (document["stage"]["status"] == StageStatus.OPEN):
-        raise VerificationError("draws", "the seed is published with the freeze, not before and not later")
+def drawn(document: UserScore, stage: Stage, votes: VoteTable, draws: DrawTable) -> Iterator[Passed]:
+    """Show that no draw is missing, that each follows from the committed seed, and that each vote belongs to its own draw."""
+    if not np.array_equal(draws.number, np.arange(1, len(draws) + 1)):
+        raise VerificationError("draws", Fault("draws_not_numbered"))
+    wrong = np.flatnonzero(draws.has_reason != (draws.outcome == VOID))
+    if len(wrong):
+        raise VerificationError("draws", Fault("draw_void_reason", n=int(wrong[0]) + 1))
+    own = votes.seq - 1
+    numbered = (own >= 0) & (own < len(draws))
+    own = np.where(numbered, own, 0)
+    fits = numbered.copy()
+    if len(draws):
+        fits &= (draws.a[own] == votes.a) & (draws.b[own] == votes.b) & (draws.outcome[own] == VOTED)
+    if not fits.all():
+        raise VerificationError("draws", Fault("row_of_another_draw", row=int(np.flatnonzero(~fits)[0]), file=VOTES))
+    if not (draws.outcome == VOTED).sum() == len(votes) == len(np.unique(votes.seq)):
+        raise VerificationError("draws", Fault("draws_and_votes_differ"))
+    yield Passed("draws_complete", n=len(draws))
+    seed = document.draws.seed
+    if (seed is None) != (document.stage.status == StageStatus.OPEN):
+        raise VerificationError("draws", Fault("seed_out_of_time"))
     if seed is None:
         return
-    if commitment(seed) != document["draws"]["commitment"]:
-        raise VerificationError("draws", "the seed is not the one that was committed to")
-    yield "draws: the seed is the one that was committed to before the first draw"
-    wrong = redraw(seed, map(draw_of, draws), rule_of_draws(stage))
-    if wrong:
-        raise VerificationError("draws", wrong[0])
-    yield "draws: each is what the seed gives for its number"
+    if commitment(seed) != document.draws.commitment:
+        raise VerificationError("draws", Fault("seed_not_committed"))
+    yield Passed("draws_committed")
+    differ = redraw(seed, draws, rule_of_draws(stage))
+    if differ:
+        raise VerificationError("draws", differ[0])
+    yield Passed("draws_repeated")
 
 
-def left_out(document: Mapping[str, Any], stage: Stage, votes: Rows) -> Iterator[str]:
-    """Each vote is in the fit or out of it by the stage's rule, or by a decision that is listed."""
-    removed = frozenset(e["team_id"] for e in document["entrants"] if e["removed"] is not None)
-    listed = {act["reason"] for act in document["exclusion_acts"]} & {reason.value for reason in ExclusionReason}
-    decided = {row["question_id"]: row["left_out"] for row in votes if row["left_out"] in listed}
-    rule = rule_of(stage, decided, removed)
-    for n, row in enumerate(votes):
-        made = rule.left_out(row["question_id"], row["model_a"], row["model_b"], marked=bool(row["marks"]))
-        if made != row["left_out"]:
-            raise VerificationError(
-                "exclusions",
-                f"row {n} of {VOTES} is left out as {row['left_out']!r}, by the stage's rule it would be {made!r}",
-            )
-    yield f"exclusions: every vote left out is so by rule ({CHECK}, {REMOVED}, {MARKED}) or by a listed decision"
+def left_out(document: UserScore, stage: Stage, votes: VoteTable) -> Iterator[Passed]:
+    """Show that each vote is in the fit or out of it by the stage's rule, or by a decision that is listed."""
+    removed = frozenset(entrant.team_id for entrant in document.entrants if entrant.removed is not None)
+    listed = {act.reason for act in document.exclusion_acts} & {reason.value for reason in ExclusionReason}
+    by_decision = np.isin(votes.excluded_by, [REASONS.index(reason) for reason in listed])
+    decided = np.where(by_decision, votes.excluded_by, 0).astype(np.int8)
+    made = rule_of(stage, {}, removed).codes(votes.entrants, votes.a, votes.b, votes.leaks, votes.unread, decided)
+    wrong = np.flatnonzero(made != votes.excluded_by)
+    if len(wrong):
+        n = int(wrong[0])
+        told, rule = votes.reasons[votes.excluded_by[n]] or None, votes.reasons[made[n]] or None
+        raise VerificationError(
+            "exclusions", Fault("row_left_out", row=n, file=VOTES, told=repr(told), made=repr(rule))
+        )
+    yield Passed("exclusions", rules=(CHECK, REMOVED, MARKED, UNREAD))

@@ -1,126 +1,215 @@
-"""The sheet of numbers: everything in an export that follows from the votes, the draws and the stage file, and from nothing else.
+"""Everything in an export that follows from the votes, the draws and the stage file, and from nothing else.
 
-The export is made by `sheet`, and the stranger's check makes it again: whatever differs was not made from this evidence.
+The export is made by these functions, and the stranger's check makes it again: whatever differs was not made from this evidence.
 """
 
-from collections import Counter
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import get_args
 
-import pyarrow as pa
+import numpy as np
+from numpy.typing import NDArray
 
-from arena.domain.pairing import rule_of
+from arena.domain.draw import rule_of
+from arena.domain.leaks import NAMING, Leak, mask, side_mask
 from arena.domain.stage import Stage
-from arena.domain.vote import Winner
-from arena.results.export import tables
-from arena.results.live.draw_audit import exposure
-from arena.results.votes.annotations import STYLE
-from arena.results.votes.inclusion import CHECK, REMOVED
-from arena.results.votes.rating import rate_stage
+from arena.results.export.rating_schema import Fit, Score, Sensitivity, StyleControlled, Swap, VariantScore
+from arena.results.export.schema import (
+    Balance,
+    ChiSquare,
+    ExposureCell,
+    ExposurePart,
+    ExposureShare,
+    IdentityLevel,
+    LeaksOf,
+    LeaksPart,
+    PopulationPart,
+    ReasonCount,
+    SideBiasPart,
+    Stratum,
+    Weighting,
+    WinnerName,
+)
+from arena.results.export.table_reader import DrawTable
+from arena.results.export.tables import OUTCOMES
+from arena.results.live import draw_audit
+from arena.results.votes.inclusion import MARKED, REASONS
+from arena.results.votes.rating import rate_stage, style_controlled
 from arena.results.votes.side_bias import SideBias
-from arena.results.votes.weighting import published
-from ratings.comparison import BothBad, Comparisons
+from arena.results.votes.table import IDENTITY, VoteTable
+from arena.results.votes.warnings import warnings
+from arena.results.votes.weighting import MOST, effective, published
+from ratings.comparison import BothBad
 from ratings.errors import RatingsError
 from ratings.result import Ratings
 from ratings.robustness import robustness
-from ratings.style import controlled, differences
+
+_NO_FIT = Fit(scores=[], covariance=[], pairwise=[], warnings=[], method=None)
 
 
-def sheet(stage: Stage, file_sha256: str, votes: pa.Table, draws: pa.Table, removed: frozenset[str]) -> dict[str, Any]:
-    """Every number of the export, by the name of its section."""
-    entrants = [entrant for entrant in stage.entrant_ids if entrant not in removed]
-    frame: Any = tables.frame(votes)
-    used = frame[frame["left_out"].isna()]
-    met = frame[~frame["left_out"].isin([CHECK, REMOVED])]
-    weighted = bool(votes.num_rows) and frame["weight"].notna().all()
+@dataclass(frozen=True, slots=True, eq=False)
+class StageVotes:
+    """A stage's votes with what they are rated by."""
 
-    def rated(rows: Any, both_bad: BothBad, *, by_weight: bool = False) -> Ratings | None:
-        columns = ["model_a", "model_b", "winner", "judge", *(["weight"] if by_weight else [])]
-        return rate_stage(stage, file_sha256, Comparisons.from_frame(rows[columns], entrants), both_bad=both_bad)
+    stage: Stage
+    file_sha256: str
+    """Of the stage file: the seed of the simultaneous comparisons comes from it."""
+    votes: VoteTable
+    entrants: tuple[str, ...]
+    """Those that are rated: declared, and not removed; in the stage file's order."""
 
-    main = rated(used, stage.protocol.both_bad)
-    other: BothBad = "tie" if stage.protocol.both_bad == "exclude" else "exclude"
-    body = {} if main is None else main.to_dict("team_id")
-    winners = used["winner"].value_counts()
-    return {
-        "scores": body.get("scores", []),
-        "covariance": body.get("covariance", []),
-        "pairwise": body.get("pairwise", []),
-        "warnings": body.get("warnings", []),
-        "method": body.get("method"),
-        "sensitivity": {
-            f"both_bad_{other}": _variant(rated(used, other)),
-            "nothing_excluded": _variant(rated(met, stage.protocol.both_bad)),
-            "weighted": _variant(rated(used, stage.protocol.both_bad, by_weight=True)) if weighted else None,
-            "style_controlled": None if main is None else style_controlled(stage, used, entrants, main),
-            "robustness": fragile(stage, used, entrants),
-        },
-        "votes": {
-            "n_votes_raw": votes.num_rows,
-            "n_votes_counted": len(used),
-            "n_votes_used": 0 if main is None else body["method"]["n_used"],
-            "n_voters": int(frame["judge"].nunique()),
-            "n_eff_voters": None if main is None else body["method"]["n_eff_voters"],
-            "winners": {winner.value: int((frame["winner"] == winner.value).sum()) for winner in Winner},
-            "exclusions": [
-                {"reason": str(reason), "count": int(count)}
-                for reason, count in sorted(frame["left_out"].dropna().value_counts().items())
-            ],
-            "identity_levels": identity_levels(votes),
-        },
-        "side_bias": SideBias(int(winners.get("model_a", 0)), int(winners.get("model_b", 0))).to_json(),
-        "exposure": exposed(stage, draws),
-    }
+    def rated(
+        self, rows: NDArray[np.bool_], *, both_bad: BothBad | None = None, weighted: bool = False
+    ) -> Ratings | None:
+        """Rate these votes as the stage declares, but for what is said here; None where no two entrants were compared."""
+        compared = self.votes.comparisons(rows, self.entrants, weighted=weighted)
+        return rate_stage(self.stage, self.file_sha256, compared, both_bad=both_bad)
 
 
-def style_controlled(stage: Stage, used: Any, entrants: list[str], main: Ratings) -> dict[str, Any] | None:
-    """The fit with length, formatting and side held equal, over the votes whose answers could still be counted."""
-    rows = used[used[list(STYLE)].notna().all(axis=1)]
-    try:
-        found = controlled(
-            Comparisons.from_frame(rows[["model_a", "model_b", "winner", "judge"]], entrants),
-            differences(rows),
-            prior=stage.protocol.prior,
-            both_bad=stage.protocol.both_bad,
-        ).to_dict(main)
-    except RatingsError:  # some entrants never met, or no text is left: there is nothing to show beside the raw fit
+def fit(ratings: Ratings | None) -> Fit:
+    """Write a fit."""
+    if ratings is None:
+        return _NO_FIT
+    return Fit.model_validate({**ratings.to_dict("team_id"), "warnings": warnings(ratings.notices)})
+
+
+def sensitivity(given: StageVotes, main: Ratings | None) -> Sensitivity:
+    """Rate the same votes under other choices."""
+    votes, counted = given.votes, given.votes.counted
+    beside = Sensitivity(
+        nothing_excluded=_variant(given.rated(votes.in_scope)),
+        leaks_included=_variant(given.rated(counted | (votes.excluded_by == REASONS.index(MARKED)))),
+        leaks_excluded=_variant(given.rated(counted & ((votes.leaks & mask(Leak)) == 0))),
+        weighted=_variant(given.rated(counted, weighted=True)) if votes.weighted else None,
+        style_controlled=None if main is None else _style_controlled(given, main),
+        robustness=_robustness(given),
+    )
+    other: BothBad = "tie" if given.stage.protocol.both_bad == "exclude" else "exclude"
+    return beside.model_copy(update={f"both_bad_{other}": _variant(given.rated(counted, both_bad=other))})
+
+
+def _variant(ratings: Ratings | None) -> list[VariantScore] | None:
+    """Return the scores under another choice, for comparison with the main ones."""
+    rows = None if ratings is None else ratings.to_dict("team_id", covariance=False)["scores"]
+    return None if rows is None else [VariantScore.of(Score.model_validate(row)) for row in rows]
+
+
+def _style_controlled(given: StageVotes, main: Ratings) -> StyleControlled | None:
+    """Make the fit with length, formatting and side held equal, over the votes whose answers could still be counted."""
+    rows = given.votes.counted & given.votes.measured.styled
+    found = style_controlled(given.stage, given.votes, rows, given.entrants)
+    if found is None:
         return None
-    scores = [{"team_id": row.pop("model"), **row} for row in found["scores"]]
-    return {**found, "n_votes": len(rows), "scores": scores}
+    told = found.to_dict(main)
+    scores = [{"team_id": row.pop("model"), **row} for row in told["scores"]]
+    return StyleControlled.model_validate({**told, "n_votes": int(rows.sum()), "scores": scores})
 
 
-def fragile(stage: Stage, used: Any, entrants: list[str]) -> list[dict[str, Any]] | None:
+def _robustness(given: StageVotes) -> list[Swap] | None:
     """How few votes, and how few voters, would swap neighbours if they were taken away."""
-    comparisons = Comparisons.from_frame(used[["model_a", "model_b", "winner", "judge"]], entrants)
+    compared, protocol = given.votes.comparisons(given.votes.counted, given.entrants), given.stage.protocol
     try:
-        found = robustness(comparisons, prior=stage.protocol.prior, both_bad=stage.protocol.both_bad)
+        found = robustness(compared, prior=protocol.prior, both_bad=protocol.both_bad)
     except RatingsError:  # no vote that counts, or no prior
         return None
-    return [swap.to_dict() for swap in found]
+    return [Swap.model_validate(swap.to_dict()) for swap in found]
 
 
-def _variant(ratings: Ratings | None) -> list[dict[str, Any]] | None:
-    """The scores under another choice, for comparison with the main ones."""
-    if ratings is None:
+def population(stage: Stage, votes: VoteTable, main: Fit, strata: Sequence[Stratum] | None) -> PopulationPart:
+    """Count who voted, and which votes count."""
+    winners = votes.winners()
+    return PopulationPart(
+        kind=stage.population.kind,
+        identity=stage.population.identity,
+        min_age=stage.population.min_age,
+        n_voters=len(votes.voters),
+        n_votes_raw=len(votes),
+        n_votes_counted=int(votes.counted.sum()),
+        n_votes_used=0 if main.method is None else main.method.n_used,
+        n_eff_voters=None if main.method is None else main.method.n_eff_voters,
+        winners={name: winners[name] for name in get_args(WinnerName)},
+        identity_levels=identity_levels(votes),
+        exclusions=[ReasonCount(reason=reason, count=count) for reason, count in sorted(votes.left_out().items())],
+        strata=None if strata is None else list(strata),
+        weighting=weighting(votes),
+    )
+
+
+def identity_levels(votes: VoteTable) -> list[IdentityLevel]:
+    """Count the voters by their identity check; of groups under ten only that they exist."""
+    people = np.unique(votes.voter.astype(np.int64) * len(IDENTITY) + votes.identity)
+    counts = np.bincount(people % len(IDENTITY), minlength=len(IDENTITY)).tolist()
+    shown = published({level: count for level, count in zip(IDENTITY, counts, strict=True) if count})
+    return [IdentityLevel(level=level, voters=shown[level]) for level in sorted(IDENTITY) if level in shown]
+
+
+def weighting(votes: VoteTable) -> Weighting | None:
+    """Say what weighting costs; None where a vote has no weight."""
+    if votes.weight is None or not votes.weighted:
         return None
-    kept = ("team_id", "theta", "se", "rating", "rating_ci95", "rank", "rank_ci95", "points", "points_ci95", "n_votes")
-    return [{key: row[key] for key in kept} for row in ratings.to_dict("team_id")["scores"]]
+    people = np.unique(np.column_stack([votes.voter, votes.weight]), axis=0)
+    weights = sorted(people[:, 1].tolist())
+    n_eff, effect = effective(weights)
+    capped = sum(1 for weight in weights if weight >= MOST * (1 - 1e-6) * (sum(weights) / len(weights)))
+    return Weighting(method="raking", cap=MOST, capped=capped, n_eff=n_eff, design_effect=effect)
 
 
-def identity_levels(votes: pa.Table) -> list[dict[str, Any]]:
-    """How many voters had which identity check; of groups under ten only that they exist."""
-    people: Any = votes.select(["judge", "identity_level"]).to_pandas().drop_duplicates()
-    counts = published({str(level): int(n) for level, n in people["identity_level"].value_counts().items()})
-    return [{"level": level, "voters": n} for level, n in counts.items()]
+def side_bias(votes: VoteTable) -> SideBiasPart:
+    """Hold side a against side b."""
+    found = SideBias.of(votes)
+    interval = None if found.interval is None else list(found.interval)
+    return SideBiasPart(wins_a=found.a, wins_b=found.b, share_a=found.share, share_a_ci95=interval)
 
 
-def exposed(stage: Stage, draws: pa.Table) -> dict[str, Any]:
-    """How often each ordered pair was drawn, against what the rule lets one expect, and what became of those battles."""
-    rows = draws.to_pylist()
-    outcomes: dict[tuple[str, str], Counter[str]] = {}
-    for row in rows:
-        outcomes.setdefault((row["model_a"], row["model_b"]), Counter())[row["outcome"]] += 1
-    table = exposure(map(tables.draw_of, rows), rule_of(stage)).to_json()
-    for cell in table["pairs"]:
-        became = outcomes.get((cell["a"], cell["b"]), Counter())
-        cell |= {outcome: became[outcome] for outcome in ("voted", "void", "unvoted")}
-    return table
+def leaks(stage: Stage, votes: VoteTable) -> LeaksPart:
+    """Count what each entrant's answers gave away, whether the prompts had brought it up or not."""
+    excluded = stage.protocol.excluded_leaks
+    marked = votes.excluded_by == REASONS.index(MARKED)
+
+    def of(entrant: str) -> LeaksOf:
+        place = votes.entrants.index(entrant)
+        on = [votes.a == place, votes.b == place]
+
+        def count(among: Collection[Leak], *, prompted: bool) -> int:
+            found = [on[side] & ((votes.leaks & side_mask(side, among, prompted=prompted)) != 0) for side in (0, 1)]
+            return int((found[0] | found[1]).sum())
+
+        kinds = zip(("self_named", "posed", "own", "rival"), NAMING, strict=True)
+        counts = {
+            name + "_prompted" * prompted: count((leak,), prompted=prompted)
+            for name, leak in kinds
+            for prompted in (False, True)
+        }
+        minded = [on[side] & ((votes.leaks & side_mask(side, excluded)) != 0) for side in (0, 1)]
+        left_out = int((marked & (minded[0] | minded[1])).sum())
+        return LeaksOf(team_id=entrant, votes=int((on[0] | on[1]).sum()), left_out=left_out, **counts)
+
+    return LeaksPart(
+        excluded=list(excluded),
+        asked=int(((votes.leaks & mask((Leak.ASKED,))) != 0).sum()),
+        entrants=[of(entrant) for entrant in stage.entrant_ids],
+    )
+
+
+def exposure(stage: Stage, draws: DrawTable) -> ExposurePart:
+    """Count how often each ordered pair was drawn, against what the rule lets one expect, and what became of those battles."""
+    table = draw_audit.exposure(draws, rule_of(stage))
+    place, became = {entrant: n for n, entrant in enumerate(draws.entrants)}, draws.outcomes()
+
+    def cell(of: draw_audit.Cell) -> ExposureCell:
+        counts = dict(zip(OUTCOMES, became[place[of.a], place[of.b]].tolist(), strict=True))
+        return ExposureCell(a=of.a, b=of.b, drawn=of.drawn, expected=round(of.expected, 3), **counts)
+
+    return ExposurePart(
+        draws=table.draws,
+        pairs=[cell(of) for of in table.cells],
+        entrants=[
+            ExposureShare(id=share.entrant, on_a=share.on_a, on_b=share.on_b, expected=round(share.expected, 3))
+            for share in table.shares
+        ],
+        balance=Balance(pairs=_chi_square(table.pairs), sides=_chi_square(table.sides)),
+    )
+
+
+def _chi_square(test: draw_audit.Balance) -> ChiSquare:
+    return ChiSquare(chi2=round(test.statistic, 6), df=test.df, p=round(test.p, 6))

@@ -1,22 +1,27 @@
-"""What an export rests on: every sealed vote and every draw as a table, from which a stranger recomputes all numbers."""
+"""What an export rests on: every sealed vote and every draw as a Parquet table, from which a stranger recomputes all numbers."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from io import BytesIO
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
+import numpy as np
 import orjson
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from arena.domain.battle import TOO_LONG, BattleState, Draw
+from arena.domain.battle import TOO_LONG, BattleState
 from arena.domain.errors import ArenaError
+from arena.domain.exposure import UNREAD
+from arena.domain.leaks import bits
+from arena.domain.stage import Stage
 from arena.domain.vote import RECORD_SCHEMA, canonical_plain
 from arena.record.battles import DrawnBattle
 from arena.record.votes import VoteRow
-from arena.results.votes.annotations import STYLE, Sidecar
-from arena.results.votes.inclusion import Rule
+from arena.results.votes.annotations import STYLE, Annotations
+from arena.results.votes.inclusion import REASONS, Rule
 
 VOTES = pa.schema(
     [
@@ -57,11 +62,11 @@ VOTE_COLUMNS = {
     "turn": "how many prompts the conversation had",
     "anony": "always true: the voter did not know who answered",
     "tstamp": "when the vote was cast, in seconds since 1970 UTC",
-    "identity_level": "how well the voter's identity was checked: anonymous, email or verified",
+    "identity_level": "how well the voter's identity was checked: anonymous, email, verified, or invited by a panel's code",
     "draw": "the number of the draw, the row of draws.parquet it belongs to",
     "reasons_a": "tags on side a",
     "reasons_b": "tags on side b",
-    "marks": "what may have told the voter who is who; empty for a blind battle",
+    "marks": "what may have told the voter who is who: `prompt:asks_identity`; `a:self:…` or `b:…`, also `posing`, `own` and `rival`, with whose name, and `:prompted` behind it where a prompt had brought it up; and `vote:unread` where it was cast below `protocol.min_exposure`",
     "cast_at": "the same moment as it stands in the sealed record",
     "conversation_digest": "a keyed digest of the conversation",
     "comment_digest": "a keyed digest of the comment",
@@ -94,34 +99,78 @@ DRAW_COLUMNS = {
     "outcome": "voted; void (an answer failed, so nobody was asked to judge); unvoted (the citizen left, or a question did not fit a model's context)",
     "void_reason": "why a void battle is void: answer_failed, or answer_filtered where only the entrant's own filter cut it",
 }
+OUTCOMES = ("voted", "void", "unvoted")
+"""What became of a draw; `DrawTable.outcome` holds indices into them."""
 
-
-NOTHING_BESIDE = Sidecar({}, None, None)
+CHUNK = 5_000
+"""Rows held as Python objects at a time."""
+ROW_GROUP = 1_048_576
+"""Rows of a row group: part of the bytes that an export's hashes are over."""
+NO_ANNOTATIONS = Annotations({}, None, None)
 _NO_STYLE = (None,) * len(STYLE)
+_Row = TypeVar("_Row")
 
 
 class EvidenceError(ArenaError):
-    """The record cannot be turned into evidence: it does not say what was sealed."""
-
-    def __init__(self, en: str) -> None:
-        super().__init__("evidence", en, en)
+    """The record cannot be turned into evidence, or evidence not be read: it does not say what was sealed."""
 
 
-def votes_table(rows: Iterable[VoteRow], rule: Rule, beside: Sidecar = NOTHING_BESIDE) -> pa.Table:
-    """The sealed votes in the order of the ledger, each with why it is left out of the fit.
+class ParquetBuffer:
+    """A Parquet file that grows in memory, compressed; the same rows give the same bytes, however they come."""
+
+    def __init__(self, schema: pa.Schema, row_group: int = ROW_GROUP) -> None:
+        """Write nothing yet."""
+        self._buffer = BytesIO()
+        self._schema = schema
+        self._row_group = row_group
+        self._writer = pq.ParquetWriter(self._buffer, schema, compression="zstd")
+        self._waiting: list[pa.RecordBatch] = []
+        self._written = 0
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append these, at most one row group of them."""
+        self._waiting.append(pa.RecordBatch.from_pylist(list(rows), schema=self._schema))
+        while sum(batch.num_rows for batch in self._waiting) >= self._row_group:
+            self._write()
+
+    def bytes(self) -> bytes:
+        """End the file."""
+        if self._waiting or not self._written:
+            self._write()
+        self._writer.close()
+        return self._buffer.getvalue()
+
+    def _write(self) -> None:
+        table = pa.Table.from_batches(self._waiting, schema=self._schema)
+        group = table.slice(0, self._row_group).combine_chunks()
+        self._writer.write_table(group, row_group_size=self._row_group)
+        self._written += 1
+        rest = table.slice(self._row_group)
+        self._waiting = rest.to_batches() if rest.num_rows else []
+
+
+def votes_file(rows: Iterable[VoteRow], stage: Stage, rule: Rule, beside: Annotations = NO_ANNOTATIONS) -> bytes:
+    """Write `votes.parquet`: the sealed votes in the order of the ledger, each with why it is left out of the fit.
 
     Args:
         rows: from `Votes.sealed`.
+        stage: theirs.
         rule: says which votes count.
         beside: style counts and weights.
 
     Raises:
         EvidenceError: a sealed record cannot be rebuilt from the columns.
     """
-    return pa.Table.from_pylist([_vote(row, rule, beside) for row in rows], schema=VOTES)
+    file = ParquetBuffer(VOTES)
+    for some in _chunks(rows):
+        votes = [_vote(row, beside) for row in some]
+        for vote, code in zip(votes, _excluded_by(votes, stage, rule), strict=True):
+            vote["left_out"] = REASONS[code] or None
+        file.add(votes)
+    return file.bytes()
 
 
-def _vote(row: VoteRow, rule: Rule, beside: Sidecar) -> dict[str, Any]:
+def _vote(row: VoteRow, beside: Annotations) -> dict[str, Any]:
     told = orjson.loads(row.record)
     made = {
         "question_id": told["battle"],
@@ -142,17 +191,32 @@ def _vote(row: VoteRow, rule: Rule, beside: Sidecar) -> dict[str, Any]:
         "conversation_digest": told["conversation"],
         "comment_digest": told["comment"],
         "receipt": row.receipt,
-        "left_out": rule.left_out(row.battle_id, told["model_a"], told["model_b"], marked=bool(told["marks"])),
         "weight": None if beside.weights is None else beside.weights.get(told["voter"]),
         **dict(zip(STYLE, beside.styles.get(row.battle_id, _NO_STYLE), strict=True)),
     }
     if sealed_record(told["stage"], made) != row.record:
-        raise EvidenceError(f"the record of vote {row.receipt[:12]}… has a form this version cannot publish")
+        raise EvidenceError("record_form_unknown", vote=row.receipt[:12])
     return made
 
 
+def _excluded_by(votes: Sequence[Mapping[str, Any]], stage: Stage, rule: Rule) -> list[int]:
+    """Give, for each vote, its index into `REASONS`."""
+    entrants = entrants_of(stage)
+    place = {entrant: code for code, entrant in enumerate(entrants)}
+    a, b = (np.array([place[vote[side]] for vote in votes], np.int16) for side in ("model_a", "model_b"))
+    leaks = np.array([bits(vote["marks"]) for vote in votes], np.int32)
+    unread = np.array([UNREAD in vote["marks"] for vote in votes], np.bool_)
+    decided = [REASONS.index(rule.excluded.get(vote["question_id"], "")) for vote in votes]
+    return rule.codes(entrants, a, b, leaks, unread, np.array(decided, np.int8)).tolist()
+
+
+def entrants_of(stage: Stage) -> tuple[str, ...]:
+    """List the stage's entrants, then its controls: what a table's `a` and `b` are indices into."""
+    return tuple(entrant.id for entrant in (*stage.entrants, *stage.controls))
+
+
 def sealed_record(stage_id: str, row: Mapping[str, Any]) -> bytes:
-    """The leaf's content that these columns stand for: byte for byte what the arena sealed when the vote was cast."""
+    """Write the leaf's content that these columns stand for: byte for byte what the arena sealed when the vote was cast."""
     return canonical_plain(
         {
             "schema": RECORD_SCHEMA,
@@ -174,63 +238,38 @@ def sealed_record(stage_id: str, row: Mapping[str, Any]) -> bytes:
     )
 
 
-def draws_table(drawn: Iterable[DrawnBattle], voted: set[str], frozen_at: Any) -> pa.Table:
-    """Every draw and what became of it.
+def draws_file(drawn: Iterable[DrawnBattle], voted: NDArray[np.int64], frozen_at: datetime | None) -> bytes:
+    """Write `draws.parquet`: every draw and what became of it.
 
     Args:
         drawn: from `Battles.drawn`.
-        voted: the battles with a vote in the votes table.
+        voted: the draws with a vote in `votes.parquet`.
         frozen_at: when the stage froze; what happened to a battle later does not count. None before the freeze.
     """
-    return pa.Table.from_pylist(list(_draws(drawn, voted, frozen_at)), schema=DRAWS)
+    file = ParquetBuffer(DRAWS)
+    for some in _chunks(drawn):
+        judged = np.isin([battle.draw.number for battle in some], voted).tolist()
+        file.add([_draw(battle, is_judged, frozen_at) for battle, is_judged in zip(some, judged, strict=True)])
+    return file.bytes()
 
 
-def _draws(drawn: Iterable[DrawnBattle], voted: set[str], frozen_at: Any) -> Iterator[dict[str, Any]]:
-    for battle in drawn:
-        outcome = "voted" if battle.battle_id in voted else "unvoted"
-        in_time = frozen_at is None or battle.touched_at <= frozen_at
-        failed = battle.state is BattleState.VOID and battle.void_reason != TOO_LONG
-        if outcome == "unvoted" and failed and in_time:
-            outcome = "void"
-        yield {
-            "draw": battle.draw.number,
-            "model_a": battle.draw.a,
-            "model_b": battle.draw.b,
-            "available": ",".join(battle.draw.available),
-            "probability": battle.draw.probability,
-            "outcome": outcome,
-            "void_reason": battle.void_reason if outcome == "void" else None,
-        }
+def _draw(battle: DrawnBattle, judged: bool, frozen_at: datetime | None) -> dict[str, Any]:
+    in_time = frozen_at is None or battle.touched_at <= frozen_at
+    failed = battle.state is BattleState.VOID and battle.void_reason != TOO_LONG
+    outcome = "voted" if judged else "void" if failed and in_time else "unvoted"
+    return {
+        "draw": battle.draw.number,
+        "model_a": battle.draw.a,
+        "model_b": battle.draw.b,
+        "available": ",".join(battle.draw.available),
+        "probability": battle.draw.probability,
+        "outcome": outcome,
+        "void_reason": battle.void_reason if outcome == "void" else None,
+    }
 
 
-def draw_of(row: Mapping[str, Any]) -> Draw:
-    """A row of the draws table as a draw."""
-    available = tuple(row["available"].split(","))
-    return Draw(row["model_a"], row["model_b"], row["draw"], available, row["probability"])
-
-
-def parquet(table: pa.Table) -> bytes:
-    """The table as a Parquet file: the same table always gives the same bytes."""
-    buffer = BytesIO()
-    pq.write_table(table, buffer, compression="zstd", use_dictionary=True)
-    return buffer.getvalue()
-
-
-def read(data: bytes, schema: pa.Schema, name: str) -> pa.Table:
-    """Reads a table that has exactly these columns.
-
-    Raises:
-        EvidenceError: not Parquet, or other columns.
-    """
-    try:
-        table = pq.read_table(BytesIO(data))
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise EvidenceError(f"{name}: not a Parquet file that can be read ({error})") from None
-    if table.schema.names != schema.names or [f.type for f in table.schema] != [f.type for f in schema]:
-        raise EvidenceError(f"{name}: its columns are not those of this schema version")
-    return table
-
-
-def frame(votes: pa.Table) -> pd.DataFrame:
-    """The columns that ratings need, of all votes."""
-    return votes.select(["model_a", "model_b", "winner", "judge", "marks", "left_out", "weight", *STYLE]).to_pandas()
+def _chunks(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    """Give the rows, a few thousand at a time."""
+    iterator = iter(rows)
+    while some := list(islice(iterator, CHUNK)):
+        yield some

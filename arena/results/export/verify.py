@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pyarrow as pa
 import rfc8785
 from pydantic import ValidationError
 
+from arena.domain.coded import Fault
 from arena.domain.errors import ArenaError
 from arena.domain.stage import Stage
-from arena.record.keys import verify_jws
 from arena.results.export import proofs, tables
 from arena.results.export.document import (
     CHECKPOINTS,
@@ -28,24 +27,26 @@ from arena.results.export.document import (
     Facts,
     assemble,
     scores_csv,
-    signed_bytes,
 )
-from arena.results.export.proofs import VerificationError
-from arena.results.export.schema import UserScore
+from arena.results.export.proofs import Passed, VerificationError
+from arena.results.export.schema import Checkpoint, UserScore
+from arena.results.export.signed import Signed
+from arena.results.export.table_reader import DrawTable, TableFile, draw_table, vote_table
+from arena.results.votes.table import VoteTable
 
 LATEST = "latest"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A verified export: the document, and what was checked, in words."""
+    """A verified export: the document, and what was checked."""
 
-    document: Mapping[str, Any]
-    checks: tuple[str, ...]
+    document: UserScore
+    checks: tuple[Passed, ...]
 
 
-def verify(folder: Path, jwks: Mapping[str, Any] | None = None, kept: Sequence[Mapping[str, Any]] = ()) -> Verdict:
-    """Checks an export folder (or the `latest` in a folder of exports) and recomputes every number.
+def verify(folder: Path, jwks: Mapping[str, Any] | None = None, kept: Sequence[Checkpoint] = ()) -> Verdict:
+    """Check an export folder (or the `latest` in a folder of exports) and recompute every number.
 
     Args:
         folder: where the export is.
@@ -59,55 +60,55 @@ def verify(folder: Path, jwks: Mapping[str, Any] | None = None, kept: Sequence[M
     if not (folder / JSON).exists() and (folder / LATEST / JSON).exists():
         folder = folder / LATEST
     if not folder.is_dir():
-        raise VerificationError("files", f"{folder} is not a folder. Give the folder that holds {JSON}.")
+        raise VerificationError("files", Fault("no_folder", folder=str(folder), file=JSON))
     return verify_files({path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}, jwks, kept)
 
 
 def verify_files(
-    files: Mapping[str, bytes], jwks: Mapping[str, Any] | None = None, kept: Sequence[Mapping[str, Any]] = ()
+    files: Mapping[str, bytes], jwks: Mapping[str, Any] | None = None, kept: Sequence[Checkpoint] = ()
 ) -> Verdict:
-    """The same for files in memory, name by name."""
+    """Check the same for files in memory, name by name."""
     checks = tuple(_checked(files, jwks, kept))
-    return Verdict(orjson.loads(files[JSON]), checks)
+    return Verdict(parsed(files[JSON]), checks)
 
 
-def parsed(data: bytes) -> dict[str, Any]:
-    """The document, once its bytes are canonical and it fits the schema.
+def parsed(data: bytes) -> UserScore:
+    """Read the document, once it fits the schema and its bytes are canonical.
 
     Raises:
-        VerificationError: they are not, or it does not.
+        VerificationError: it does not, or they are not.
     """
     try:
-        document = orjson.loads(data)
-        canonical = rfc8785.dumps(document) == data
-    except (orjson.JSONDecodeError, rfc8785.CanonicalizationError) as error:
-        raise VerificationError("document", f"{JSON} is not JSON that can be read ({error})") from None
-    if not canonical:
-        raise VerificationError("document", f"{JSON} is not in the canonical form of RFC 8785: it was rewritten")
-    try:
-        UserScore.model_validate_json(data)
+        document = UserScore.model_validate_json(data)
+        canonical = document.canonical() == data
     except ValidationError as error:
         first = error.errors()[0]
-        raise VerificationError("document", f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        fault = Fault("not_of_schema", at=".".join(map(str, first["loc"])), problem=first["msg"])
+        if first["type"] == "json_invalid":
+            fault = Fault("not_json", file=JSON, problem=first["msg"])
+        raise VerificationError("document", fault) from None
+    except rfc8785.CanonicalizationError as error:
+        raise VerificationError("document", Fault("no_canonical_form", file=JSON, problem=str(error))) from None
+    if not canonical:
+        raise VerificationError("document", Fault("not_canonical", file=JSON))
     return document
 
 
-def signature(document: Mapping[str, Any], jwks: Mapping[str, Any]) -> None:
-    """Checks the signature of a parsed document.
+def signature(document: Signed, jwks: Mapping[str, Any]) -> None:
+    """Check the signature of a document.
 
     Raises:
         VerificationError: it is not by one of these keys, or not over this document.
     """
-    integrity = document["integrity"]
-    chosen = [key for key in jwks["keys"] if key.get("kid") == integrity["kid"]]
-    if not chosen:
-        raise VerificationError("signature", f"the key {integrity['kid']} is not among the given public keys")
-    if not verify_jws(signed_bytes(dict(document)), integrity["signature"], {"keys": chosen}):
-        raise VerificationError("signature", "it does not fit the document: something was changed after the signing")
+    kid = document.integrity.kid
+    if not any(key.get("kid") == kid for key in jwks["keys"]):
+        raise VerificationError("signature", Fault("key_not_given", kid=kid))
+    if not document.is_signed_by(jwks):
+        raise VerificationError("signature", Fault("signature_does_not_fit"))
 
 
 def read_jwks(data: bytes, name: str = JWKS) -> dict[str, Any]:
-    """A JWK Set.
+    """Read a JWK Set.
 
     Raises:
         VerificationError: it is none.
@@ -118,26 +119,23 @@ def read_jwks(data: bytes, name: str = JWKS) -> dict[str, Any]:
             return keys
     except (orjson.JSONDecodeError, KeyError, TypeError):
         pass
-    raise VerificationError("signature", f"{name} is not a JWK Set")
+    raise VerificationError("signature", Fault("not_jwks", file=name))
 
 
-def read_checkpoint(data: bytes, name: str) -> dict[str, Any]:
-    """A checkpoint as `GET /api/v1/checkpoints` gives it.
+def read_checkpoint(data: bytes, name: str) -> Checkpoint:
+    """Read a checkpoint as `GET /api/v1/checkpoints` gives it.
 
     Raises:
         VerificationError: it is none.
     """
     try:
-        checkpoint = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        checkpoint = None
-    if not isinstance(checkpoint, dict):
-        raise VerificationError("kept checkpoint", f"{name} is not a checkpoint")
-    return checkpoint
+        return Checkpoint.model_validate_json(data)
+    except ValidationError:
+        raise VerificationError("kept_checkpoint", Fault("not_checkpoint", file=name)) from None
 
 
-def differing(told: Any, made: Any, path: str = "") -> str | None:
-    """Where two JSON values first differ, as a path; None when they are the same."""
+def differing(told: object, made: object, path: str = "") -> str | None:
+    """Find where two JSON values first differ, as a path; None when they are the same."""
     if isinstance(told, dict) and isinstance(made, dict):
         for key in sorted({*told, *made}):
             if key not in told or key not in made:
@@ -155,85 +153,72 @@ def differing(told: Any, made: Any, path: str = "") -> str | None:
 
 
 def _checked(
-    files: Mapping[str, bytes], jwks: Mapping[str, Any] | None, kept: Sequence[Mapping[str, Any]]
-) -> Iterator[str]:
-    """What was checked, one sentence after the other."""
+    files: Mapping[str, bytes], jwks: Mapping[str, Any] | None, kept: Sequence[Checkpoint]
+) -> Iterator[Passed]:
+    """Check one thing after the other, and tell each that holds."""
     _listed(files)
-    yield f"files: {len(FILES)} of them, each with the hash in {SUMS}"
+    yield Passed("files", n=len(FILES), sums=SUMS)
     document = parsed(files[JSON])
-    yield f"document: {JSON} is in canonical form and fits the schema {document['schema']}"
+    yield Passed("document", file=JSON, schema=document.schema_)
     own = read_jwks(files[JWKS])
     if rfc8785.dumps(own) != files[JWKS]:
-        raise VerificationError("signature", f"{JWKS} is not in the canonical form of RFC 8785: it was rewritten")
+        raise VerificationError("signature", Fault("not_canonical", file=JWKS))
     signature(document, own)
     if jwks is not None:
         signature(document, jwks)
-    whose = f"the key in {JWKS}: compare it with the arena's published one" if jwks is None else "a trusted key"
-    yield f"signature: ES256 by {document['integrity']['kid']}, {whose}"
-    for part in ("votes_file", "draws_file", "checkpoints_file", "stage_file", "scores_file"):
-        told = document["provenance"][part]
-        if hashlib.sha256(files.get(told["name"], b"")).hexdigest() != told["sha256"]:
-            raise VerificationError("hashes", f"{told['name']} is not the file that was signed")
-    yield "hashes: votes, draws, checkpoints, stage file and scores are the files that were signed"
+    kid = document.integrity.kid
+    yield Passed("signature", kid=kid, file=JWKS) if jwks is None else Passed("signature_trusted", kid=kid)
+    told = document.provenance
+    for part in (told.votes_file, told.draws_file, told.checkpoints_file, told.stage_file, told.scores_file):
+        if hashlib.sha256(files.get(part.name, b"")).hexdigest() != part.sha256:
+            raise VerificationError("hashes", Fault("file_not_signed", file=part.name))
+    yield Passed("hashes")
     try:
         stage = Stage.from_toml(files[STAGE], STAGE)
-        votes = tables.read(files[VOTES], tables.VOTES, VOTES)
-        draws = tables.read(files[DRAWS], tables.DRAWS, DRAWS)
+        rows = TableFile(files[VOTES], tables.VOTES, VOTES)
+        draws = draw_table(TableFile(files[DRAWS], tables.DRAWS, DRAWS), stage)
+        heads = proofs.checkpoints(files[CHECKPOINTS])
+        roots = proofs.roots(rows, stage, [head.size for head in (*heads, *kept, told.checkpoint)])
+        votes = vote_table(rows, stage)
+    except VerificationError:
+        raise
     except ArenaError as error:
-        raise VerificationError("evidence", error.en) from None
-    rows = votes.to_pylist()
-    yield from proofs.sealed(document, stage, rows, own)
-    yield from proofs.consistent(document, files[CHECKPOINTS], rows, own)
+        raise VerificationError("evidence", error) from None
+    yield from proofs.sealed(document, stage, roots, own)
+    yield from proofs.consistent(document, heads, roots, own)
     for checkpoint in kept:
-        yield proofs.kept(checkpoint, stage.id, rows, own)
-    yield from proofs.drawn(document, stage, rows, draws.to_pylist())
-    yield from proofs.left_out(document, stage, rows)
+        yield proofs.kept(checkpoint, stage.id, roots, own)
+    yield from proofs.drawn(document, stage, votes, draws)
+    yield from proofs.left_out(document, stage, votes)
     yield from _recomputed(document, stage, files, votes, draws)
 
 
 def _listed(files: Mapping[str, bytes]) -> None:
     missing = sorted({*FILES, SUMS} - set(files))
     if missing:
-        raise VerificationError("files", f"{missing[0]} is missing")
+        raise VerificationError("files", Fault("file_missing", file=missing[0]))
     extra = sorted(set(files) - {*FILES, SUMS})
     if extra:
-        raise VerificationError("files", f"{extra[0]} does not belong to an export")
+        raise VerificationError("files", Fault("file_extra", file=extra[0]))
     lines = {name: f"{hashlib.sha256(files[name]).hexdigest()}  {name}" for name in sorted(FILES)}
     told = files[SUMS].decode(errors="replace").split("\n")
     wrong = next((name for name, line in lines.items() if line not in told), None)
     if wrong is not None or told != [*lines.values(), ""]:
-        raise VerificationError("files", f"{wrong or SUMS} does not have the hash that {SUMS} says")
+        raise VerificationError("files", Fault("file_hash", file=wrong or SUMS, sums=SUMS))
 
 
 def _recomputed(
-    document: Mapping[str, Any], stage: Stage, files: Mapping[str, bytes], votes: pa.Table, draws: pa.Table
-) -> Iterator[str]:
-    """The whole document is assembled again from the evidence."""
-    told = document["stage"]
-    facts = Facts(
-        export_id=document["export_id"],
-        supersedes=document["supersedes"],
-        created_at=document["created_at"],
-        issuer=document["issuer"],
-        status=told["status"],
-        opened_at=told["opened_at"],
-        frozen_at=told["frozen_at"],
-        removed={e["team_id"]: e["removed"] for e in document["entrants"] if e["removed"] is not None},
-        outages={e["team_id"]: e["outage_minutes"] for e in document["entrants"] if e["outage_minutes"]},
-        acts=document["exclusion_acts"],
-        commitment=document["draws"]["commitment"],
-        seed=document["draws"]["seed"],
-        checkpoint=document["provenance"]["checkpoint"],
-        checkpoints=document["provenance"]["checkpoints_file"]["rows"],
-        strata=document["population"]["strata"],
-    )
+    document: UserScore, stage: Stage, files: Mapping[str, bytes], votes: VoteTable, draws: DrawTable
+) -> Iterator[Passed]:
+    """Assemble the whole document again from the evidence."""
     hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in (VOTES, DRAWS, CHECKPOINTS)}
+    made = assemble(stage, files[STAGE], votes, draws, Facts.told_by(document), hashes)
     # Through canonical JSON and back, so that 1 and 1.0 are the same number on both sides.
-    made = orjson.loads(rfc8785.dumps(assemble(stage, files[STAGE], votes, draws, facts, hashes)))
-    where = differing({key: value for key, value in document.items() if key != "integrity"}, made)
+    unsigned = document.model_copy(update={"integrity": made.integrity})
+    where = differing(orjson.loads(unsigned.canonical()), orjson.loads(made.canonical()))
     if where is not None:
-        raise VerificationError("numbers", f"{where} is not what the evidence gives")
-    yield "numbers: all follow from the votes, the draws and the stage file, to the last digit"
-    if files[SCORES] != scores_csv(stage, made["scores"]):
-        raise VerificationError("scores", f"{SCORES} does not say what {JSON} says")
-    yield f"scores: {SCORES} says the same as {JSON}"
+        raise VerificationError("numbers", Fault("number_differs", at=where))
+    yield Passed("numbers")
+    if files[SCORES] != scores_csv(stage, made.scores):
+        raise VerificationError("scores", Fault("scores_differ", file=SCORES, document=JSON))
+    yield Passed("scores", file=SCORES, document=JSON)

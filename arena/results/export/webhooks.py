@@ -11,16 +11,20 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import aiohttp
-import orjson
 import rfc8785
+from pydantic import Field
 
 from arena.domain.errors import Unavailable
+from arena.domain.redaction import redacted
 from arena.record.keys import Keys
 from arena.record.outbox import Parcel
 from arena.record.store import Store
-from arena.results.export.document import JSON, kst
+from arena.results.export.document import JSON
+from arena.results.export.schema import UserScore
+from arena.results.export.signed import Moment, Part, Sha256
 
 SCHEMA = "kai.push/1"
 SIGNATURE = "KAI-Signature"
@@ -35,30 +39,42 @@ GONE = 410
 log = logging.getLogger(__name__)
 
 
+class Push(Part):
+    """What an aggregator is told."""
+
+    schema_: Literal["kai.push/1"] = Field(alias="schema", description="this schema")
+    id: str = Field(description="the same for a repetition")
+    event: str = Field(description="what happened")
+    at: Moment = Field(description="when")
+    stage: str = Field(description="the stage")
+    export_id: str = Field(description="the export")
+    export_sha256: Sha256 = Field(description="hash of export.json")
+    export: UserScore = Field(description="the signed document itself")
+
+
 def announce(store: Store, folder: Path, event: str, urls: Sequence[str], now: datetime) -> None:
-    """Puts an export that has been written into the outbox, once for each address."""
+    """Put an export that has been written into the outbox, once for each address."""
     data = (folder / JSON).read_bytes()
-    document = orjson.loads(data)
-    body = rfc8785.dumps(
-        {
-            "schema": SCHEMA,
-            "id": f"{event}:{document['export_id']}",
-            "event": event,
-            "at": kst(now),
-            "stage": document["stage"]["id"],
-            "export_id": document["export_id"],
-            "export_sha256": hashlib.sha256(data).hexdigest(),
-            "export": document,
-        }
+    document = UserScore.model_validate_json(data)
+    push = Push(
+        schema=SCHEMA,
+        id=f"{event}:{document.export_id}",
+        event=event,
+        at=now,
+        stage=document.stage.id,
+        export_id=document.export_id,
+        export_sha256=hashlib.sha256(data).hexdigest(),
+        export=document,
     )
+    body = rfc8785.dumps(push.to_json())
     for url in urls:
-        store.outbox.put(document["stage"]["id"], event, url, body, now)
+        store.outbox.put(document.stage.id, event, url, body, now)
 
 
 async def deliver_due(
     store: Store, keys: Keys, session: aiohttp.ClientSession, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> int:
-    """Tries every message that is due, one after the other; returns how many were tried."""
+    """Try every message that is due, one after the other; return how many were tried."""
     tried = 0
     while parcel := await asyncio.to_thread(store.outbox.take, clock(), clock() + LEASE):
         tried += 1
@@ -68,19 +84,20 @@ async def deliver_due(
             continue
         spent = parcel.attempts > len(WAITS_S) or error == f"HTTP {GONE}"
         due = None if spent else clock() + timedelta(seconds=WAITS_S[parcel.attempts - 1])
-        log.warning("push %s to %s: %s; %s", parcel.seq, parcel.url, error, "given up" if spent else f"again at {due}")
+        again = "given up" if spent else f"again at {due}"
+        log.warning("push %s to %s: %s; %s", parcel.seq, redacted(parcel.url), error, again)
         await asyncio.to_thread(store.outbox.failed, parcel.seq, error, due, clock())
     return tried
 
 
 async def deliver_once(store: Store, keys: Keys) -> int:
-    """Tries what is due now, once; returns how many were tried."""
+    """Try what is due now, once; return how many were tried."""
     async with _session() as session:
         return await deliver_due(store, keys, session)
 
 
 async def keep_delivering(store: Store, keys: Keys, every_s: float = LOOK_EVERY_S) -> None:
-    """Delivers what is due, whoever put it there; runs until cancelled."""
+    """Deliver what is due, whoever put it there; run until cancelled."""
     async with _session() as session:
         while True:
             try:
@@ -95,7 +112,7 @@ def _session() -> aiohttp.ClientSession:
 
 
 async def _attempt(parcel: Parcel, keys: Keys, session: aiohttp.ClientSession) -> str | None:
-    """What went wrong; None when it was taken."""
+    """Try once to send the message; return what went wrong, None when it was taken."""
     headers = {"content-type": "application/json", SIGNATURE: keys.sign(parcel.body)}
     try:
         async with session.post(parcel.url, data=parcel.body, headers=headers, allow_redirects=False) as answer:

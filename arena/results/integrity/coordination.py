@@ -57,7 +57,7 @@ class Group:
 
 
 def campaigns(ballots: Ballots, conduct: Conduct, rate: float = 0.05) -> list[Group]:
-    """Every network and window large enough to be looked at, the most striking first, with q-values under any dependence.
+    """Find every network and window large enough to be looked at, the most striking first, with q-values under any dependence.
 
     Args:
         ballots: the votes.
@@ -67,6 +67,7 @@ def campaigns(ballots: Ballots, conduct: Conduct, rate: float = 0.05) -> list[Gr
     ballots = subset(ballots, ~np.isin(ballots.voter, conduct.flagged(rate)))
     hour = np.floor(ballots.at / STEP_S).astype(np.int64)
     span = int(WINDOW_S // STEP_S)
+    # Windows overlap by half, so that nobody hides on the border between two; the q-values below allow for any dependence.
     hours = np.unique(np.concatenate([hour - back for back in range(span)]))
     groups: list[tuple[Literal["network", "window"], int, Codes]] = []
     for network in np.unique(ballots.network[ballots.network >= 0]).tolist():
@@ -86,7 +87,7 @@ def campaigns(ballots: Ballots, conduct: Conduct, rate: float = 0.05) -> list[Gr
 
 
 def _carried_by_many(ballots: Ballots, conduct: Conduct, group: Group, votes: Codes) -> Group:
-    """The group with the largest of the p-values that it has without any one of its heavy voters."""
+    """Give the group the largest of the p-values that it has without any one of its heavy voters."""
     if group.p > DOUBTFUL:
         return group
     voters, cast = np.unique(ballots.voter[votes], return_counts=True)
@@ -107,6 +108,7 @@ def _tested(ballots: Ballots, conduct: Conduct, kind: Literal["network", "window
     others = ballots.outcome[~inside]
     share = ((others == A_WINS).sum() + 0.5) / (((others == A_WINS) | (others == B_WINS)).sum() + 1)
     side = stats.binomtest(int((decided == A_WINS).sum()), len(decided), share).pvalue if len(decided) else 1.0
+    # Three tests of one group: Bonferroni over them, before the false discovery rate over the groups.
     p = min(1.0, 3 * min(lean, float(side), _absent(ballots, members)))
     return Group(kind, key, len(votes), max(p, SMALLEST), 1.0, entrant, excess, members)
 
@@ -120,10 +122,12 @@ def _lean(here: Ballots, conduct: Conduct) -> tuple[float, int, float]:
     gap = agreed.theta[kept.a] - agreed.theta[kept.b]
     off = np.array([1.0, 0.0, 0.5, 0.5])[kept.outcome] - 1 / (1 + np.exp(-gap))
     everybody = replace(kept, voter=np.zeros_like(kept.voter))
+    # One Newton step away from the group's own votes: the consensus that it is held against is the others'.
     shift = (per_entrant(everybody, off, 1) @ agreed.covariance)[0]
     without = replace(agreed, theta=agreed.theta - shift)
     residual, own, spread = residuals(kept, without, leave_out=False)
     total, variance = residual.sum(axis=0), (own + agreed.taste * spread).sum(axis=0)
+    # Half a win off for the step from a count to the normal curve (continuity); two sides, any of k entrants.
     z = np.maximum(np.abs(total) - 0.5, 0) / np.sqrt(np.maximum(variance, 1e-9))
     entrant = int(z.argmax())
     return min(1.0, 2 * here.k * float(stats.norm.sf(z[entrant]))), entrant, float(total[entrant])
@@ -148,6 +152,7 @@ def _members(ballots: Ballots, here: Ballots) -> Codes:
 
 def _calibrated(found: list[Group]) -> Floats:
     """Honest groups share tastes too (a campus, an evening): the middle of the groups says by how much, and all are scaled by it."""
+    # Genomic control (Devlin and Roeder 1999): the median of |z| is 0.6745 where nothing goes on, and larger where everybody's is.
     z = stats.norm.isf(np.array([group.p for group in found]) / 2)
     typical = float(np.median(z[z > 0])) if (z > 0).sum() >= 10 else 0.0
     return 2 * stats.norm.sf(z / max(1.0, typical / 0.6745))

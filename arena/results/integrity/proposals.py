@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
+from arena.domain.grounds import Grounds, HoursGrounds, NetworkGrounds, VoterGrounds
 from arena.domain.stage import Stage
 from arena.record.battles import DrawnFor
 from arena.record.store import Store
-from arena.results.integrity.coordination import STEP_S, WINDOW_S, Group, campaigns
+from arena.results.integrity.coordination import PASSING, STEP_S, WINDOW_S, Group, campaigns
 from arena.results.integrity.voter_tests import TESTS, Ballots, Conduct, examine
 from arena.results.votes.exclusions import ExclusionReason
 from arena.results.votes.feed import VoteFeed
@@ -43,8 +45,8 @@ class Proposal:
     """Votes that stand out together, and why."""
 
     reason: ExclusionReason
-    rule: str
-    """The test with its threshold and what it found: what `integrity.exclude` wants as its grounds."""
+    grounds: Grounds
+    """The test with its threshold and what it found."""
     q: float
     voters: tuple[str, ...]
     seqs: tuple[int, ...]
@@ -55,17 +57,10 @@ class Proposal:
     entrant: str | None
     """Whom the votes are for or against, where that is what stands out."""
 
-    def to_json(self) -> dict[str, Any]:
-        """For the organizer's console."""
-        return {
-            "reason": self.reason.value,
-            "rule": self.rule,
-            "q": self.q,
-            "voters": list(self.voters),
-            "battles": list(self.battles),
-            "p": {test: float(f"{p:.3g}") for test, p in self.p.items()},
-            "entrant": self.entrant,
-        }
+    @property
+    def key(self) -> str:
+        """Name exactly these votes for this reason, in any process: an act on it cannot hit others."""
+        return sha256("\n".join((self.reason, *sorted(self.battles))).encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +131,7 @@ def ballots_of(table: VoteTable, draws: Sequence[DrawnFor], stage: Stage) -> tup
 
 
 def _without(proposal: Proposal, rule: Rule) -> Proposal | None:
-    """The proposal without the battles that are excluded already; nothing where none is left."""
+    """Leave out of the proposal the battles that are excluded already; nothing where none is left."""
     left = [pair for pair in zip(proposal.seqs, proposal.battles, strict=True) if pair[1] not in rule.excluded]
     if not left:
         return None
@@ -149,7 +144,7 @@ def _of_voter(ballots: Ballots, names: _Names, conduct: Conduct, voter: int) -> 
     q, p = float(conduct.q[voter]), {name: float(conduct.p[name][voter]) for name in TESTS}
     return Proposal(
         reason=reason,
-        rule=f"voter test {test}: p = {p[test]:.2g}, q = {q:.2g} <= {VOTER_RATE} (Simes over {len(TESTS)} tests, Benjamini-Hochberg)",
+        grounds=VoterGrounds(test=test, p=p[test], q=q, rate=VOTER_RATE, tests=len(TESTS)),
         q=q,
         voters=(names.voters[voter],),
         seqs=_seqs(ballots, names, np.array([voter])),
@@ -160,23 +155,24 @@ def _of_voter(ballots: Ballots, names: _Names, conduct: Conduct, voter: int) -> 
 
 
 def _of_group(ballots: Ballots, names: _Names, group: Group) -> Proposal:
+    entrant = names.entrants[group.entrant]
+    leaning: dict[str, Any] = {"votes": group.votes, "entrant": entrant, "excess": group.excess, "q": group.q}
+    leaning |= {"rate": CAMPAIGN_RATE, "share": PASSING}
+    grounds: Grounds
     if group.kind == "network":
-        where = f"network {names.networks[group.key][:8]}"
+        grounds = NetworkGrounds(network=names.networks[group.key][:8], **leaning)
     else:
         start = names.began + timedelta(seconds=group.key * STEP_S)
-        where = f"{WINDOW_S / 3600:.0f} hours from {start.isoformat(timespec='minutes')}"
+        grounds = HoursGrounds(since=start, hours=WINDOW_S / 3600, **leaning)
     return Proposal(
         reason=ExclusionReason.CAMPAIGN,
-        rule=(
-            f"campaign test, {where}: {group.votes} votes, {group.excess:+.1f} wins for {names.entrants[group.entrant]} beyond the others' consensus, "
-            f"q = {group.q:.2g} <= {CAMPAIGN_RATE} (Benjamini-Yekutieli); voters with 80 % of their votes there"
-        ),
+        grounds=grounds,
         q=group.q,
         voters=tuple(names.voters[v] for v in group.members),
         seqs=_seqs(ballots, names, group.members),
         battles=(),
         p={},
-        entrant=names.entrants[group.entrant],
+        entrant=entrant,
     )
 
 

@@ -88,16 +88,16 @@ class Conduct:
     consensus: Consensus
 
     def flagged(self, rate: float) -> Codes:
-        """The voters who stand out at this false-discovery rate."""
+        """Find the voters who stand out at this false-discovery rate."""
         return np.flatnonzero(self.q <= rate)
 
     def reason(self, voter: int) -> str:
-        """The test that says most."""
+        """Name the test that says most."""
         return min(TESTS, key=lambda test: self.p[test][voter])
 
 
 def examine(ballots: Ballots, rate: float = 0.05) -> Conduct:
-    """Tests every voter; the consensus is fitted again without those found, until nothing changes.
+    """Test every voter; the consensus is fitted again without those found, until nothing changes.
 
     Args:
         ballots: the votes.
@@ -115,7 +115,7 @@ def examine(ballots: Ballots, rate: float = 0.05) -> Conduct:
 
 
 def benjamini_hochberg(p: Floats, *, dependent: bool = False) -> Floats:
-    """The q-values of a set of p-values (Benjamini & Hochberg 1995; under any dependence, Benjamini & Yekutieli 2001)."""
+    """Give the q-values of a set of p-values (Benjamini & Hochberg 1995; under any dependence, Benjamini & Yekutieli 2001)."""
     n = len(p)
     order = np.argsort(p)
     scale = float((1 / np.arange(1, n + 1)).sum()) if dependent else 1.0
@@ -126,7 +126,7 @@ def benjamini_hochberg(p: Floats, *, dependent: bool = False) -> Floats:
 
 
 def simes(p: Floats) -> Floats:
-    """One p-value from each column of p-values (Simes 1986): valid for tests that are independent or rise together; (tests, voters) → (voters,)."""
+    """Make one p-value from each column of p-values (Simes 1986): valid for tests that are independent or rise together; (tests, voters) → (voters,)."""
     n = len(p)
     return np.minimum((np.sort(p, axis=0) * n / np.arange(1, n + 1)[:, None]).min(axis=0), 1.0)
 
@@ -167,7 +167,7 @@ def _q_of_active(p: Floats, votes: Codes) -> Floats:
 
 
 def consensus(ballots: Ballots, trusted: NDArray[np.bool_]) -> Consensus:
-    """The fit of the trusted voters' votes, and the variance of honest taste by the method of moments."""
+    """Fit the trusted voters' votes, and estimate the variance of honest taste by the method of moments."""
     use = trusted[ballots.voter] & (ballots.outcome != BOTH_BAD)
     kept = subset(ballots, use)
     wins = np.zeros((ballots.k, ballots.k))
@@ -197,14 +197,14 @@ def _side(outcomes: Codes, trusted: NDArray[np.bool_]) -> Floats:
 
 
 def _outcome(outcomes: Codes, trusted: NDArray[np.bool_]) -> Floats:
-    """The outcome a voter chooses most, against a crowd in which everybody has their own habits."""
+    """Test the outcome a voter chooses most, against a crowd in which everybody has their own habits."""
     n = outcomes.sum(axis=1)
     tails = np.stack([_habit(outcomes[:, c], n, trusted) for c in range(4)], axis=1)
     return np.minimum(4 * tails[np.arange(len(n)), outcomes.argmax(axis=1)], 1.0)
 
 
 def _agreement(ballots: Ballots, agreed: Consensus) -> Floats:
-    """Whether a voter goes with the others where these are sure; low agreement is what coins, and contrarians, have."""
+    """Test whether a voter goes with the others where these are sure; low agreement is what coins, and contrarians, have."""
     use = (ballots.outcome == A_WINS) | (ballots.outcome == B_WINS)
     kept = subset(ballots, use)
     gap, chance = leave_one_out(kept, agreed)
@@ -219,7 +219,7 @@ def _agreement(ballots: Ballots, agreed: Consensus) -> Floats:
 
 
 def _target(ballots: Ballots, agreed: Consensus) -> tuple[Floats, Codes]:
-    """Whether a voter favours or fights one entrant more than taste explains; and which."""
+    """Test whether a voter favours or fights one entrant more than taste explains; and which."""
     kept = subset(ballots, ballots.outcome != BOTH_BAD)
     residual, own, spread = residuals(kept, agreed)
     deviation = np.sqrt(own + agreed.taste * spread)
@@ -238,14 +238,14 @@ def absence(drawn: Codes, drawn_total: Codes, faced: Codes, votes: Codes) -> Flo
 
 
 def _check(checks: Codes, trusted: NDArray[np.bool_]) -> Floats:
-    """Whether a voter calls bad answers good more often than careful people slip."""
+    """Test whether a voter calls bad answers good more often than careful people slip."""
     seen, wrong = checks.T
     slip = max((wrong[trusted].sum() + 1) / (seen[trusted].sum() + 20), 0.02)
     return np.where(seen > 0, stats.binom.sf(wrong - 1, np.maximum(seen, 1), slip), 1.0)
 
 
 def _slowness(medians: tuple[Floats, Floats, Codes], trusted: NDArray[np.bool_]) -> Floats:
-    """Whether a voter is faster than the crowd's spread explains: medians of log seconds, centre and spread by median and MAD."""
+    """Test whether a voter is faster than the crowd's spread explains: medians of log seconds, centre and spread by median and MAD."""
     median, within, n = medians
     known = (n >= MIN_VOTES) & trusted
     if known.sum() < 10:
@@ -346,7 +346,7 @@ def _medians(values: Floats, voter: Codes, voters: int) -> tuple[Floats, Floats,
 
 
 def _habit(x: Codes, n: Codes, trusted: NDArray[np.bool_]) -> Floats:
-    """The chance of x or more out of n, in a crowd whose habits spread as the trusted voters' do (beta-binomial by moments)."""
+    """Compute the chance of x or more out of n, in a crowd whose habits spread as the trusted voters' do (beta-binomial by moments)."""
     m, y = n[trusted], x[trusted]
     share = (y.sum() + 0.5) / (m.sum() + 1)
     alone = share * (1 - share)
@@ -362,7 +362,7 @@ def _two_sided(x: Codes, n: Codes, p: float) -> Floats:
 
 
 def subset(ballots: Ballots, use: NDArray[np.bool_]) -> Ballots:
-    """Some of the votes, of the same voters."""
+    """Take some of the votes, of the same voters."""
     columns = {
         name: getattr(ballots, name)[use]
         for name in ("voter", "a", "b", "outcome", "at", "judged_s", "network", "prompt")

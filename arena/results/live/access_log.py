@@ -28,7 +28,7 @@ class LiveViews:
     def __init__(
         self, store: Store, stage_id: str, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        """Reads nothing."""
+        """Read nothing."""
         self._store = store
         self._stage_id = stage_id
         self._clock = clock
@@ -36,7 +36,7 @@ class LiveViews:
         self._noted: set[tuple[str, datetime]] = set()
 
     def note(self, organizer: str) -> None:
-        """Keeps that this account is about to see the ratings. After the freeze they are no longer live, and nothing is kept.
+        """Keep that this account is about to see the ratings. After the freeze they are no longer live, and nothing is kept.
 
         Raises:
             Unavailable: it could not be kept; then nothing may be shown.
@@ -53,7 +53,7 @@ class LiveViews:
 
 
 def viewers(store: Store, stage_id: str) -> list[Viewer]:
-    """Every account that saw the stage's live ratings, in the order of its first look."""
+    """List every account that saw the stage's live ratings, in the order of its first look."""
     looks: dict[str, list[datetime]] = {}
     for event in store.events.of_stage(stage_id, SEEN):
         looks.setdefault(event.actor, []).append(event.at)

@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from arena.domain import pairing
+from arena.domain import draw as pairing
 from arena.domain.battle import Draw
-from arena.domain.pairing import Pair, Rule
+from arena.domain.coded import Fault
+from arena.domain.draw import Pair, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,6 @@ class Balance:
     statistic: float
     df: int
     p: float
-
-    def to_json(self) -> dict[str, Any]:
-        """As it is published."""
-        return {"chi2": round(self.statistic, 6), "df": self.df, "p": round(self.p, 6)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +55,9 @@ class ExposureTable:
     sides: Balance
     """Side a against side b, entrant by entrant."""
 
-    def to_json(self) -> dict[str, Any]:
-        """As it is published."""
-        return {
-            "draws": self.draws,
-            "pairs": [{"a": c.a, "b": c.b, "drawn": c.drawn, "expected": round(c.expected, 3)} for c in self.cells],
-            "entrants": [
-                {"id": s.entrant, "on_a": s.on_a, "on_b": s.on_b, "expected": round(s.expected, 3)} for s in self.shares
-            ],
-            "balance": {"pairs": self.pairs.to_json(), "sides": self.sides.to_json()},
-        }
-
 
 def exposure(draws: Iterable[Draw], rule: Rule) -> ExposureTable:
-    """Counts the draws, all from the first one on and in order, against what the rule expects at each of them.
+    """Count the draws, all from the first one on and in order, against what the rule expects at each of them.
 
     With x the indicator of each draw's pair and p its probabilities at that draw, sum(x - p) has covariance V = sum(diag(p) - p p'); the statistic is
     its quadratic form in V's pseudo-inverse. With the same entrants throughout this is Pearson's; with outages and adaptive weights it stays right.
@@ -122,8 +107,8 @@ def exposure(draws: Iterable[Draw], rule: Rule) -> ExposureTable:
     )
 
 
-def redraw(seed: str, draws: Iterable[Draw], rule: Rule, commitment: str | None = None) -> list[str]:
-    """Draws every battle again, from the first one on; what does not agree, a sentence for each, empty when everything does.
+def redraw(seed: str, draws: Iterable[Draw], rule: Rule, commitment: str | None = None) -> list[Fault]:
+    """Draw every battle again, from the first one on; return what does not agree, empty when everything does.
 
     Args:
         seed: the stage's, revealed at its freeze.
@@ -131,26 +116,26 @@ def redraw(seed: str, draws: Iterable[Draw], rule: Rule, commitment: str | None 
         rule: the stage's.
         commitment: what was published before the stage opened.
     """
-    wrong: list[str] = []
+    wrong: list[Fault] = []
     if commitment is not None and pairing.commitment(seed) != commitment:
-        wrong.append("the revealed seed is not the one that was committed to before the stage opened")
+        wrong.append(Fault("seed_not_committed"))
     shown: Counter[Pair] = Counter()
     known: Mapping[Pair, int] = {}
     for place, draw in enumerate(draws, start=1):
         if draw.number != place:
-            wrong.append(f"draw {place} is missing: the next one is number {draw.number}")
+            wrong.append(Fault("draw_missing", n=place, next=draw.number))
             break
         if rule.pairing == "adaptive" and (draw.number - 1) % pairing.EPOCH == 0:
             known = dict(shown)
         try:
             again = pairing.draw(seed, draw.number, draw.available, rule, known)
-        except ValueError as error:
-            wrong.append(f"draw {place}: {error}")
+        except ValueError:
+            wrong.append(Fault("draw_impossible", n=place, available=draw.available))
             continue
         if (draw.a, draw.b) != (again.a, again.b):
-            wrong.append(f"draw {place} gave {draw.a} against {draw.b}; the seed gives {again.a} against {again.b}")
+            wrong.append(Fault("draw_differs", n=place, a=draw.a, b=draw.b, seed_a=again.a, seed_b=again.b))
         elif draw.probability != again.probability:
-            wrong.append(f"draw {place} has probability {draw.probability}; the rule gives {again.probability}")
+            wrong.append(Fault("draw_probability", n=place, told=draw.probability, made=again.probability))
         shown[pairing.pair_of(draw.a, draw.b)] += 1
     return wrong
 

@@ -11,15 +11,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from arena.domain.stage import Bilingual, Stage
-from arena.domain.vote import Winner
+from arena.domain.declared import Bilingual
+from arena.domain.stage import Stage
 from arena.record.store import Store
 from arena.results.votes.feed import VoteFeed
-from arena.results.votes.inclusion import REASONS, Rule
+from arena.results.votes.inclusion import Rule
 from arena.results.votes.rating import declared
 from arena.results.votes.side_bias import SideBias
-from arena.results.votes.table import OUTCOME_OF, VoteTable
-from ratings.comparison import A_WINS, B_WINS, OUTCOMES
+from arena.results.votes.table import VoteTable
+from arena.results.votes.warnings import warnings
+from ratings.comparison import OUTCOMES
 from ratings.errors import NothingToRateError
 from ratings.live import LiveRatings
 from ratings.result import Ratings
@@ -41,7 +42,7 @@ class Exposure:
         return sum(self.states.values())
 
     def to_json(self) -> dict[str, Any]:
-        """As the leaderboard and the export show it."""
+        """Give it as the leaderboard shows it."""
         return {"a": self.model_a, "b": self.model_b, "drawn": self.drawn, "states": dict(sorted(self.states.items()))}
 
 
@@ -71,7 +72,7 @@ class Snapshot:
         return self.n_votes_raw - sum(self.left_out.values())
 
     def to_json(self) -> dict[str, Any]:
-        """The body of `GET /leaderboard`."""
+        """Give the body of `GET /leaderboard`."""
         rated = {} if self.ratings is None else self.ratings.to_dict("team_id")
         return {
             "stage": {"id": self.stage_id, "title": self.title.model_dump()},
@@ -83,12 +84,17 @@ class Snapshot:
             "n_voters": self.n_voters,
             "winners": dict(self.winners),
             "exclusions": [{"reason": reason, "count": n} for reason, n in sorted(self.left_out.items())],
-            "side_bias": self.side_bias.to_json(),
+            "side_bias": {
+                "wins_a": self.side_bias.a,
+                "wins_b": self.side_bias.b,
+                "share_a": self.side_bias.share,
+                "share_a_ci95": self.side_bias.interval,
+            },
             "exposure": [cell.to_json() for cell in self.exposure],
             "scores": rated.get("scores", []),
             "covariance": rated.get("covariance", []),
             "pairwise": rated.get("pairwise", []),
-            "warnings": rated.get("warnings", []),
+            "warnings": [] if self.ratings is None else warnings(self.ratings.notices),
             "method": rated.get("method"),
         }
 
@@ -150,7 +156,7 @@ class Leaderboard:
         return True
 
     def _follow_exposure(self) -> bool:
-        """Counted by the database over all battles, so looked at only as often as it is cheap."""
+        """Follow what the database counts over all battles, looking only as often as it is cheap."""
         started = time.monotonic()
         if started < self._exposure_due:
             return False
@@ -164,9 +170,6 @@ class Leaderboard:
         return before != found
 
     def _made(self, table: VoteTable, ratings: Ratings | None) -> Snapshot:
-        outcomes = np.bincount(table.outcome, minlength=len(OUTCOMES)).tolist()
-        sides = np.bincount(table.outcome[table.counted], minlength=len(OUTCOMES)).tolist()
-        reasons = np.bincount(table.excluded_by, minlength=len(REASONS)).tolist()
         return Snapshot(
             stage_id=self._stage.id,
             title=self._stage.title,
@@ -176,9 +179,9 @@ class Leaderboard:
             ratings=ratings or self._fitted(),
             n_votes_raw=len(table),
             n_voters=len(table.voters),
-            winners={winner.value: outcomes[OUTCOME_OF[winner]] for winner in Winner},
-            left_out={REASONS[code]: count for code, count in enumerate(reasons) if code and count},
-            side_bias=SideBias(sides[A_WINS], sides[B_WINS]),
+            winners=table.winners(),
+            left_out=table.left_out(),
+            side_bias=SideBias.of(table),
             exposure=self._exposure,
         )
 
@@ -192,7 +195,7 @@ class Leaderboard:
 
 
 def _grouped(table: VoteTable, rows: NDArray[np.bool_], count: int) -> pd.DataFrame:
-    """These votes with equal ones of a voter counted together, to be added (`count` 1) or taken back (-1)."""
+    """Count equal votes of a voter among these together, to be added (`count` 1) or taken back (-1)."""
     k, outcomes = len(table.entrants), len(OUTCOMES)
     key = table.voter[rows].astype(np.int64) * k + table.a[rows]
     key = (key * k + table.b[rows]) * outcomes + table.outcome[rows]

@@ -4,22 +4,21 @@ Beside the declared fit, never instead of it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arena.domain.stage import Stage
-from arena.results.votes.inclusion import CHECK, REASONS, REMOVED, Rule
-from arena.results.votes.rating import rate_stage
+from arena.results.votes.inclusion import Rule
+from arena.results.votes.rating import rate_stage, style_controlled
 from arena.results.votes.table import IDENTITY, LANGUAGES, VoteTable
 from arena.results.votes.weighting import rake
-from ratings import style
-from ratings.errors import RatingsError
 from ratings.fit import CENTRE, PER_LOGIT
 from ratings.result import Ratings
 
+PartKind = Literal["language", "turns", "identity", "topic"]
 Name = Literal["declared", "raw", "cleaned", "weighted", "style"]
 TURNS = ("1", "2", "3+")
 FEWEST_VOTES = 30
@@ -49,9 +48,9 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some of the counted votes: those of one language, one length of conversation, one identity level."""
+    """Some of the counted votes: those of one language, one length of conversation, one identity level, one topic."""
 
-    kind: Literal["language", "turns", "identity"]
+    kind: PartKind
     name: str
     votes: int
     standings: tuple[Standing, ...]
@@ -72,7 +71,7 @@ class Variants:
         proposed: Sequence[int],
         people: Mapping[str, Mapping[str, str]],
     ) -> list[Variant]:
-        """Every variant.
+        """Make every variant.
 
         Args:
             votes: the table, measured, in the order of time.
@@ -82,8 +81,7 @@ class Variants:
         """
         entrants = self.entrants(rule)
         counted = votes.counted
-        out_of_scope = np.isin(votes.excluded_by, [REASONS.index(CHECK), REASONS.index(REMOVED)])
-        unexcluded = ~out_of_scope & ~(votes.leaks & rule.leaves_marked_out)
+        unexcluded = votes.in_scope & ((votes.leaks & rule.leaks) == 0) & ~votes.unread
         cleaned = counted & ~votes.among(proposed)
         found = [
             self._plain("declared", votes, counted, entrants),
@@ -95,19 +93,22 @@ class Variants:
             found.append(Variant("weighted", (), int(counted.sum()), "no_strata"))
         else:
             weights = np.array([raked.weights.get(voter, 1.0) for voter in votes.voters], np.float64)
-            found.append(self._plain("weighted", votes, counted, entrants, weights))
+            weighed = replace(votes, weight=weights[votes.voter])
+            found.append(self._plain("weighted", weighed, counted, entrants, weighted=True))
         found.append(self._style(votes, counted, entrants))
         return found
 
     def parts(self, votes: VoteTable, rule: Rule) -> list[Part]:
-        """The counted votes by language, by number of prompts and by identity level; parts without a vote are left out."""
+        """Rate the counted votes by language, number of prompts, identity level and topic; parts without a vote are left out."""
         entrants, counted = self.entrants(rule), votes.counted
         turns = np.clip(votes.measured.turns, 1, len(TURNS)) - 1
-        kinds: list[tuple[Literal["language", "turns", "identity"], NDArray[np.integer], Sequence[str]]] = [
+        kinds: list[tuple[PartKind, NDArray[np.integer], Sequence[str]]] = [
             ("language", votes.measured.language, LANGUAGES),
             ("turns", turns, TURNS),
             ("identity", votes.identity, IDENTITY),
         ]
+        if votes.topic is not None:
+            kinds.append(("topic", votes.topic, votes.topics))
         found: list[Part] = []
         for kind, codes, names in kinds:
             for code, name in enumerate(names):
@@ -118,18 +119,14 @@ class Variants:
         return found
 
     def entrants(self, rule: Rule) -> tuple[str, ...]:
-        """The rated entrants, in the order of the stage file."""
+        """List the rated entrants, in the order of the stage file."""
         return tuple(entrant for entrant in self._stage.entrant_ids if entrant in rule.entrants)
 
     def rated(
-        self,
-        votes: VoteTable,
-        rows: NDArray[np.bool_],
-        entrants: Sequence[str],
-        weights: NDArray[np.float64] | None = None,
+        self, votes: VoteTable, rows: NDArray[np.bool_], entrants: Sequence[str], *, weighted: bool = False
     ) -> Ratings | None:
-        """The declared fit of these votes; None where none can be counted."""
-        return rate_stage(self._stage, self._file_sha256, votes.comparisons(rows, entrants, weights))
+        """Fit these votes as declared; None where none can be counted."""
+        return rate_stage(self._stage, self._file_sha256, votes.comparisons(rows, entrants, weighted=weighted))
 
     def _plain(
         self,
@@ -137,30 +134,19 @@ class Variants:
         votes: VoteTable,
         rows: NDArray[np.bool_],
         entrants: Sequence[str],
-        weights: NDArray[np.float64] | None = None,
+        *,
+        weighted: bool = False,
     ) -> Variant:
-        standings = _standings(self.rated(votes, rows, entrants, weights))
+        standings = _standings(self.rated(votes, rows, entrants, weighted=weighted))
         return Variant(name, standings, int(rows.sum()), "" if standings else "no_votes")
 
     def _style(self, votes: VoteTable, rows: NDArray[np.bool_], entrants: Sequence[str]) -> Variant:
-        rows = rows & (votes.measured.language != LANGUAGES.index("erased"))
+        rows = rows & votes.measured.styled
         n = int(rows.sum())
         if n == 0:
             return Variant("style", (), 0, "no_votes")
-        sides = {
-            f"{mark}_{side}": votes.measured.style[rows, place * len(style.MARKS) + column]
-            for place, side in enumerate("ab")
-            for column, mark in enumerate(style.MARKS)
-        }
-        protocol = self._stage.protocol
-        try:
-            found = style.controlled(
-                votes.comparisons(rows, entrants),
-                style.differences(sides),
-                prior=protocol.prior,
-                both_bad=protocol.both_bad,
-            )
-        except RatingsError:
+        found = style_controlled(self._stage, votes, rows, entrants)
+        if found is None:
             return Variant("style", (), n, "never_met")
         reach = PER_LOGIT * found.quantile * np.sqrt(np.maximum(np.diag(found.covariance), 0))
         rating = CENTRE + PER_LOGIT * found.theta

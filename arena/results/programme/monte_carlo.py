@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arena.results.export.schema import UserScore
+from arena.results.programme.selection import AggregateError
 from ratings import intervals
 from ratings.score import Transform, applied
 
@@ -29,28 +30,32 @@ class Chances:
     """Probability that the cut holds exactly the teams that it holds."""
 
 
-def user_points(export: Mapping[str, Any], teams: Sequence[str], count: int = DRAWS) -> NDArray[np.float64]:
-    """(count, teams) draws of the user score: strengths drawn from the export's covariance, each put through its declared transform.
+def user_points(export: UserScore, teams: Sequence[str], count: int = DRAWS) -> NDArray[np.float64]:
+    """Draw the user score: strengths from the export's covariance, each put through its declared transform; shape (count, teams).
 
     Args:
         export: a verified export whose entrants were all compared with each other.
         teams: in this order.
         count: how many draws.
+
+    Raises:
+        AggregateError: the export rates nobody.
     """
-    rows = export["scores"]
-    names = [row["team_id"] for row in rows]
-    theta = np.array([row["theta"] for row in rows], dtype=np.float64)
-    method, declared = export["method"], export["method"]["transform"]
-    covariance = np.array(export["covariance"], dtype=np.float64)
-    drawn = theta + intervals.draws(covariance, method["n_eff_voters"], method["seed"], count)
-    transform = Transform(declared["id"], declared["version"], declared["params"])
-    maximum, decimals = declared["scale"][1], declared["rounding"]["decimals"]
-    points = np.round(applied(transform, names, drawn) * maximum, decimals)
+    method = export.method
+    if method is None:
+        raise AggregateError("user_score_missing", team=teams[0])
+    declared = method.transform
+    names = [row.team_id for row in export.scores]
+    theta = np.array([row.theta for row in export.scores], dtype=np.float64)
+    covariance = np.array(export.covariance, dtype=np.float64)
+    drawn = theta + intervals.draws(covariance, method.n_eff_voters, method.seed, count)
+    transform = Transform(declared.id, declared.version, declared.params)
+    points = np.round(applied(transform, names, drawn) * declared.scale[1], declared.rounding.decimals)
     return points[:, [names.index(team) for team in teams]]
 
 
 def judged_points(scores: NDArray[np.float64], errors: NDArray[np.float64], maximum: float, seed: int) -> NDArray:
-    """(DRAWS, teams) draws of another component: normal with the standard errors it was submitted with, within its range."""
+    """Draw another component: normal with the standard errors it was submitted with, within its range; shape (DRAWS, teams)."""
     noise = np.random.default_rng(seed).standard_normal((DRAWS, len(scores)))
     return np.clip(scores + noise * errors, 0, maximum)
 
@@ -62,7 +67,7 @@ def chances(
     ties: Sequence[str],
     cut: Sequence[str],
 ) -> Chances:
-    """Applies the rule of the cut to every draw. A tie that the rule leaves undecided counts for each team by its share of the places.
+    """Apply the rule of the cut to every draw. A tie that the rule leaves undecided counts for each team by its share of the places.
 
     Args:
         teams: in the order of the columns.

@@ -19,10 +19,7 @@ Scores = Mapping[str, Mapping[str, Decimal | None]]
 
 
 class AggregateError(ArenaError):
-    """The programme's total cannot be made of this; `code` is stable, the sentence names what and where."""
-
-    def __init__(self, code: str, en: str) -> None:
-        super().__init__(code, en, en)
+    """The programme's total cannot be made of this."""
 
 
 class Gate(StrEnum):
@@ -94,13 +91,13 @@ class Decision:
 
 
 def total(scores: Mapping[str, Decimal | None]) -> Decimal | None:
-    """The sum of the components; None when one is missing."""
+    """Add the components up; None when one is missing."""
     known = [score for score in scores.values() if score is not None]
     return sum(known, Decimal(0)) if len(known) == len(scores) else None
 
 
 def cut(scores: Scores, places: int, ties: Sequence[str] = ()) -> tuple[str, ...]:
-    """The top `places` teams by total.
+    """Take the top `places` teams by total.
 
     Raises:
         AggregateError: a team has no total, or a tie at the cut is left undecided by `ties`.
@@ -108,16 +105,16 @@ def cut(scores: Scores, places: int, ties: Sequence[str] = ()) -> tuple[str, ...
     keys = _keys(scores, ties)
     order = _order(keys)
     if places < len(order) and keys[order[places - 1]] == keys[order[places]]:
-        tied = ", ".join(team for team in order if keys[team] == keys[order[places]])
-        rule = f"equal in {', '.join(ties)} too" if ties else "the stage file declares no components that decide ties"
-        raise AggregateError(
-            "tie_at_cut", f"{tied} have the same total {keys[order[places]][0]} at the cut of {places}, {rule}"
-        )
+        tied = [team for team in order if keys[team] == keys[order[places]]]
+        sum_of = keys[order[places]][0]
+        if ties:
+            raise AggregateError("tie_after_ties", teams=tied, total=sum_of, places=places, ties=tuple(ties))
+        raise AggregateError("tie_at_cut", teams=tied, total=sum_of, places=places)
     return tuple(order[:places])
 
 
 def decide(scores: Scores, gates: Mapping[str, Gate], places: int, ties: Sequence[str] = ()) -> Decision:
-    """The decision for these teams.
+    """Decide for these teams.
 
     Args:
         scores: `{team: {component: score}}`.
@@ -130,7 +127,7 @@ def decide(scores: Scores, gates: Mapping[str, Gate], places: int, ties: Sequenc
     """
     ungated = sorted(set(scores) - set(gates))
     if ungated:
-        raise AggregateError("gate_missing", f"{ungated[0]} has no eligibility decision, not even a pending one")
+        raise AggregateError("gate_missing", team=ungated[0])
     kept = cut(scores, places, ties)
     keys = _keys(scores, ties)
     standings = [
@@ -148,13 +145,13 @@ def decide(scores: Scores, gates: Mapping[str, Gate], places: int, ties: Sequenc
 
 
 def _keys(scores: Scores, ties: Sequence[str]) -> dict[str, tuple[Decimal, ...]]:
-    """What each team is ordered by: its total, then the components that decide ties."""
+    """Find what each team is ordered by: its total, then the components that decide ties."""
     keys = {}
     for team, given in scores.items():
         missing = next((component for component, score in given.items() if score is None), None)
         summed = total(given)
         if summed is None:
-            raise AggregateError("score_missing", f"{team} has no {missing} score: a missing component gives no total")
+            raise AggregateError("total_incomplete", team=team, component=missing)
         keys[team] = (summed, *(score for tie in ties if (score := given[tie]) is not None))
     return keys
 

@@ -1,8 +1,11 @@
-"""Plots as inline SVG, drawn for paper: safe for the colour-blind, no script, and never the only place of a number."""
+"""Plots as inline SVG, for paper and for the page: safe for the colour-blind, no script, and never the only place of a number.
 
-from collections.abc import Mapping, Sequence
+On paper colours and sizes are fixed; on the page (`on_scale`, `rank_ribbons`) they are the style sheet's, and letters keep their size on a phone.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 from markupsafe import Markup
 
@@ -10,7 +13,19 @@ WIDTH, LABEL, RIGHT = 520.0, 92.0, 74.0
 COLOURS = ("#0072B2", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00")
 """Okabe and Ito's, which the colour-blind tell apart."""
 DARK = frozenset({"#0072B2", "#009E73", "#D55E00"})
+_SCALE, _ROW = (2.0, 98.0), 62
+"""Where the scale of a page's plot begins and ends, in percent of its width; a row's height in pixels."""
 INK, LINE, ALERT = "#1b2330", "#cbd5e1", "#9a3412"
+
+
+class Words(Protocol):
+    """A name in two languages: the stage file's, or a document's."""
+
+    @property
+    def ko(self) -> str: ...  # noqa: D102
+
+    @property
+    def en(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,34 +37,48 @@ class Mark:
     high: float | None = None
 
 
-def stacked(document: Mapping[str, Any]) -> Markup:
-    """A decision's totals: a bar for each team, a part for each component, the interval of the total, the line of the cut."""
-    components, teams = document["components"], document["teams"]
-    whole = sum(component["max"] for component in components)
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A sum of parts, with its interval."""
+
+    name: Words
+    parts: Sequence[float]
+    total: float
+    low: float
+    high: float
+
+
+def stacked(components: Sequence[tuple[Words, float]], bars: Sequence[Bar], places: int) -> Markup:
+    """Draw a decision's totals: a bar for each team, a part for each component, the interval of the total, the line of the cut.
+
+    Args:
+        components: what the parts are, each with its maximum.
+        bars: best total first.
+        places: how many of them are above the cut.
+    """
+    whole = sum(most for _, most in components)
     scale = (WIDTH - LABEL - RIGHT) / whole
     top, step = 34.0, 34.0
-    out = [_legend([component["title"] for component in components])]
-    for n, team in enumerate(teams):
+    out = [_legend([title for title, _ in components])]
+    for n, bar in enumerate(bars):
         y, x = top + n * step, LABEL
-        out.append(_name(team["team"], LABEL - 8, y + 15))
-        for i, component in enumerate(components):
-            score = team["components"][component["id"]]
+        out.append(_name(bar.name, LABEL - 8, y + 15))
+        for i, score in enumerate(bar.parts):
             colour = COLOURS[i % len(COLOURS)]
             out.append(_rect(x, y, score * scale, 20, colour))
             if score * scale > 30:
                 fill = "#fff" if colour in DARK else INK
                 out.append(_text(x + score * scale / 2, y + 14, f"{score:g}", size=10, anchor="middle", fill=fill))
             x += score * scale
-        low, high = (LABEL + end * scale for end in team["total_ci95"])
-        out.append(_whisker(low, high, y + 24))
-        out.append(_text(WIDTH - 2, y + 15, f"{team['total']:.2f}", size=13, anchor="end", bold=True))
-        if n + 1 == document["rule"]["places"] and n + 1 < len(teams):
+        out.append(_whisker(LABEL + bar.low * scale, LABEL + bar.high * scale, y + 24))
+        out.append(_text(WIDTH - 2, y + 15, f"{bar.total:.2f}", size=13, anchor="end", bold=True))
+        if n + 1 == places and n + 1 < len(bars):
             out.append(_line(0, y + 30.5, WIDTH, y + 30.5, ALERT, 1.6, dashes="5 4"))
-    return _svg(top + len(teams) * step, out)
+    return _svg(top + len(bars) * step, out)
 
 
-def ranges(rows: Sequence[tuple[Mapping[str, str], Sequence[Mark]]], series: Sequence[Mapping[str, str]]) -> Markup:
-    """Values with intervals, row by row; several series side by side in each, such as before and after.
+def ranges(rows: Sequence[tuple[Words, Sequence[Mark]]], series: Sequence[Words]) -> Markup:
+    """Draw values with intervals, row by row; several series side by side in each, such as before and after.
 
     Args:
         rows: a name in two languages, and a mark for each series.
@@ -84,15 +113,74 @@ def ranges(rows: Sequence[tuple[Mapping[str, str], Sequence[Mark]]], series: Seq
     return _svg(bottom + 20, out)
 
 
+def on_scale(rows: Sequence[tuple[str, str, Mark]], *, label: str) -> Markup:
+    """Draw values with their intervals on one scale, as wide as its place on the page; every name has a line of its own above its interval.
+
+    Args:
+        rows: a name and its value in words, in the reader's language, with its mark; the first one on top.
+        label: what a screen reader says of the picture.
+    """
+    ends = [end for _, _, mark in rows for end in (mark.value, mark.low, mark.high) if end is not None]
+    low, high = min(ends), max(ends)
+    pad = (high - low or 1) * 0.04
+    low, high = low - pad, high + pad
+    at = lambda value: f"{_SCALE[0] + (_SCALE[1] - _SCALE[0]) * (value - low) / (high - low):.2f}%"  # noqa: E731
+    bottom = _ROW * len(rows)
+    ticks = [(at(tick), tick) for tick in _ticks(low, high)]
+    out = [
+        Markup('<text x="{}" y="{}" text-anchor="middle">{:g}</text>').format(x, bottom + 22, tick) for x, tick in ticks
+    ]
+    grid = Markup('<line x1="{0}" x2="{0}" y1="{1}" y2="{2}" class="arena-grid"/>')
+    for n, (name, told, mark) in enumerate(rows):
+        y = _ROW * n + 44
+        out.append(_headed(name, told, y - 18))
+        out.extend(grid.format(x, y - 11, y + 11) for x, _ in ticks)  # not through the names
+        if mark.low is not None and mark.high is not None:
+            out.append(
+                Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" class="arena-interval"/>').format(
+                    at(mark.low), at(mark.high), y, y
+                )
+            )
+        if mark.value is not None:
+            out.append(Markup('<circle cx="{}" cy="{}" r="6"/>').format(at(mark.value), y))
+    return _on_page(label, bottom + 32, out)
+
+
+def rank_ribbons(rows: Sequence[tuple[str, str, tuple[int, int]]], *, label: str) -> Markup:
+    """Draw which ranks are possible: a ribbon over as many places, and no point in it, for within it nothing is decided.
+
+    Args:
+        rows: a name and its ranks in words, in the reader's language, with the first and the last rank that is possible.
+        label: what a screen reader says of the picture.
+    """
+    places = max(last for _, _, (_, last) in rows)
+    width = (_SCALE[1] - _SCALE[0]) / places
+    out = []
+    for n, (name, told, (first, last)) in enumerate(rows):
+        y = _ROW * n + 36
+        out.append(_headed(name, told, y - 10))
+        for place in range(1, places + 1):
+            kind = "arena-rank" if first <= place <= last else "arena-rank-none"
+            x = f"{_SCALE[0] + width * (place - 1):.2f}%"
+            out.append(
+                Markup('<rect x="{}" y="{}" width="{:.2f}%" height="16" class="{}"/>').format(x, y, width - 0.6, kind)
+            )
+    bottom = _ROW * len(rows)
+    for place in range(1, places + 1):
+        middle = f"{_SCALE[0] + width * (place - 0.5):.2f}%"
+        out.append(Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(middle, bottom + 20, place))
+    return _on_page(label, bottom + 30, out)
+
+
 def matrix(
-    names: Sequence[Mapping[str, str]],
+    names: Sequence[Words],
     cells: Sequence[Sequence[float | None]],
     *,
     middle: float,
     reach: float,
     form: str,
 ) -> Markup:
-    """A square of numbers, row against column; blue above `middle`, orange below, at full colour `reach` away.
+    """Draw a square of numbers, row against column; blue above `middle`, orange below, at full colour `reach` away.
 
     Args:
         names: of rows and columns.
@@ -126,6 +214,18 @@ def matrix(
 # --- pieces -----------------------------------------------------------------------------------------------------------
 
 
+def _on_page(label: str, height: float, pieces: Sequence[Markup]) -> Markup:
+    return Markup('<svg class="arena-plot" role="img" aria-label="{}" width="100%" height="{:.0f}">{}</svg>').format(
+        label, height, Markup("").join(pieces)
+    )
+
+
+def _headed(name: str, told: str, y: float) -> Markup:
+    return Markup(
+        '<text x="{0}%" y="{2}" class="arena-plot-team">{3}</text><text x="{1}%" y="{2}" text-anchor="end">{4}</text>'
+    ).format(*_SCALE, y, name, told)
+
+
 def _svg(height: float, pieces: Sequence[Markup]) -> Markup:
     # Hidden from screen readers: the table beside the plot says the same.
     return Markup('<svg viewBox="0 0 {:.0f} {:.0f}" aria-hidden="true">{}</svg>').format(
@@ -151,12 +251,10 @@ def _text(
     )
 
 
-def _name(
-    name: Mapping[str, str], x: float, y: float, *, anchor: str = "end", size: float = 12, most: int = 14
-) -> Markup:
+def _name(name: Words, x: float, y: float, *, anchor: str = "end", size: float = 12, most: int = 14) -> Markup:
     return Markup("").join(
-        _text(x, y, _short(name[language], most), size=size, anchor=anchor, language=language)
-        for language in ("ko", "en")
+        _text(x, y, _short(words, most), size=size, anchor=anchor, language=language)
+        for language, words in (("ko", name.ko), ("en", name.en))
     )
 
 
@@ -186,7 +284,7 @@ def _whisker(low: float, high: float, y: float) -> Markup:
     return Markup("").join([_line(low, y, high, y, INK, 1.4), *ends])
 
 
-def _legend(series: Sequence[Mapping[str, str]]) -> Markup:
+def _legend(series: Sequence[Words]) -> Markup:
     room = WIDTH / len(series)
     out = []
     for n, name in enumerate(series):

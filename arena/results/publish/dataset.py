@@ -5,37 +5,38 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from io import BytesIO
-from typing import Any
+from typing import Any, Literal, Self
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import rfc8785
+from pydantic import Field
 
-from arena import __version__
 from arena.domain import privacy
 from arena.domain.battle import SIDES, Side, Turn
 from arena.domain.errors import Conflict, Unusable
 from arena.domain.stage import TEXTS_CONSENT, VOTES_CONSENT, Stage
+from arena.i18n.catalogue import both
 from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.results.export import bundle as exports
-from arena.results.export import tables
-from arena.results.export.document import VOTES, kst, signed_bytes
+from arena.results.export import statistics, tables
+from arena.results.export.document import VOTES
+from arena.results.export.rating_schema import Score
+from arena.results.export.schema import Checkpoint, EntrantPart, StagePart, UserScore
+from arena.results.export.signed import UNSIGNED, Count, Issuer, Moment, Pair, Part, Sha256, Signed, TwoLanguages
+from arena.results.export.table_reader import TableFile, vote_table
 from arena.results.votes.annotations import STYLE
 from arena.results.votes.feed import language
 from arena.results.votes.rating import rate_stage
 from arena.results.votes.sealed import known
-from ratings.comparison import Comparisons
+from arena.results.votes.table import VoteTable
 
 SCHEMA = "kai.release/1"
 MADE = "release.made"
 BATTLES, LEFT_OUT, META, CARD, JWKS = "battles.parquet", "left_out.parquet", "release.json", "README.md", "jwks.json"
-AI_LABEL = {
-    "ko": "conversation_a와 conversation_b의 assistant 글은 생성형 인공지능(AI)이 만든 것입니다.",
-    "en": "The assistant's texts in conversation_a and conversation_b were written by generative AI.",
-}
 CHUNK = 500
+"""Battles whose texts are held at a time: a row group of the released files."""
 
 _CONVERSATION = pa.list_(pa.struct([pa.field("role", pa.string()), pa.field("content", pa.string())]))
 COLUMNS = pa.schema(
@@ -73,7 +74,7 @@ COLUMN_WORDS = {
     "language": "of the first prompt, by its letters: ko, en (any Latin script), mixed or other; null where texts are not released",
     "tstamp": "when the vote was cast, in seconds since 1970 UTC",
     "reasons_a, reasons_b": "the voter's tags on a side",
-    "marks": "what may have told the voter who is who; empty for a blind battle",
+    "marks": "what may have told the voter who is who, by side, kind and name; nothing for a blind battle",
     "draw": "the number of the draw",
     "receipt": "the vote's leaf in the arena's public ledger",
     "seconds_to_vote": "from the last prompt to the vote",
@@ -83,33 +84,92 @@ COLUMN_WORDS = {
 }
 
 
-@dataclass(slots=True)
-class Counts:
+class NoConsent(Part):
+    """Votes that are not released."""
+
+    no_consent: Count = Field(description="their voters have not agreed to the release, or no longer do")
+
+
+class Counts(Part):
     """What was released, and what was not, by rule."""
 
-    votes: int = 0
+    votes: Count = Field(description="all sealed votes")
+    votes_released: Count = Field(description="released votes")
+    votes_dropped: NoConsent = Field(description="votes that are not released")
+    votes_left_out_of_the_fit: dict[str, Count] = Field(description="released in `left_out.parquet`, by reason")
+    texts_released: Count = Field(description="released votes with their texts")
+    texts_dropped: dict[str, Count] = Field(description="released votes without their texts, by reason")
+
+
+class Level(Part):
+    """An entrant's rating from some of the votes."""
+
+    rating: float | None = Field(description="the rating; null where it was never compared")
+    rating_ci95: Pair | None = Field(description="95 % interval")
+    n_votes: float = Field(description="votes in the fit")
+
+    @classmethod
+    def of(cls, row: Score) -> Self:
+        """Take it from a fit."""
+        return cls(rating=row.rating, rating_ci95=row.rating_ci95, n_votes=row.n_votes)
+
+
+class Compared(Part):
+    """One entrant's rating in the export, and from the released votes alone."""
+
+    team_id: str = Field(description="the entrant")
+    exported: Level = Field(description="in the export")
+    released: Level = Field(description="from the released votes alone")
+
+
+class ReleasedFile(Part):
+    """A file beside this one."""
+
+    sha256: Sha256 = Field(description="its hash")
+
+
+class Release(Signed):
+    """What a release is, what is in it, and what is not."""
+
+    schema_: Literal["kai.release/1"] = Field(alias="schema", description="this schema")
+    created_at: Moment = Field(description="when it was made")
+    synthetic: bool = Field(description="true where nothing in it was judged by people")
+    ai_generated: TwoLanguages = Field(description="which texts were written by generative AI")
+    issuer: Issuer = Field(description="which system made it")
+    stage: StagePart = Field(description="the stage")
+    entrants: list[EntrantPart] = Field(description="the sealed entrants")
+    counts: Counts = Field(description="what was released, and what was not")
+    ratings: list[Compared] = Field(description="the ratings that the released votes give, beside the export's")
+    checkpoint: Checkpoint = Field(description="what the votes are sealed under")
+    files: dict[str, ReleasedFile] = Field(description="the files, by name")
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts that grow while rows are released."""
+
     released: int = 0
     no_consent: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
-    """Released, but in `left_out.parquet`: by reason."""
     texts: int = 0
     texts_dropped: Counter[str] = field(default_factory=Counter)
-    """Released votes without their texts: by reason."""
 
-    def to_json(self) -> dict[str, Any]:
-        """As the release tells it."""
-        return {
-            "votes": self.votes,
-            "votes_released": self.released,
-            "votes_dropped": {"no_consent": self.no_consent},
-            "votes_left_out_of_the_fit": dict(sorted(self.left_out.items())),
-            "texts_released": self.texts,
-            "texts_dropped": dict(sorted(self.texts_dropped.items())),
-        }
+    def counts(self) -> Counts:
+        """Tell what they have come to."""
+        return Counts(
+            votes=self.released + self.no_consent,
+            votes_released=self.released,
+            votes_dropped=NoConsent(no_consent=self.no_consent),
+            votes_left_out_of_the_fit=dict(sorted(self.left_out.items())),
+            texts_released=self.texts,
+            texts_dropped=dict(sorted(self.texts_dropped.items())),
+        )
 
 
-def release(store: Store, keys: Keys, stage_id: str, now: datetime) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The release of a stage: its signed description, and its files by name (the card is `arena.results.card`'s).
+def release(
+    store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: str | None = None
+) -> tuple[Release, dict[str, bytes]]:
+    """Make the release of a stage: its signed description, and its files by name (the card is `publish.dataset_card`'s).
 
     Raises:
         NotFound: no such stage.
@@ -117,54 +177,41 @@ def release(store: Store, keys: Keys, stage_id: str, now: datetime) -> tuple[dic
         Unusable: its citizens were never asked.
     """
     record = known(store, stage_id)
-    stage = Stage.from_toml(record.file.encode(), f"the sealed file of stage {stage_id}")
+    stage = Stage.from_toml(record.file.encode(), f"{stage_id}.toml (sealed)")
     if record.frozen_at is None:
-        raise Conflict(
-            "stage_status",
-            f"단계 {stage_id}은(는) 아직 마감되지 않았습니다. 마감한 뒤에 공개하세요.",
-            f"Stage {stage_id} is not frozen: while voting goes on a release would show live ratings.",
-        )
+        raise Conflict("not_frozen", stage=stage_id)
     if stage.disclosure != "full":
-        raise Conflict(
-            "not_disclosed",
-            f"단계 {stage_id}은(는) 점수를 모두 공개하지 않기로 정해져 있습니다({stage.disclosure}).",
-            f"Stage {stage_id} was declared {stage.disclosure!r}: from its votes anybody could compute every score.",
-        )
-    bundle = exports.make(store, keys, stage_id, now)
-    votes = tables.read(bundle.files[VOTES], tables.VOTES, VOTES)
+        raise Conflict("votes_not_disclosed", stage=stage_id, disclosure=stage.disclosure)
     agreed = _agreeing(store, stage, VOTES_CONSENT)
     if agreed is None:
-        raise Unusable(
-            "never_asked",
-            f"단계 {stage_id}은(는) 투표 공개 동의({VOTES_CONSENT})를 받지 않았습니다.",
-            f"Stage {stage_id} never asked for the consent {VOTES_CONSENT!r}: nothing of it may be released.",
-        )
-    counts = Counts(votes=votes.num_rows)
-    document: dict[str, Any] = {
-        "schema": SCHEMA,
-        "created_at": kst(now),
-        "synthetic": stage.synthetic,
-        "ai_generated": AI_LABEL,
-        "issuer": {"system": "K-AI Arena", "version": __version__},
-        "stage": bundle.document["stage"],
-        "entrants": bundle.document["entrants"],
-    }
-    label = {"ai_generated": AI_LABEL["en"], "synthetic": str(stage.synthetic).lower(), "stage": stage_id}
-    kept, apart = _Table(label), _Table(label)
-    for rows in _released(store, stage, votes, agreed, counts):
-        kept.add([row for row in rows if row["left_out"] is None])
-        apart.add([row for row in rows if row["left_out"] is not None])
+        raise Unusable("never_asked", stage=stage_id, consent=VOTES_CONSENT)
+    bundle = exports.make(store, keys, stage_id, now, git_commit=git_commit)
+    exported, rows = bundle.document, TableFile(bundle.files[VOTES], tables.VOTES, VOTES)
+    ai_generated = TwoLanguages(**both("ai_generated"))
+    label = {"ai_generated": ai_generated.en, "synthetic": str(stage.synthetic).lower(), "stage": stage_id}
+    schema = COLUMNS.with_metadata({key.encode(): value.encode() for key, value in label.items()})
+    kept, apart = (tables.ParquetBuffer(schema, CHUNK) for _ in range(2))
+    tally = _Tally()
+    for some in _released(store, stage, rows, agreed, tally):
+        kept.add([row for row in some if row["left_out"] is None])
+        apart.add([row for row in some if row["left_out"] is not None])
     files = {BATTLES: kept.bytes(), LEFT_OUT: apart.bytes()}
-    document |= {
-        "counts": counts.to_json(),
-        "ratings": _compared(stage, bundle.document, files[BATTLES]),
-        "checkpoint": bundle.document["provenance"]["checkpoint"],
-        "files": {name: {"sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()},
-        "integrity": {"alg": "ES256", "kid": keys.kid},
-    }
-    document["integrity"]["signature"] = keys.sign(signed_bytes(document))
-    store.events.append(now, stage_id, "release", MADE, document["counts"])
-    return document, {**files, META: rfc8785.dumps(document), JWKS: rfc8785.dumps(keys.jwks())}
+    document = Release(
+        schema=SCHEMA,
+        created_at=now,
+        synthetic=stage.synthetic,
+        ai_generated=ai_generated,
+        issuer=exported.issuer,
+        stage=exported.stage,
+        entrants=exported.entrants,
+        counts=tally.counts(),
+        ratings=_compared(stage, exported, vote_table(rows, stage), agreed),
+        checkpoint=exported.provenance.checkpoint,
+        files={name: ReleasedFile(sha256=hashlib.sha256(data).hexdigest()) for name, data in files.items()},
+        integrity=UNSIGNED,
+    ).signed(keys)
+    store.events.append(now, stage_id, "release", MADE, document.counts.to_json())
+    return document, {**files, META: document.canonical(), JWKS: rfc8785.dumps(keys.jwks())}
 
 
 def _agreeing(store: Store, stage: Stage, consent_id: str) -> frozenset[str] | None:
@@ -174,28 +221,28 @@ def _agreeing(store: Store, stage: Stage, consent_id: str) -> frozenset[str] | N
 
 
 def _released(
-    store: Store, stage: Stage, votes: pa.Table, agreed: frozenset[str], counts: Counts
+    store: Store, stage: Stage, votes: TableFile, agreed: frozenset[str], tally: _Tally
 ) -> Iterator[list[dict[str, Any]]]:
-    """The rows that may be released, some hundred at a time."""
+    """Give the rows that may be released, some hundred at a time."""
     texts_agreed = _agreeing(store, stage, TEXTS_CONSENT) or frozenset()
-    for batch in votes.to_batches(CHUNK):
+    for batch in votes.batches(rows=CHUNK):
         rows = [row for row in batch.to_pylist() if row["judge"] in agreed]
-        counts.no_consent += batch.num_rows - len(rows)
-        counts.released += len(rows)
-        counts.left_out.update(row["left_out"] for row in rows if row["left_out"] is not None)
+        tally.no_consent += batch.num_rows - len(rows)
+        tally.released += len(rows)
+        tally.left_out.update(row["left_out"] for row in rows if row["left_out"] is not None)
         told = store.battles.conversations([row["question_id"] for row in rows])
-        yield [_row(row, told.get(row["question_id"], ()), row["judge"] in texts_agreed, counts) for row in rows]
+        yield [_row(row, told.get(row["question_id"], ()), row["judge"] in texts_agreed, tally) for row in rows]
 
 
-def _row(vote: Mapping[str, Any], turns: Sequence[Turn], agreed: bool, counts: Counts) -> dict[str, Any]:
+def _row(vote: Mapping[str, Any], turns: Sequence[Turn], agreed: bool, tally: _Tally) -> dict[str, Any]:
     kept = {name: vote[name] for name in COLUMNS.names if name in vote}
     dropped = _why_dropped(turns, agreed)
     if dropped is None:
-        counts.texts += 1
+        tally.texts += 1
         kept |= {f"conversation_{side}": _conversation(turns, side) for side in SIDES}
         kept["language"] = language(turns[0].prompt)
     else:
-        counts.texts_dropped[dropped] += 1
+        tally.texts_dropped[dropped] += 1
     if turns:
         kept["seconds_to_vote"] = round(vote["tstamp"] - turns[-1].asked_at.timestamp(), 3)
         for side, answer in turns[-1].answers.items():
@@ -223,38 +270,15 @@ def _conversation(turns: Sequence[Turn], side: Side) -> list[dict[str, str]]:
     return said
 
 
-class _Table:
-    """A Parquet file that grows in memory, compressed."""
-
-    def __init__(self, label: Mapping[str, str]) -> None:
-        self._buffer = BytesIO()
-        self._schema = COLUMNS.with_metadata({key.encode(): value.encode() for key, value in label.items()})
-        self._writer = pq.ParquetWriter(self._buffer, self._schema, compression="zstd")
-
-    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        if rows:
-            self._writer.write_table(pa.Table.from_pylist(list(rows), schema=self._schema))
-
-    def bytes(self) -> bytes:
-        self._writer.close()
-        return self._buffer.getvalue()
-
-
-def _compared(stage: Stage, exported: Mapping[str, Any], battles: bytes) -> list[dict[str, Any]]:
+def _compared(stage: Stage, exported: UserScore, votes: VoteTable, agreed: frozenset[str]) -> list[Compared]:
     """Each entrant's rating in the export and from the released votes alone: the same when everybody agreed."""
-    frame: Any = pq.read_table(BytesIO(battles), columns=["model_a", "model_b", "winner", "judge"]).to_pandas()
-    entrants = [row["team_id"] for row in exported["scores"]]
-    made = rate_stage(stage, exported["stage"]["file_sha256"], Comparisons.from_frame(frame, entrants))
-    rows = (
-        [{"team_id": entrant, "rating": None, "rating_ci95": None, "n_votes": 0} for entrant in entrants]
-        if made is None
-        else made.to_dict("team_id")["scores"]
-    )
+    released = np.array([voter in agreed for voter in votes.voters], np.bool_)
+    entrants = [row.team_id for row in exported.scores]
+    compared = votes.comparisons(votes.counted & released[votes.voter], entrants)
+    made = statistics.fit(rate_stage(stage, exported.stage.file_sha256, compared))
+    of_team = {row.team_id: Level.of(row) for row in made.scores}
+    nobody = Level(rating=None, rating_ci95=None, n_votes=0)
     return [
-        {
-            "team_id": told["team_id"],
-            "exported": {key: told[key] for key in ("rating", "rating_ci95", "n_votes")},
-            "released": {key: row[key] for key in ("rating", "rating_ci95", "n_votes")},
-        }
-        for told, row in zip(exported["scores"], rows, strict=True)
+        Compared(team_id=row.team_id, exported=Level.of(row), released=of_team.get(row.team_id, nobody))
+        for row in exported.scores
     ]

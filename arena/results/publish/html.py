@@ -1,37 +1,61 @@
 """The pages people read: one self-contained file each, Korean and English, without script and without any other host."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from arena.results.export.document import KST
+from arena.domain.clock import KST
+from arena.domain.declared import Bilingual
+from arena.i18n.catalogue import LANGUAGES, InBoth, Language, messages
+from arena.i18n.facts import published_outage
+from arena.results.export.signed import TwoLanguages
+from arena.results.programme.schema import Total
 from arena.results.publish import charts
+from arena.results.publish.charts import Bar
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
-def total_page(document: Mapping[str, Any]) -> str:
-    """The decision of a round (`kai.total/1`) on one page."""
-    return _page("total.html", d=document, plot=charts.stacked(document))
+def total_page(total: Total) -> str:
+    """Show the decision of a round on one page."""
+    bars = [
+        Bar(team.team, [team.components[part.id] for part in total.components], team.total, *team.total_ci95)
+        for team in total.teams
+    ]
+    teams = {team.team_id: team.team for team in total.teams}
+    titles = {component.id: component.title for component in total.components}
+    return rendered(
+        "total.html",
+        d=total,
+        plot=charts.stacked([(part.title, part.max) for part in total.components], bars, total.rule.places),
+        named=lambda ids: [teams[each] for each in ids],
+        titled=lambda ids: [titles[each] for each in ids],
+    )
 
 
-def report_page(told: Mapping[str, Any]) -> str:
-    """The transparency report of a stage, from `arena.results.report`."""
-    return _page("report.html", **told, reasons=REASONS, covariates=COVARIATES)
+def t(key: str, **values: Any) -> Markup:
+    """Say it in both languages; the page's switch shows one of them. A value may be a text in both, or a list of such."""
+    ko, en = (
+        messages(language)(key, **{name: _in(language, value) for name, value in values.items()})
+        for language in LANGUAGES
+    )
+    return both(Bilingual(ko=ko, en=en))
 
 
-def t(ko: str, en: str) -> Markup:
-    """The same words twice; the page's switch shows one of them."""
-    return Markup('<span class="ko" lang="ko">{}</span><span class="en" lang="en">{}</span>').format(ko, en)
+def both(words: InBoth) -> Markup:
+    """Write a text that comes in both languages twice."""
+    twice = Markup('<span class="ko" lang="ko">{}</span><span class="en" lang="en">{}</span>')
+    return twice.format(words.ko, words.en)
 
 
-def both(words: Mapping[str, str]) -> Markup:
-    """The same for words that come as `{ko, en}`."""
-    return t(words["ko"], words["en"])
+def _in(language: Language, value: Any) -> Any:
+    """Choose this language's of a value."""
+    if isinstance(value, list):
+        return [_in(language, each) for each in value]
+    return messages(language).pick(value) if isinstance(value, Bilingual | TwoLanguages) else value
 
 
 def number(value: float | None) -> str:
@@ -45,56 +69,39 @@ def fixed(value: float | None, decimals: int) -> str:
 
 
 def percent(share: float | None, decimals: int = 0) -> str:
-    """A share in per cent."""
+    """Write a share in per cent."""
     return "–" if share is None else f"{100 * share:.{decimals}f} %"
 
 
 def chance(share: float | None) -> str:
-    """A probability that was found by drawing: never quite 0 or 100 %."""
+    """Write a probability that was found by drawing: never quite 0 or 100 %."""
     if share is None:
         return "–"
     return "< 0.1 %" if share < 0.001 else "> 99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
 
 
 def kst(moment: str | datetime) -> str:
-    """A moment in Korean time, to the minute."""
+    """Write a moment in Korean time, to the minute."""
     at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     return f"{at.astimezone(KST):%Y-%m-%d %H:%M} (KST)"
 
 
-REASONS = {
-    "side": t("한쪽만 고름", "voted for a side"),
-    "random": t("판단이 담기지 않음", "carries no judgement"),
-    "target": t("한 팀만 고름", "for or against one team, whatever was said"),
-    "campaign": t("여럿이 한 사람처럼 투표", "many acted as one"),
-    "speed": t("읽을 수 없이 빠름", "faster than anybody reads"),
-    "duplicate": t("같은 질문 반복", "the same prompt again and again"),
-    "operator": t("관계자의 투표", "cast by a team, an organizer or a test"),
-    "marked": t("누구의 답인지 드러남", "the battle may not have been blind"),
-    "check": t("점검용 대결", "a check against a control"),
-    "removed": t("빠진 팀과의 대결", "against a team that was removed"),
-}
-COVARIATES = {
-    "length": t("길이", "length"),
-    "headers": t("제목", "headers"),
-    "bold": t("굵은 글씨", "bold"),
-    "lists": t("목록", "lists"),
-    "side_a": t("A 쪽", "side A"),
-}
-
-
-def _page(template: str, **values: Any) -> str:
-    return _environment().get_template(template).render(**values)
-
-
-def _environment() -> Environment:
-    made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
+def environment(folder: Path) -> Environment:
+    """Make the one kind of template engine that pages are written with, over the templates of this folder."""
+    # StrictUndefined: a misspelt word is an error, never an empty place.
+    return Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"t": t, "both": both}
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Fill in one of the templates of this room."""
+    made = environment(TEMPLATES)
+    made.globals |= {"t": t, "both": both, "ko": messages("ko"), "en": messages("en")}
     made.filters |= {"number": number, "fixed": fixed, "percent": percent, "chance": chance, "kst": kst}
-    return made
+    made.filters["outage"] = published_outage
+    return made.get_template(template).render(**values)

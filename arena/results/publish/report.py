@@ -1,32 +1,118 @@
 """The transparency report of a stage: what a fairness-first institution publishes, gathered from the export and the audit log."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Literal
+
+from markupsafe import Markup
 
 from arena.domain.battle import TOO_LONG
+from arena.domain.declared import Bilingual
 from arena.domain.errors import Conflict
 from arena.domain.stage import Stage
+from arena.i18n.catalogue import both
 from arena.record.activity import Activity
 from arena.record.keys import Keys
 from arena.record.outages import Spell, minutes
 from arena.record.store import Store
 from arena.results.export import bundle as exports
+from arena.results.export.rating_schema import PairCount, Score, StyledScore, VariantScore
+from arena.results.export.schema import ExposureCell, UserScore
 from arena.results.live import access_log
+from arena.results.live.access_log import Viewer
 from arena.results.publish import charts
 from arena.results.publish.charts import Mark
 from arena.results.publish.dataset import MADE as RELEASED
-from arena.results.publish.html import t
+from arena.results.publish.html import rendered
+from arena.results.publish.vetoes import Veto, vetoes
 from arena.results.votes.sealed import known, sealed_stage
 
 TEXTS_READ = "texts.read"
 MOST_SPELLS = 100
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+VariantName = Literal[
+    "nothing_excluded",
+    "leaks_included",
+    "leaks_excluded",
+    "both_bad_tie",
+    "both_bad_exclude",
+    "weighted",
+    "style_controlled",
+]
+_OTHERWISE = Score | VariantScore | StyledScore
+"""One entrant's result, as declared or under another choice."""
 
 
-def report(store: Store, keys: Keys, stage_id: str, now: datetime) -> dict[str, Any]:
-    """Everything the page shows.
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How one entrant's model served."""
+
+    team_id: str
+    drawn: int
+    void: int
+    out_minutes: float
+    """Minutes in which it could not be drawn."""
+    failed: Mapping[str, int]
+    """What failed on its own side, by kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Another reading of the same votes, beside the result."""
+
+    key: VariantName
+    rows: Mapping[str, _OTHERWISE]
+    """By entrant."""
+    moved: Sequence[str]
+    """Whose rank it changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plots:
+    """The pictures; None where there is nothing to show."""
+
+    ratings: Markup
+    pairs: Markup
+    exposure: Markup
+    exclusions: Markup | None
+    style: Markup | None
+    weighted: Markup | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything the page shows."""
+
+    export: UserScore
+    names: Mapping[str, Bilingual]
+    """Of entrants and controls."""
+    made_at: datetime
+    public_leaderboard: bool
+    ranked: Sequence[tuple[Score, float]]
+    """Best first, each with the number of votes that its share of `both_bad` is of."""
+    serving: Sequence[Serving]
+    failing: Mapping[str, Veto]
+    """Battles that each made void, against the others' share."""
+    naming: Mapping[str, Veto]
+    """Votes that each one's answers keep out of the fit, against the others' share."""
+    spells: Sequence[Spell]
+    more_spells: int
+    voids: Mapping[str, int]
+    """Void battles by rule."""
+    variants: Sequence[Variant]
+    viewers: Sequence[Viewer]
+    early_exports: int
+    """Made before the freeze."""
+    texts_read: int
+    """How often an organizer read a conversation."""
+    releases: int
+    """Public datasets made."""
+    plots: Plots
+
+
+def report(store: Store, keys: Keys, stage_id: str, now: datetime) -> Report:
+    """Gather everything the page shows.
 
     Raises:
         NotFound: no such stage.
@@ -34,48 +120,51 @@ def report(store: Store, keys: Keys, stage_id: str, now: datetime) -> dict[str, 
     """
     record = known(store, stage_id)
     if record.frozen_at is None:
-        raise Conflict(
-            "stage_status",
-            f"단계 {stage_id}은(는) 아직 마감되지 않았습니다. 마감한 뒤에 보고서를 만드세요.",
-            f"Stage {stage_id} is not frozen: while voting goes on a report would show live ratings.",
-        )
+        raise Conflict("not_frozen", stage=stage_id)
     stage = sealed_stage(store, stage_id)
     told = exports.make(store, keys, stage_id, now).document
-    names = {entrant.id: entrant.team.model_dump() for entrant in (*stage.entrants, *stage.controls)}
+    names = {entrant.id: entrant.team for entrant in (*stage.entrants, *stage.controls)}
     activity = Activity(store.database)
     failures = {
         (who, kind): n for (who, kind), n in activity.failures(stage_id, _BEGINNING).items() if kind != TOO_LONG
     }
-    voids = {reason: n for reason, n in activity.voids(stage_id, _BEGINNING).items() if reason != TOO_LONG}
     spells = _until(store.outages.of_stage(stage_id), record.frozen_at)
-    return {
-        "d": told,
-        "names": names,
-        "made_at": now,
-        "public_leaderboard": stage.protocol.public_leaderboard,
-        "ranked": _ranked(told),
-        "serving": _serving(stage, told, failures, minutes(spells)),
-        "spells": spells[:MOST_SPELLS],
-        "more_spells": max(0, len(spells) - MOST_SPELLS),
-        "voids": voids,
-        "variants": _variants(told),
-        "viewers": access_log.viewers(store, stage_id),
-        "early_exports": sum(event.at < record.frozen_at for event in store.events.of_stage(stage_id, exports.MADE)),
-        "texts_read": len(store.events.of_stage(stage_id, TEXTS_READ)),
-        "releases": len(store.events.of_stage(stage_id, RELEASED)),
-        "plot": _plots(told, names),
-    }
+    serving = _serving(stage, told, failures, minutes(spells))
+    return Report(
+        export=told,
+        names=names,
+        made_at=now,
+        public_leaderboard=stage.protocol.public_leaderboard,
+        ranked=_ranked(told),
+        serving=serving,
+        # Of a battle that began before the freeze and failed after it the export knows nothing.
+        failing=vetoes({row.team_id: (min(sum(row.failed.values()), row.drawn), row.drawn) for row in serving}),
+        naming=vetoes({row.team_id: (row.left_out, row.votes) for row in told.leaks.entrants}),
+        spells=spells[:MOST_SPELLS],
+        more_spells=max(0, len(spells) - MOST_SPELLS),
+        voids={reason: n for reason, n in activity.voids(stage_id, _BEGINNING).items() if reason != TOO_LONG},
+        variants=_variants(told),
+        viewers=access_log.viewers(store, stage_id),
+        early_exports=sum(event.at < record.frozen_at for event in store.events.of_stage(stage_id, exports.MADE)),
+        texts_read=len(store.events.of_stage(stage_id, TEXTS_READ)),
+        releases=len(store.events.of_stage(stage_id, RELEASED)),
+        plots=_plots(told, names),
+    )
 
 
-def _ranked(told: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The scores best first, each with the number of votes that its share of `both_bad` is of."""
-    outside = told["method"] is None or told["method"]["both_bad"] == "exclude"
-    rows = [{**row, "both_bad_of": row["n_votes"] + (row["both_bad"] if outside else 0)} for row in told["scores"]]
-    return sorted(rows, key=lambda row: (row["group"] is None, row["group"] or 0, row["rank"] or 0))
+def report_page(report: Report) -> str:
+    """Show a report on one page."""
+    return rendered("report.html", d=report.export, r=report)
+
+
+def _ranked(told: UserScore) -> list[tuple[Score, float]]:
+    outside = told.method is None or told.method.both_bad == "exclude"
+    rows = [(row, row.n_votes + (row.both_bad if outside else 0)) for row in told.scores]
+    return sorted(rows, key=lambda pair: (pair[0].group is None, pair[0].group or 0, pair[0].rank or 0))
 
 
 def _until(spells: Sequence[Spell], frozen_at: datetime) -> list[Spell]:
-    """The outages as far as they lie before the freeze."""
+    """Cut the outages to where they lie before the freeze."""
     return [
         replace(s, noted=min(s.noted, frozen_at), ended=s.ended and min(s.ended, frozen_at))
         for s in spells
@@ -84,96 +173,102 @@ def _until(spells: Sequence[Spell], frozen_at: datetime) -> list[Spell]:
 
 
 def _serving(
-    stage: Stage, told: Mapping[str, Any], failures: Mapping[tuple[str, str], int], out: Mapping[str, float]
-) -> list[dict[str, Any]]:
-    """By entrant: its battles, those that were void, the minutes it could not be drawn, and what failed."""
-    rows = []
+    stage: Stage, told: UserScore, failures: Mapping[tuple[str, str], int], out: Mapping[str, float]
+) -> list[Serving]:
+    rows: list[Serving] = []
     for entrant in stage.entrant_ids:
-        cells = [cell for cell in told["exposure"]["pairs"] if entrant in (cell["a"], cell["b"])]
+        cells = [cell for cell in told.exposure.pairs if entrant in (cell.a, cell.b)]
         rows.append(
-            {
-                "team_id": entrant,
-                "drawn": sum(cell["drawn"] for cell in cells),
-                "void": sum(cell["void"] for cell in cells),
-                "out_minutes": out.get(entrant, 0.0),
-                "failed": {kind: n for (who, kind), n in sorted(failures.items()) if who == entrant},
-            }
+            Serving(
+                team_id=entrant,
+                drawn=sum(cell.drawn for cell in cells),
+                void=sum(cell.void for cell in cells),
+                out_minutes=out.get(entrant, 0.0),
+                failed={kind: n for (who, kind), n in sorted(failures.items()) if who == entrant},
+            )
         )
     return rows
 
 
-def _variants(told: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The other readings of the same votes, each beside the result: name, rows by entrant, and whose rank it changes."""
-    known = {
-        "nothing_excluded": t("아무것도 제외하지 않음", "nothing excluded"),
-        "both_bad_tie": t("‘둘 다 별로’를 무승부로", "“both bad” as a tie"),
-        "both_bad_exclude": t("‘둘 다 별로’를 빼고", "“both bad” left out"),
-        "weighted": t("계획한 모집단에 맞춘 가중", "weighted to the plan"),
-        "style_controlled": t("길이·서식·위치를 같게 둠", "length, format and side held equal"),
+def _variants(told: UserScore) -> list[Variant]:
+    """List the other readings of the same votes, those that could be made."""
+    beside = told.sensitivity
+    style = None if beside.style_controlled is None else beside.style_controlled.scores
+    known: Mapping[VariantName, Sequence[_OTHERWISE] | None] = {
+        "nothing_excluded": beside.nothing_excluded,
+        "leaks_included": beside.leaks_included,
+        "leaks_excluded": beside.leaks_excluded,
+        "both_bad_tie": beside.both_bad_tie,
+        "both_bad_exclude": beside.both_bad_exclude,
+        "weighted": beside.weighted,
+        "style_controlled": style,
     }
-    ranks = {row["team_id"]: row["rank"] for row in told["scores"]}
-    found = []
-    for key, name in known.items():
-        given = told["sensitivity"].get(key)
-        rows = given["scores"] if isinstance(given, Mapping) else given
-        if rows:
-            moved = [row["team_id"] for row in rows if row["rank"] != ranks[row["team_id"]]]
-            found.append({"key": key, "name": name, "rows": {row["team_id"]: row for row in rows}, "moved": moved})
-    return found
+    ranks = {row.team_id: row.rank for row in told.scores}
+    return [
+        Variant(
+            key,
+            {row.team_id: row for row in rows},
+            [row.team_id for row in rows if row.rank != ranks[row.team_id]],
+        )
+        for key, rows in known.items()
+        if rows
+    ]
 
 
-def _plots(told: Mapping[str, Any], names: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    scores = {row["team_id"]: row for row in told["scores"]}
-    order = sorted(scores, key=lambda team: (scores[team]["rank"] is None, scores[team]["rank"]))
+def _plots(told: UserScore, names: Mapping[str, Bilingual]) -> Plots:
+    scores = {row.team_id: row for row in told.scores}
+    order = [row.team_id for row in sorted(told.scores, key=lambda row: (row.rank is None, row.rank or 0))]
 
-    def beside(rows: Sequence[Mapping[str, Any]] | None, ko: str, en: str) -> Any:
+    def beside(rows: Sequence[_OTHERWISE] | None, series: str) -> Markup | None:
         if not rows:
             return None
-        other = {row["team_id"]: row for row in rows}
+        other = {row.team_id: row for row in rows}
         return charts.ranges(
-            [(names[team], [_mark(scores[team]), _mark(other.get(team, {}))]) for team in order],
-            [{"ko": "결과", "en": "result"}, {"ko": ko, "en": en}],
+            [(names[team], [_mark(scores[team]), _mark(other.get(team))]) for team in order],
+            [Bilingual(**both("series_result")), Bilingual(**both(series))],
         )
 
-    shares = {(pair["a"], pair["b"]): _share(pair) for pair in told["pairwise"]}
+    shares = {(pair.a, pair.b): _share(pair) for pair in told.pairwise}
     shares |= {(b, a): None if share is None else 1 - share for (a, b), share in shares.items()}
-    drawn = {(cell["a"], cell["b"]): cell for cell in told["exposure"]["pairs"]}
-    style = told["sensitivity"].get("style_controlled")
-    return {
-        "ratings": charts.ranges([(names[team], [_mark(scores[team])]) for team in order], [{"ko": "", "en": ""}]),
-        "pairs": charts.matrix(
+    drawn = {(cell.a, cell.b): cell for cell in told.exposure.pairs}
+    style = told.sensitivity.style_controlled
+    return Plots(
+        ratings=charts.ranges([(names[team], [_mark(scores[team])]) for team in order], [Bilingual(ko="", en="")]),
+        pairs=charts.matrix(
             [names[team] for team in order],
             [[shares.get((row, column)) for column in order] for row in order],
             middle=0.5,
             reach=0.35,
             form="{:.0%}",
         ),
-        "exposure": charts.matrix(
+        exposure=charts.matrix(
             [names[team] for team in order],
             [[_excess(drawn.get((row, column))) for column in order] for row in order],
             middle=0,
             reach=0.3,
             form="{:+.0%}",
         ),
-        "exclusions": beside(told["sensitivity"]["nothing_excluded"], "제외 없이", "nothing excluded")
-        if told["population"]["exclusions"]
+        exclusions=beside(told.sensitivity.nothing_excluded, "series_nothing_excluded")
+        if told.population.exclusions
         else None,
-        "style": beside(style["scores"] if style else None, "길이·서식·위치를 같게", "style held equal"),
-        "weighted": beside(told["sensitivity"]["weighted"], "가중", "weighted"),
-    }
+        style=beside(style.scores if style else None, "series_style"),
+        weighted=beside(told.sensitivity.weighted, "series_weighted"),
+    )
 
 
-def _mark(row: Mapping[str, Any]) -> Mark:
-    low, high = row.get("rating_ci95") or (None, None)
-    return Mark(row.get("rating"), low, high)
+def _mark(row: _OTHERWISE | None) -> Mark:
+    if row is None:
+        return Mark(None)
+    low, high = row.rating_ci95 or (None, None)
+    return Mark(row.rating, low, high)
 
 
-def _share(pair: Mapping[str, Any]) -> float | None:
-    """The row's share of the two's decided votes, ties as halves."""
-    votes = pair["wins_a"] + pair["wins_b"] + pair["ties"]
-    return (pair["wins_a"] + pair["ties"] / 2) / votes if votes else None
+def _share(pair: PairCount) -> float | None:
+    """Compute the first one's share of the two's decided votes, ties as halves."""
+    votes = pair.wins_a + pair.wins_b + pair.ties
+    return (pair.wins_a + pair.ties / 2) / votes if votes else None
 
 
-def _excess(cell: Mapping[str, Any] | None) -> float | None:
+def _excess(cell: ExposureCell | None) -> float | None:
     """How much more often a pair was drawn than the rule lets one expect."""
-    return None if cell is None or not cell["expected"] else cell["drawn"] / cell["expected"] - 1
+    return None if cell is None or not cell.expected else cell.drawn / cell.expected - 1

@@ -6,55 +6,58 @@ nobody's answers.
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
 from arena.domain.stage import Stage
 from arena.record.store import Store
-from arena.results.votes.weighting import rake, strata_section
-from ratings.style import MARKS, marks
+from arena.results.votes.feed import VoteFeed
+from arena.results.votes.weighting import StratumRow, rake, strata_rows
+from ratings.style import MARKS
 
 STYLE = tuple(f"{mark}_{side}" for side in "ab" for mark in MARKS)
-"""The names of a battle's eight counts."""
+"""The names of a battle's eight counts, in the order of `Circumstances.style`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sidecar:
+class Annotations:
     """The measurements of one stage."""
 
-    styles: Mapping[str, list[int]]
+    styles: Mapping[str, Sequence[int]]
     """Per battle the counts of `STYLE`, all turns together; battles whose texts were erased are missing."""
     weights: Mapping[str, float] | None
     """Per voter; None where nothing is weighted."""
-    strata: list[dict[str, Any]] | None
-    """As the export shows them."""
+    strata: Sequence[StratumRow] | None
+    """Who voted as against the plan; None where the stage has no strata."""
 
 
-def measured(store: Store, stage: Stage) -> Sidecar:
-    """Measures now."""
-    styles: dict[str, list[int]] = {}
-    for battle, side, text in store.sidecars.answers(stage.id):
-        counts = styles.setdefault(battle, [0] * len(STYLE))
-        for n, count in enumerate(marks(text), len(MARKS) if side == "b" else 0):
-            counts[n] += count
+def measured(store: Store, stage: Stage) -> Annotations:
+    """Measure the stage's votes as they are now."""
+    feed = VoteFeed(store, stage)
+    votes, _ = feed.table(measured=True)
+    styled = votes.measured.styled
+    battles, counts = feed.battles_of(votes.seq[styled].tolist()), votes.measured.style[styled].tolist()
     strata = stage.population.strata
     people = store.strata.of_voters(stage.id) if strata else {}
     raked = rake(people, stage.population.margins) if people else None
-    return Sidecar(styles, raked.weights if raked else None, strata_section(people, strata, raked) if strata else None)
+    return Annotations(
+        styles=dict(zip(battles, counts, strict=True)),
+        weights=raked.weights if raked else None,
+        strata=strata_rows(people, strata, raked) if strata else None,
+    )
 
 
-def fix(store: Store, stage: Stage) -> None:
-    """Measures a stage that has just frozen, and keeps it; once kept it never changes."""
-    if store.sidecars.find(stage.id) is None:
+def keep_annotations(store: Store, stage: Stage) -> None:
+    """Measure a stage that has just frozen, and keep it; once kept it never changes."""
+    if store.annotations.find(stage.id) is None:
         found = measured(store, stage)
         kept = {"styles": found.styles, "weights": found.weights, "strata": found.strata}
-        store.sidecars.keep(stage.id, zlib.compress(orjson.dumps(kept)))
+        store.annotations.keep(stage.id, zlib.compress(orjson.dumps(kept)))
 
 
-def sidecar_of(store: Store, stage: Stage) -> Sidecar:
-    """What was kept at the freeze; measured now while the stage is open."""
-    kept = store.sidecars.find(stage.id)
-    return measured(store, stage) if kept is None else Sidecar(**orjson.loads(zlib.decompress(kept)))
+def annotations_of(store: Store, stage: Stage) -> Annotations:
+    """Read what was kept at the freeze; measure now while the stage is open."""
+    kept = store.annotations.find(stage.id)
+    return measured(store, stage) if kept is None else Annotations(**orjson.loads(zlib.decompress(kept)))

@@ -1,11 +1,13 @@
-"""Exclusions: votes left out of the fit. Appended as events with reason, rule, who and when; reversible; no vote is ever deleted."""
+"""Exclusions: votes left out of the fit. Appended as events with reason, grounds, who and when; reversible; no vote is ever deleted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from arena.domain.errors import Unusable
+from arena.domain.grounds import GROUNDS, Grounds, WrittenGrounds
 from arena.record.store import Store
 
 ADD = "exclusion.add"
@@ -41,8 +43,8 @@ class Exclusion:
     """`exclusion.add` or `exclusion.remove`."""
     reason: ExclusionReason | None
     """None when votes are taken back."""
-    rule: str
-    """What was decided on: the rule with its thresholds, or why it was undone."""
+    grounds: Grounds
+    """What was decided on: the test with its thresholds, or why it was undone."""
     battles: tuple[str, ...]
 
 
@@ -52,16 +54,16 @@ def exclude(
     battles: Iterable[str],
     *,
     reason: ExclusionReason,
-    rule: str,
+    grounds: Grounds,
     organizer: str,
     now: datetime,
 ) -> Exclusion:
-    """Leaves these battles' votes out of the fit from now on.
+    """Leave these battles' votes out of the fit from now on.
 
     Raises:
-        Unusable: no battle, no rule, or a battle without a vote in this stage.
+        Unusable: no battle, no grounds, or a battle without a vote in this stage.
     """
-    return _append(store, stage_id, Exclusion(now, organizer, ADD, reason, rule, tuple(sorted(set(battles)))))
+    return _append(store, stage_id, Exclusion(now, organizer, ADD, reason, grounds, tuple(sorted(set(battles)))))
 
 
 def restore(
@@ -69,29 +71,25 @@ def restore(
     stage_id: str,
     battles: Iterable[str],
     *,
-    rule: str,
+    grounds: WrittenGrounds,
     organizer: str,
     now: datetime,
 ) -> Exclusion:
-    """Takes these battles' votes back into the fit; `rule` says why.
+    """Take these battles' votes back into the fit; `grounds` say why.
 
     Raises:
-        Unusable: no battle, no rule, or a battle that is not excluded.
+        Unusable: no battle, no grounds, or a battle that is not excluded.
     """
     wanted = tuple(sorted(set(battles)))
     active = active_exclusions(store, stage_id)
     for battle_id in wanted:
         if battle_id not in active:
-            raise Unusable(
-                "not_excluded",
-                f"대결 {battle_id[:40]}의 투표는 제외되어 있지 않습니다.",
-                f"The vote of battle {battle_id[:40]} is not excluded.",
-            )
-    return _append(store, stage_id, Exclusion(now, organizer, REMOVE, None, rule, wanted))
+            raise Unusable("not_excluded", battle=battle_id[:40])
+    return _append(store, stage_id, Exclusion(now, organizer, REMOVE, None, grounds, wanted))
 
 
 def active_exclusions(store: Store, stage_id: str) -> dict[str, ExclusionReason]:
-    """The votes left out at this moment: `{battle id: reason}`. The last act on a battle counts."""
+    """Find the votes left out at this moment: `{battle id: reason}`. The last act on a battle counts."""
     active: dict[str, ExclusionReason] = {}
     for act in history(store, stage_id):
         for battle_id in act.battles:
@@ -103,7 +101,7 @@ def active_exclusions(store: Store, stage_id: str) -> dict[str, ExclusionReason]
 
 
 def history(store: Store, stage_id: str) -> list[Exclusion]:
-    """Every act of excluding and restoring, in order: this is what is published."""
+    """List every act of excluding and restoring, in order: this is what is published."""
     acts = [event for event in store.events.of_stage(stage_id) if event.kind in (ADD, REMOVE)]
     return [
         Exclusion(
@@ -111,34 +109,33 @@ def history(store: Store, stage_id: str) -> list[Exclusion]:
             event.actor,
             event.kind,
             ExclusionReason(event.data["reason"]) if event.kind == ADD else None,
-            event.data["rule"],
+            grounds_in(event.data),
             tuple(event.data["battles"]),
         )
         for event in acts
     ]
 
 
+def grounds_in(data: Mapping[str, Any]) -> Grounds:
+    """Read the grounds in the data of an exclusion's event; in the oldest they are one sentence, `rule`."""
+    return GROUNDS.validate_python(data["grounds"]) if "grounds" in data else WrittenGrounds(text=data["rule"])
+
+
 def _append(store: Store, stage_id: str, act: Exclusion) -> Exclusion:
-    if not act.battles or not act.rule.strip():
-        raise Unusable(
-            "exclusion_incomplete",
-            "제외하거나 되돌릴 투표와 그 근거를 적어 주세요.",
-            "Name the votes and the rule or the grounds: an exclusion without them cannot be published.",
-        )
+    blank = isinstance(act.grounds, WrittenGrounds) and not act.grounds.text.strip()
+    if not act.battles or blank:
+        raise Unusable("exclusion_incomplete")
     missing = set(act.battles)
     for vote in store.votes.after(stage_id, 0):
         missing.discard(vote.battle_id)
     if missing:
-        raise Unusable(
-            "no_such_vote",
-            f"이 단계에 투표가 없는 대결입니다: {min(missing)[:40]}",
-            f"Battle {min(missing)[:40]} has no vote in this stage.",
-        )
+        raise Unusable("no_such_vote", battle=min(missing)[:40])
     store.events.append(
         act.at,
         stage_id,
         act.organizer,
         act.action,
-        {"rule": act.rule, "battles": list(act.battles)} | ({"reason": act.reason.value} if act.reason else {}),
+        {"grounds": GROUNDS.dump_python(act.grounds, mode="json"), "battles": list(act.battles)}
+        | ({"reason": act.reason.value} if act.reason else {}),
     )
     return act

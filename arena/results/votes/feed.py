@@ -13,7 +13,7 @@ from arena.domain.battle import SIDES, Turn
 from arena.domain.stage import Stage
 from arena.record.store import Store
 from arena.results.votes.exclusions import active_exclusions
-from arena.results.votes.inclusion import Rule, rule_of
+from arena.results.votes.inclusion import REASONS, Rule, rule_of
 from arena.results.votes.removals import removals
 from arena.results.votes.table import IDENTITY, LANGUAGES, OUTCOME_OF, STYLE_COLUMNS, Circumstances, VoteTable
 from ratings.style import MARKS, marks
@@ -41,6 +41,7 @@ class VoteFeed:
         self._place = {entrant: code for code, entrant in enumerate(self._entrants)}
         self._voters: dict[str, int] = {}
         self._networks: dict[str, int] = {}
+        self._topics: dict[str, int] = {}
         self._questions: dict[str, int] = {}
         self._columns = {
             name: _Column(dtype)
@@ -53,7 +54,9 @@ class VoteFeed:
                 ("cast_at", np.int64),
                 ("identity", np.int8),
                 ("network", np.int32),
-                ("leaks", np.bool_),
+                ("leaks", np.int32),
+                ("unread", np.bool_),
+                ("topic", np.int16),
             )
         }
         self._measured = {
@@ -106,7 +109,7 @@ class VoteFeed:
         else:
             new = [row for row in source.after(self._stage.id, self._settled) if row.seq not in self._seen]
         if new:
-            seq, voter, a, b, winner, cast_at, identity, network, leaks = zip(*new, strict=True)
+            seq, voter, a, b, winner, cast_at, identity, network, leaks, unread, topic = zip(*new, strict=True)
             self._columns["seq"].extend(seq)
             self._columns["voter"].extend([self._voters.setdefault(v, len(self._voters)) for v in voter])
             self._columns["a"].extend([self._place[entrant] for entrant in a])
@@ -114,9 +117,10 @@ class VoteFeed:
             self._columns["outcome"].extend([_OUTCOMES[w] for w in winner])
             self._columns["cast_at"].extend(cast_at)
             self._columns["identity"].extend([IDENTITY.index(level) for level in identity])
-            known = self._networks
-            self._columns["network"].extend([-1 if n is None else known.setdefault(n, len(known)) for n in network])
+            self._columns["network"].extend(_numbered(network, self._networks))
             self._columns["leaks"].extend(leaks)
+            self._columns["unread"].extend(unread)
+            self._columns["topic"].extend(_numbered(topic, self._topics))
             self._seen.update(each for each in seq if each > self._settled)
             self._noticed.append((now, max(seq)))
         while self._noticed and self._noticed[0][0] < now - LATE:
@@ -145,10 +149,10 @@ class VoteFeed:
             name.extend(column)
 
     def _circumstances(self, turns: Sequence[Turn], cast_at: int) -> tuple[int, int, tuple[int, ...], float, int]:
-        """The columns of `Circumstances` for one vote."""
+        """Compute the columns of `Circumstances` for one vote."""
         judged_s = _judged_s(turns, cast_at)
         if not turns or not turns[0].prompt:
-            return len(turns), LANGUAGES.index("erased"), (0,) * STYLE_COLUMNS, judged_s, -1
+            return len(turns), LANGUAGES.index("erased"), (-1,) * STYLE_COLUMNS, judged_s, -1
         style: list[int] = []
         for side in SIDES:
             found = [marks(turn.answers[side].text) for turn in turns if side in turn.answers]
@@ -159,27 +163,29 @@ class VoteFeed:
     def _made(self, rule: Rule, *, measured: bool) -> VoteTable:
         columns = {name: column.values() for name, column in self._columns.items()}
         circumstances = Circumstances(**{name: column.values() for name, column in self._measured.items()})
-        excluded = self._places(rule, columns["seq"])
-        codes = rule.codes(self._entrants, columns["a"], columns["b"], columns["leaks"], excluded)
+        decided = self._decided(rule, columns["seq"])
         return VoteTable(
             entrants=self._entrants,
             voters=tuple(self._voters),
             networks=tuple(self._networks),
-            excluded_by=codes,
+            reasons=REASONS,
+            topics=tuple(self._topics),
+            excluded_by=rule.codes(
+                self._entrants, columns["a"], columns["b"], columns["leaks"], columns["unread"], decided
+            ),
             circumstances=circumstances if measured else None,
             **columns,
         )
 
-    def _places(self, rule: Rule, seq: NDArray[np.int64]) -> dict[int, str]:
-        """The organizer's exclusions by the place of the vote in the columns; of votes that are not read yet, none."""
-        wanted = self._store.vote_columns.seqs_of(sorted(rule.excluded))
+    def _decided(self, rule: Rule, seq: NDArray[np.int64]) -> NDArray[np.int8]:
+        """Look up the organizer's exclusions, vote by vote; of votes that are not read yet, none."""
+        decided = np.zeros(len(seq), np.int8)
         order = np.argsort(seq)
-        places: dict[int, str] = {}
-        for battle, number in wanted.items():
+        for battle, number in self._store.vote_columns.seqs_of(sorted(rule.excluded)).items():
             at = int(np.searchsorted(seq, number, sorter=order))
             if at < len(seq) and seq[order[at]] == number:
-                places[int(order[at])] = rule.excluded[battle]
-        return places
+                decided[order[at]] = REASONS.index(rule.excluded[battle])
+        return decided
 
 
 class _Column:
@@ -204,15 +210,20 @@ class _Column:
         self._length = end
 
     def values(self) -> NDArray:
-        """All of them, read-only."""
+        """Give all of them, read-only."""
         view = self._buffer[: self._length]
         view.flags.writeable = False
         return view
 
 
+def _numbered(names: Sequence[str | None], known: dict[str, int]) -> list[int]:
+    """Give names numbers as they come; -1 for none."""
+    return [-1 if name is None else known.setdefault(name, len(known)) for name in names]
+
+
 def language(prompt: str) -> str:
     """Tell a prompt's language by its letters: `ko`, `en` (any Latin script), `mixed` or `other`."""
-    hangul = sum("가" <= c <= "힣" or "ㄱ" <= c <= "ㅣ" for c in prompt)
+    hangul = sum("\uac00" <= c <= "\ud7a3" or "\u3131" <= c <= "\u3163" for c in prompt)  # syllables, and lone letters
     latin = sum(c.isascii() and c.isalpha() for c in prompt)
     other = sum(c.isalpha() for c in prompt) - hangul - latin
     if hangul + latin == 0 or other > hangul + latin:

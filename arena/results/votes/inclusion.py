@@ -1,4 +1,4 @@
-"""Which votes enter the fit: the one rule that the live view, the export and the stranger's check share."""
+"""Which votes enter the fit: the one rule that the live view, the export and the stranger's check share, decided for columns of votes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from arena.domain.leaks import mask
 from arena.domain.stage import Stage
 from arena.results.votes.exclusions import ExclusionReason
 
@@ -15,7 +16,9 @@ REMOVED = "removed"
 """One side was an entrant that has been removed from the stage."""
 MARKED = "marked"
 """The battle may not have been blind, and the stage leaves such votes out."""
-REASONS = ("", CHECK, REMOVED, MARKED, *sorted(reason.value for reason in ExclusionReason))
+UNREAD = "unread"
+"""Too little of the answers was shown, or for too short a time: the stage's `min_exposure`."""
+REASONS = ("", CHECK, REMOVED, MARKED, UNREAD, *sorted(reason.value for reason in ExclusionReason))
 """What `VoteTable.excluded_by` holds indices into; the first says that the vote counts."""
 
 
@@ -26,45 +29,35 @@ class Rule:
     entrants: frozenset[str]
     """Those that are rated: declared, and not removed."""
     controls: frozenset[str]
-    leaves_marked_out: bool
+    leaks: int
+    """Bits of `arena.domain.leaks`: a battle with any of them was not blind enough to count."""
     excluded: Mapping[str, str]
     """Battles whose vote an organizer has left out, with the reason."""
-
-    def left_out(self, battle_id: str, model_a: str, model_b: str, *, marked: bool) -> str | None:
-        """Say why this vote stays out of the fit; None when it counts."""
-        if model_a in self.controls or model_b in self.controls:
-            return CHECK
-        if model_a not in self.entrants or model_b not in self.entrants:
-            return REMOVED
-        if battle_id in self.excluded:
-            return self.excluded[battle_id]
-        return MARKED if marked and self.leaves_marked_out else None
 
     def codes(
         self,
         entrants: tuple[str, ...],
-        a: NDArray[np.int16],
-        b: NDArray[np.int16],
-        leaks: NDArray[np.bool_],
-        excluded: Mapping[int, str],
+        a: NDArray[np.integer],
+        b: NDArray[np.integer],
+        leaks: NDArray[np.int32],
+        unread: NDArray[np.bool_],
+        decided: NDArray[np.int8],
     ) -> NDArray[np.int8]:
-        """Decide the same for columns of votes.
+        """Say why each vote stays out of the fit.
 
         Args:
             entrants: what `a` and `b` are indices into.
             a: the entrant on side a.
             b: the entrant on side b.
-            leaks: whether the battle may not have been blind.
-            excluded: the organizer's exclusions by the vote's place in the columns.
+            leaks: bits of what may have told who is who.
+            unread: whether the record says that the vote was cast below the stage's minimum of exposure.
+            decided: the organizer's exclusions, as indices into `REASONS`; 0 where there is none.
 
         Returns:
             Indices into `REASONS`, one for each vote.
         """
-        found = np.zeros(len(a), np.int8)
-        if self.leaves_marked_out:
-            found[leaks] = REASONS.index(MARKED)
-        for place, reason in excluded.items():
-            found[place] = REASONS.index(reason)
+        marked = np.where(leaks & self.leaks, REASONS.index(MARKED), np.where(unread, REASONS.index(UNREAD), 0))
+        found = np.where(decided > 0, decided, marked).astype(np.int8)
         rated = np.array([entrant in self.entrants for entrant in entrants], bool)
         control = np.array([entrant in self.controls for entrant in entrants], bool)
         if len(a):
@@ -78,11 +71,11 @@ def rule_of(stage: Stage, excluded: Mapping[str, str], removed: frozenset[str] =
     return Rule(
         entrants=frozenset(stage.entrant_ids) - removed,
         controls=frozenset(control.id for control in stage.controls),
-        leaves_marked_out=stage.protocol.marked == "exclude",
+        leaks=mask(stage.protocol.excluded_leaks),
         excluded=excluded,
     )
 
 
 def rating_seed(stage_file_sha256: str) -> int:
-    """The seed of the simultaneous comparisons: 32 bits of the stage file's hash, so nobody chooses it after a vote."""
+    """Make the seed of the simultaneous comparisons: 32 bits of the stage file's hash, so nobody chooses it after a vote."""
     return int(stage_file_sha256[:8], 16)

@@ -1,11 +1,17 @@
 """How a stage's votes are rated: the one place that turns what the stage file declares into a fit."""
 
+from collections.abc import Sequence
 from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
 
 from arena.domain.stage import Stage
 from arena.results.votes.inclusion import rating_seed
+from arena.results.votes.table import VoteTable
+from ratings import style
 from ratings.comparison import BothBad, Comparisons
-from ratings.errors import NothingToRateError
+from ratings.errors import NothingToRateError, RatingsError
 from ratings.fit import rate
 from ratings.result import Ratings
 from ratings.score import Transform
@@ -42,4 +48,36 @@ def rate_stage(
     try:
         return rate(comparisons, both_bad=both_bad or stage.protocol.both_bad, **declared(stage, file_sha256))
     except NothingToRateError:
+        return None
+
+
+def style_controlled(
+    stage: Stage, votes: VoteTable, rows: NDArray[np.bool_], entrants: Sequence[str]
+) -> style.Controlled | None:
+    """Fit these votes with length, formatting and side held equal.
+
+    Args:
+        stage: its prior and what it does with `both_bad` hold here too.
+        votes: a measured table.
+        rows: which of them; all have to be `styled`.
+        entrants: in the order of the answer.
+
+    Returns:
+        None where some entrants never met, or no vote is left: there is nothing to show beside the raw fit.
+    """
+    counts = votes.measured.style[rows]
+    sides = {
+        f"{mark}_{side}": counts[:, place * len(style.MARKS) + column]
+        for place, side in enumerate("ab")
+        for column, mark in enumerate(style.MARKS)
+    }
+    protocol = stage.protocol
+    try:
+        return style.controlled(
+            votes.comparisons(rows, entrants),
+            style.differences(sides),
+            prior=protocol.prior,
+            both_bad=protocol.both_bad,
+        )
+    except RatingsError:
         return None

@@ -7,16 +7,16 @@ from arena.record.store import Store
 
 
 def sealed_stage(store: Store, stage_id: str) -> Stage:
-    """The stage as its sealed file in the record declares it.
+    """Read the stage as its sealed file in the record declares it.
 
     Raises:
         NotFound: this database does not have it.
     """
-    return Stage.from_toml(known(store, stage_id).file.encode(), f"the sealed file of stage {stage_id}")
+    return Stage.from_toml(known(store, stage_id).file.encode(), f"{stage_id}.toml (sealed)")
 
 
 def known(store: Store, stage_id: str) -> StageRecord:
-    """The stage's record.
+    """Find the stage's record.
 
     Raises:
         NotFound: this database does not have it.
@@ -24,16 +24,7 @@ def known(store: Store, stage_id: str) -> StageRecord:
     """
     record = store.stages.find(stage_id)
     if record is None:
-        names = ", ".join(r.id for r in store.stages.all()) or "none"
-        raise NotFound(
-            "stage_not_found",
-            f"단계 {stage_id}이(가) 이 데이터베이스에 없습니다. 있는 단계: {names}",
-            f"There is no stage {stage_id} in this database. Known stages: {names}.",
-        )
+        raise NotFound("stage_unknown", stage=stage_id, known=[each.id for each in store.stages.all()])
     if file_sha256(record.file.encode()) != record.file_sha256:
-        raise Conflict(
-            "stage_tampered",
-            f"단계 {stage_id}의 봉인된 파일이 데이터베이스에서 바뀌었습니다. 백업과 견주어 보세요.",
-            f"The sealed file of stage {stage_id} was changed in the database. Hold it against a backup.",
-        )
+        raise Conflict("stage_tampered", stage=stage_id)
     return record

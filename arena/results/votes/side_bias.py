@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any
+from typing import Self
+
+import numpy as np
+
+from arena.results.votes.table import VoteTable
+from ratings.comparison import A_WINS, B_WINS, OUTCOMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,28 +17,24 @@ class SideBias:
     a: int
     b: int
 
+    @classmethod
+    def of(cls, votes: VoteTable) -> Self:
+        """Count the votes that are in the fit."""
+        counts = np.bincount(votes.outcome[votes.counted], minlength=len(OUTCOMES)).tolist()
+        return cls(counts[A_WINS], counts[B_WINS])
+
     @property
     def share(self) -> float | None:
-        """The share of side a; None without a decided vote."""
-        return self.a / (self.a + self.b) if self.a + self.b else None
+        """The share of side a, to six decimals; None without a decided vote."""
+        return round(self.a / (self.a + self.b), 6) if self.a + self.b else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Its 95 % interval (Wilson 1927), every vote taken as independent."""
+        """Its 95 % interval (Wilson 1927), to six decimals, every vote taken as independent."""
         n, z = self.a + self.b, 1.959963984540054
         if not n:
             return None
         p = self.a / n
         centre = (p + z * z / (2 * n)) / (1 + z * z / n)
         reach = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-        return max(0.0, centre - reach), min(1.0, centre + reach)
-
-    def to_json(self) -> dict[str, Any]:
-        """As the leaderboard and the export show it."""
-        interval = self.interval
-        return {
-            "wins_a": self.a,
-            "wins_b": self.b,
-            "share_a": None if self.share is None else round(self.share, 6),
-            "share_a_ci95": None if interval is None else [round(end, 6) for end in interval],
-        }
+        return round(max(0.0, centre - reach), 6), round(min(1.0, centre + reach), 6)

@@ -1,4 +1,7 @@
-"""The votes of a stage as one columnar, immutable snapshot: every number of a stage is a function of it and of the stage."""
+"""The votes of a stage as one columnar, immutable snapshot: every number of a stage is a function of it and of the stage.
+
+The feed makes one from the record, `results.export.table_reader` from a published `votes.parquet`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -8,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arena.domain.vote import Winner
+from arena.results.votes.inclusion import CHECK, REMOVED
 from ratings.comparison import OUTCOMES, Comparisons
 from ratings.style import MARKS
 
 LANGUAGES = ("ko", "en", "mixed", "other", "erased")
-IDENTITY = ("anonymous", "email", "verified")
+IDENTITY = ("anonymous", "email", "verified", "invited")
 OUTCOME_OF = {Winner(outcome.value): code for code, outcome in enumerate(OUTCOMES)}
 """What a citizen decided, as the code that ratings see."""
 STYLE_COLUMNS = 2 * len(MARKS)
@@ -20,7 +24,7 @@ STYLE_COLUMNS = 2 * len(MARKS)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Circumstances:
-    """How each vote came about, measured from its conversation; columns of the table's length, private but for style, language and turns.
+    """How each vote came about, measured from its conversation; columns of the table's length, private but for style and turns.
 
     No text is kept: of a conversation, its language, its number of prompts, its marks of style, and a hash of its first prompt.
     """
@@ -28,13 +32,18 @@ class Circumstances:
     turns: NDArray[np.int16]
     """Prompts in the conversation."""
     language: NDArray[np.int8]
-    """Of the first prompt: an index into `LANGUAGES`."""
+    """Of the first prompt: an index into `LANGUAGES`; -1 where it is not told."""
     style: NDArray[np.int32]
-    """Shape (votes, 8): length, headers, bold, lists of side a, then of side b, over all turns; zeros where erased."""
+    """Shape (votes, 8): length, headers, bold, lists of side a, then of side b, over all turns; -1 where the texts were erased."""
     judged_s: NDArray[np.float64]
     """From the moment both last answers were shown to the vote; not a number where unknown."""
     question: NDArray[np.int32]
-    """The first prompt, equal ones alike; -1 where erased."""
+    """The first prompt, equal ones alike; -1 where it was erased or is not told."""
+
+    @property
+    def styled(self) -> NDArray[np.bool_]:
+        """Which votes' answers could be counted before their texts were erased."""
+        return self.style.min(axis=1) >= 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,8 +59,13 @@ class VoteTable:
     """Pseudonyms; `voter` holds indices into them."""
     networks: tuple[str, ...]
     """The days' digests; `network` holds indices into them. Private."""
+    reasons: tuple[str, ...]
+    """Why votes may stay out of the fit; `excluded_by` holds indices into them. The first is empty: the vote counts.
+
+    Those of `inclusion.REASONS`, and behind them what a file tells besides.
+    """
     seq: NDArray[np.int64]
-    """The vote's number in the record."""
+    """The vote's number in the record; in a table that was read from a file, the number of its draw."""
     voter: NDArray[np.int32]
     a: NDArray[np.int16]
     b: NDArray[np.int16]
@@ -63,10 +77,18 @@ class VoteTable:
     """An index into `IDENTITY`."""
     network: NDArray[np.int32]
     """Where it came from; -1 where unknown. Private."""
-    leaks: NDArray[np.bool_]
-    """The battle may not have been blind."""
+    leaks: NDArray[np.int32]
+    """What in the battle may have told who is who: bits of `arena.domain.leaks`."""
+    unread: NDArray[np.bool_]
+    """It was cast below the stage's minimum of exposure."""
     excluded_by: NDArray[np.int8]
-    """Why the vote stays out of the fit: an index into `inclusion.REASONS`; 0 where it counts."""
+    """Why the vote stays out of the fit: an index into `reasons`; 0 where it counts."""
+    topics: tuple[str, ...] = ()
+    """What citizens said their first questions are about; `topic` holds indices into them."""
+    topic: NDArray[np.int16] | None = None
+    """-1 where the citizen said nothing; None in a table that was read from a file, which does not tell."""
+    weight: NDArray[np.float64] | None = None
+    """Of the voter, mean 1 over the voters; not a number where a voter has none, None where nobody has."""
     circumstances: Circumstances | None = None
     """Measured only for whoever asks: it takes the texts."""
 
@@ -84,43 +106,61 @@ class VoteTable:
         return self.excluded_by == 0
 
     @property
+    def in_scope(self) -> NDArray[np.bool_]:
+        """Which votes are between two rated entrants: all but those on checks and those of an entrant that was removed."""
+        return ~np.isin(self.excluded_by, [self.reasons.index(CHECK), self.reasons.index(REMOVED)])
+
+    @property
+    def weighted(self) -> bool:
+        """Whether every vote has a weight."""
+        return len(self) > 0 and self.weight is not None and not np.isnan(self.weight).any()
+
+    def winners(self) -> dict[str, int]:
+        """Count all votes by what was decided, those too that stay out of the fit."""
+        counts = np.bincount(self.outcome, minlength=len(OUTCOMES)).tolist()
+        return {winner.value: counts[code] for winner, code in OUTCOME_OF.items()}
+
+    def left_out(self) -> dict[str, int]:
+        """Count the votes that stay out of the fit by their reason, reasons without any left out."""
+        counts = np.bincount(self.excluded_by, minlength=len(self.reasons)).tolist()
+        return {reason: count for reason, count in zip(self.reasons, counts, strict=True) if reason and count}
+
+    @property
     def measured(self) -> Circumstances:
         """The circumstances of a table that was asked for with them."""
         assert self.circumstances is not None  # noqa: S101 - a fault of ours, not of the data
         return self.circumstances
 
     def among(self, seqs: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of the votes have one of these numbers."""
+        """Tell which of the votes have one of these numbers."""
         return np.isin(self.seq, np.asarray(seqs, np.int64))
 
     def by_time(self) -> Self:
         """Order the votes by when they were cast, equal moments by their number in the record."""
         order = np.lexsort((self.seq, self.cast_at))
-        return replace(self, **_taken(self, order, ("entrants", "voters", "networks")))
+        return replace(self, **_taken(self, order))
 
-    def comparisons(
-        self, rows: NDArray[np.bool_], entrants: Sequence[str], weights: NDArray[np.float64] | None = None
-    ) -> Comparisons:
+    def comparisons(self, rows: NDArray[np.bool_], entrants: Sequence[str], *, weighted: bool = False) -> Comparisons:
         """Take these votes for a fit of these entrants; all of the rows have to be between two of them.
 
         Args:
             rows: which votes.
             entrants: in the order of the answer.
-            weights: one for each of `voters`.
+            weighted: each by its weight, which all of them must have.
         """
         place = np.array([entrants.index(e) if e in entrants else -1 for e in self.entrants], np.int64)
         chosen = (place[self.a[rows]], place[self.b[rows]], self.outcome[rows], self.voter[rows])
-        return Comparisons.from_codes(tuple(entrants), *chosen, None if weights is None else weights[self.voter[rows]])
+        weight = self.weight[rows] if weighted and self.weight is not None else None
+        return Comparisons.from_codes(tuple(entrants), *chosen, weight)
 
 
-def _taken(columns: VoteTable | Circumstances, order: NDArray[np.intp], but: Sequence[str] = ()) -> dict[str, object]:
-    """The columns in another order, by name."""
+def _taken(columns: VoteTable | Circumstances, order: NDArray[np.intp]) -> dict[str, object]:
+    """Put the columns in another order, by name."""
     taken: dict[str, object] = {}
-    for name in (field.name for field in fields(columns) if field.name not in but):
-        column = getattr(columns, name)
-        taken[name] = (
-            replace(column, **_taken(column, order))
-            if isinstance(column, Circumstances)
-            else (None if column is None else column[order])
-        )
+    for field in fields(columns):
+        column = getattr(columns, field.name)
+        if isinstance(column, np.ndarray):
+            taken[field.name] = column[order]
+        elif isinstance(column, Circumstances):
+            taken[field.name] = replace(column, **_taken(column, order))
     return taken

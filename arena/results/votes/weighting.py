@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ UNKNOWN = "unknown"
 
 
 def published(counts: Mapping[str, int]) -> dict[str, int | None]:
-    """The counts with small groups hidden as None, and one more where a total would give a single hidden one away."""
+    """Give the counts with small groups hidden as None, and one more where a total would give a single hidden one away."""
     shown: dict[str, int | None] = {name: n if n >= SMALL or n == 0 else None for name, n in sorted(counts.items())}
     hidden = [name for name, n in shown.items() if n is None]
     if len(hidden) == 1:
@@ -42,7 +42,7 @@ class Raked:
 
 
 def rake(voters: Mapping[str, Mapping[str, str]], margins: Mapping[str, Mapping[str, float]]) -> Raked | None:
-    """Rakes the voters to the target shares (`ratings.weights`), no weight above 5 times or below a fifth of the mean.
+    """Rake the voters to the target shares (`ratings.weights`), no weight above 5 times or below a fifth of the mean.
 
     A stratum is used only if every category of it has ten voters or more: fewer cannot stand for a share of the country, and their
     weights would show who they are. Voters who gave no answer keep their share.
@@ -71,17 +71,31 @@ def rake(voters: Mapping[str, Mapping[str, str]], margins: Mapping[str, Mapping[
 
 
 def effective(weights: Sequence[float]) -> tuple[float, float]:
-    """Kish's effective number of voters, and the design effect (how many times more voters weighting costs)."""
+    """Give Kish's effective number of voters, and the design effect (how many times more voters weighting costs)."""
     w = np.asarray(weights, dtype=np.float64)
     n_eff = float(w.sum() ** 2 / (w @ w))
     return round(n_eff, 2), round(len(w) / n_eff, 4)
 
 
-def strata_section(
+class StratumRow(TypedDict):
+    """One category of one stratum."""
+
+    stratum: str
+    category: str
+    """`UNKNOWN` for who did not say."""
+    target: float | None
+    """Its share by plan; None for `UNKNOWN`."""
+    voters: int | None
+    """None for a group that is too small to show."""
+    weighted_share: float | None
+    """The share of the weight that they carry; None where nothing is weighted."""
+
+
+def strata_rows(
     voters: Mapping[str, Mapping[str, str]], strata: Sequence[Stratum], raked: Raked | None
-) -> list[dict[str, Any]]:
-    """Per stratum and category: the target, how many voters there are, and what share of the weight they carry."""
-    rows = []
+) -> list[StratumRow]:
+    """Hold who voted against who was meant to, category by category."""
+    rows: list[StratumRow] = []
     for stratum in strata:
         targets = {category.id: category.target for category in stratum.categories} | {UNKNOWN: None}
         counts = dict.fromkeys(targets, 0)

@@ -1,4 +1,4 @@
-"""The console's HTTP routes. Who asks is read from our signed cookie, for every route, before anything else; no Gradio event decides anything."""
+"""The console's HTTP routes. Who asks is read from our cookie, for every route, before anything else; no Gradio event decides anything."""
 
 import asyncio
 import gzip
@@ -13,12 +13,12 @@ from fastapi import Path as PathParameter
 from starlette.concurrency import run_in_threadpool
 
 from arena.domain.errors import NotFound, Unauthorized
+from arena.results.export.archive import zipped
 from arena.results.live.access_log import LiveViews
-from arena.web.api import Here
-from arena.web.console import acts
-from arena.web.console.board import Board, Name
-from arena.web.export_routes import zipped
-from arena.web.language import language_of
+from arena.web.console import actions
+from arena.web.console.cache import DocumentCache, Name
+from arena.web.core.dependencies import Here
+from arena.web.core.negotiation import language_of
 
 LONGEST_WAIT_S = 25.0
 STEP_S = 0.5
@@ -28,52 +28,49 @@ SHOWS_RATINGS: frozenset[Name] = frozenset({"live", "trends", "integrity"})
 Tag = Annotated[str | None, Header(alias="if-none-match", max_length=64)]
 
 
-def organizer(here: Here, request: Request) -> str:
-    """Who asks, by the signed cookie."""
-    name = here.organizer(request)
+async def organizer(here: Here, request: Request) -> str:
+    """Who asks, by the cookie of a session that goes on."""
+    name = await here.organizers.name(request)
     if name is None:
-        raise Unauthorized(
-            "organizer_login_needed",
-            "운영자 로그인이 필요합니다. 로그인 화면을 여세요: /organizer/login",
-            "An organizer has to log in first: open /organizer/login.",
-        )
+        raise Unauthorized("organizer_login_needed")
     return name
 
 
 Me = Annotated[str, Depends(organizer)]
 
 
-def routes(board: Board, doing: acts.Acts, views: LiveViews) -> APIRouter:
-    """The routes of one stage's console."""
+def routes(cache: DocumentCache, doing: actions.Actions, views: LiveViews) -> APIRouter:
+    """Build the routes of one stage's console."""
     router = APIRouter(prefix="/organizer/console", include_in_schema=False, dependencies=[Depends(organizer)])
 
-    async def act(call: Callable[[], acts.Said]) -> dict[str, str]:
+    async def act(call: Callable[[], actions.Done]) -> dict[str, str]:
         try:
-            return (await board.run(call))._asdict()
+            return (await cache.run(call))._asdict()
         finally:
-            board.touch()
+            cache.touch()
 
     @router.get("/plotly.js", response_class=Response)
     async def plotly() -> Response:
-        """The plotting library, from the package that is installed: no other host is asked for it."""
+        """Return the plotting library, from the package that is installed: no other host is asked for it."""
         headers = {"content-encoding": "gzip", "cache-control": "private, max-age=86400"}
         return Response(await run_in_threadpool(_plotly), media_type="text/javascript; charset=utf-8", headers=headers)
 
     @router.get("/{name}", response_class=Response)
     async def document(
-        me: Me, request: Request, name: Name, seen: Tag = None, wait: Annotated[float, Query(ge=0)] = 0
+        here: Here, me: Me, request: Request, name: Name, seen: Tag = None, wait: Annotated[float, Query(ge=0)] = 0
     ) -> Response:
-        """A tab's document; with `wait`, answers as soon as it differs from what the console has, or 304 when it has not by then."""
+        """Return a tab's document; with `wait`, answer as soon as it differs from what the console has, or 304 when it has not by then."""
         if name in SHOWS_RATINGS:
             await run_in_threadpool(views.note, me)
         until = time.monotonic() + min(wait, LONGEST_WAIT_S)
         while True:
-            found = await board.document(name, language_of(request))
+            found = await cache.document(name, language_of(request))
             if found.etag != seen:
                 break
             if time.monotonic() + STEP_S > until or await request.is_disconnected():
                 return Response(status_code=304, headers={"etag": found.etag})
             await asyncio.sleep(STEP_S)
+        await organizer(here, request)  # the session may have ended meanwhile
         headers = {"etag": found.etag, "cache-control": "no-store", "vary": "accept-encoding, accept-language, cookie"}
         if "gzip" in request.headers.get("accept-encoding", ""):
             return Response(found.packed, media_type="application/json", headers=headers | {"content-encoding": "gzip"})
@@ -83,72 +80,72 @@ def routes(board: Board, doing: acts.Acts, views: LiveViews) -> APIRouter:
     async def table(
         me: Me, request: Request, name: Name, section: Annotated[str, PathParameter(max_length=64)]
     ) -> Response:
-        """A section's table for a spreadsheet."""
+        """Return a section's table for a spreadsheet."""
         if name in SHOWS_RATINGS:
             await run_in_threadpool(views.note, me)
-        found = (await board.document(name, language_of(request))).section(section)
+        found = (await cache.document(name, language_of(request))).section(section)
         if found is None:
-            raise NotFound("no_section", "그런 표가 없습니다.", "There is no such table.")
+            raise NotFound("no_section")
         return Response(
             found.table.csv(),
             media_type="text/csv; charset=utf-8",
             headers={
-                "content-disposition": f'attachment; filename="{board.stage.id}-{section}.csv"',
+                "content-disposition": f'attachment; filename="{cache.stage.id}-{section}.csv"',
                 "cache-control": "no-store",
             },
         )
 
     @router.get("/exports/{folder}.zip", response_class=Response)
     async def download(me: Me, folder: Annotated[str, PathParameter(max_length=200)]) -> Response:
-        """An export with all its files; who takes it is kept in the audit log."""
+        """Return an export with all its files; who takes it is kept in the audit log."""
 
         def packed() -> bytes:
             path = doing.downloaded(me, folder)
             return zipped({file.name: file.read_bytes() for file in path.iterdir()}, path.name)
 
-        data = await board.run(packed)
-        board.touch()
+        data = await cache.run(packed)
+        cache.touch()
         headers = {"content-disposition": f'attachment; filename="{folder}.zip"', "cache-control": "no-store"}
         return Response(data, media_type="application/zip", headers=headers)
 
     @router.post("/acts/pause")
-    async def pause(me: Me, asked: acts.Pause) -> dict[str, Any]:
+    async def pause(me: Me, asked: actions.Pause) -> dict[str, Any]:
         """No new battles, in any process."""
         return await act(lambda: doing.pause(me, asked))
 
     @router.post("/acts/resume")
-    async def resume(me: Me, asked: acts.Nothing) -> dict[str, Any]:
-        """New battles again."""
+    async def resume(me: Me, asked: actions.Nothing) -> dict[str, Any]:
+        """Let new battles begin again."""
         return await act(lambda: doing.resume(me, asked))
 
     @router.post("/acts/remove")
-    async def remove(me: Me, asked: acts.Remove) -> dict[str, Any]:
-        """An entrant leaves."""
+    async def remove(me: Me, asked: actions.Remove) -> dict[str, Any]:
+        """Take an entrant out."""
         return await act(lambda: doing.remove(me, asked))
 
     @router.post("/acts/move")
-    async def move(me: Me, asked: acts.Move) -> dict[str, Any]:
-        """The stage opens, freezes or is published."""
+    async def move(me: Me, asked: actions.Move) -> dict[str, Any]:
+        """Open, freeze or publish the stage."""
         return await act(lambda: doing.move(me, asked))
 
     @router.post("/acts/exclude")
-    async def exclude(me: Me, asked: acts.Exclude) -> dict[str, Any]:
-        """Votes are left out."""
+    async def exclude(me: Me, asked: actions.Exclude) -> dict[str, Any]:
+        """Leave votes out."""
         return await act(lambda: doing.exclude(me, asked))
 
     @router.post("/acts/restore")
-    async def restore(me: Me, asked: acts.Restore) -> dict[str, Any]:
-        """Votes are taken back."""
+    async def restore(me: Me, asked: actions.Restore) -> dict[str, Any]:
+        """Take votes back."""
         return await act(lambda: doing.restore(me, asked))
 
     @router.post("/acts/export")
-    async def export(me: Me, asked: acts.Nothing) -> dict[str, Any]:
-        """A new export."""
+    async def export(me: Me, asked: actions.Nothing) -> dict[str, Any]:
+        """Make a new export."""
         return await act(lambda: doing.export(me, asked))
 
     @router.post("/acts/verify")
-    async def verify(me: Me, asked: acts.Verify) -> dict[str, Any]:
-        """An export is checked again."""
+    async def verify(me: Me, asked: actions.Verify) -> dict[str, Any]:
+        """Check an export again."""
         return await act(lambda: doing.verify(me, asked))
 
     return router
@@ -156,5 +153,5 @@ def routes(board: Board, doing: acts.Acts, views: LiveViews) -> APIRouter:
 
 @cache
 def _plotly() -> bytes:
-    """The bundle, compressed once. Every browser that runs it takes gzip."""
+    """Return the bundle, compressed once. Every browser that runs it takes gzip."""
     return gzip.compress((files("plotly") / "package_data" / "plotly.min.js").read_bytes(), 6, mtime=0)

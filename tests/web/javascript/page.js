@@ -11,6 +11,6 @@ export function serve(answer) {
   };
 }
 
-globalThis.document = { getElementById: () => ({ dataset: { language: "ko" } }) };
+globalThis.document = { querySelector: () => null };
 globalThis.addEventListener ??= () => {};
 globalThis.removeEventListener ??= () => {};

@@ -19,11 +19,11 @@ test("what only looks like one does not", () => {
 });
 
 test("each kind is named once, in one order", () => {
-  assert.deepEqual(personalIn("a.b+c@example.kr, 010-1234-5678, 1234 5678 1234 5678").kinds, [
-    "phone",
-    "card",
-    "email",
-  ]);
+  assert.deepEqual(personalIn("a.b+c@arena.kr, 010-1234-5678, 1234 5678 1234 5678").kinds, ["phone", "card", "email"]);
+  for (const nobody of ["a@example.com", "a@mail.example.kr", "a@b.test"])
+    assert.deepEqual(personalIn(`${nobody} 로 예를 들면`).kinds, [], nobody);
+  for (const somebody of ["a@example.com.kr", "a@myexample.com", "a@testing.kr"])
+    assert.deepEqual(personalIn(somebody).kinds, ["email"], somebody);
   assert.deepEqual(personalIn("02-123-4567").kinds, ["phone"]);
   assert.deepEqual(personalIn("오늘 날씨는 어떤가요? 3.14 1,000,000").kinds, []);
 });

@@ -31,12 +31,15 @@ function stream(text, size, { breaks = false } = {}) {
 }
 
 /** What a page hears of a turn, and how it ended. */
-async function followed(first) {
+async function followed(first, { leavesAfter = "" } = {}) {
   const heard = [];
   const told = [];
+  const page = new AbortController();
   const whole = await follow("b1", 1, first, {
+    signal: page.signal,
     heard: (name, data) => {
       heard.push([name, data]);
+      if (name === leavesAfter) page.abort();
       return name === "done";
     },
     broken: () => told.push("broken"),
@@ -66,4 +69,10 @@ test("a broken stream is picked up after the last event that was heard", async (
 test("a stream that the server no longer has ends without the end of the turn", async () => {
   serve(() => Response.json({ code: "not_found", ko: "없습니다", en: "not found" }, { status: 404 }));
   assert.deepEqual(await followed(null), { whole: false, heard: [], told: [] });
+});
+
+test("a page that has gone on to something else hears no more, and asks no more", async () => {
+  serve(() => assert.fail("nothing is asked"));
+  const heard = await followed(stream(written(EVENTS.slice(0, 1)), 4096, { breaks: true }), { leavesAfter: "turn" });
+  assert.deepEqual(heard, { whole: true, heard: ALL.slice(0, 1), told: [] });
 });

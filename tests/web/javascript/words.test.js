@@ -41,6 +41,6 @@ test("whoever listens hears the state as it is after the change", () => {
     [true, "tie"],
   ]);
   assert.equal(isOpen(), false);
-  state.stage = { status: "open" };
+  state.stage = { state: "open" };
   assert.equal(isOpen(), true);
 });

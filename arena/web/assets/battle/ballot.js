@@ -1,14 +1,24 @@
-// The vote: four choices by button or key, then reasons and a comment that nobody has to give,
-// and the one button that casts it.
-import { announce, byId, el, kept } from "./dom.js";
-import { change, onChange, SIDES, state, WINNERS } from "./state.js";
+// The vote, in one bar: four choices by button or key, then reasons and a comment that nobody has to give, and the one
+// button that casts it.
+/** @import { Side, Winner } from "../../answers.d.ts" */
+/** @import { Ballot } from "./api.js" */
+import { announce, buttonById, byId, el, kept } from "./dom.js";
+import { say } from "./message.js";
+import { bySide, change, onChange, SIDES, stage, state, WINNERS } from "./state.js";
 import { number, pick, t } from "./words.js";
 
-const SETTLED_MS = 400;
 const KEYS = "arena-keys";
+const COMMENT = "arena-comment";
+const NARROW = matchMedia("(max-width: 760px)");
+const SETTLED_MS = 400;
+let chosenAt = 0;
 let keysOn = kept.get("localStorage", KEYS) === "on";
+/** What may be added to a choice, while one is made. @type {{ form: HTMLFormElement, button: HTMLElement } | null} */
 let given = null;
 
+/** @typedef {(ballot: Ballot) => void} Cast */
+
+/** @param {Side} side */
 const sideReasons = (side) =>
   el(
     "fieldset",
@@ -19,7 +29,7 @@ const sideReasons = (side) =>
       el("span", { class: `arena-letter arena-letter-${side}`, "aria-hidden": "true" }, side.toUpperCase()),
       t("reasons_side", { side: t(`answer_${side}`) }),
     ),
-    ...state.stage.reasons.map((reason) =>
+    ...stage().reasons.map((reason) =>
       el(
         "label",
         { class: `arena-reason arena-reason-${reason.kind}` },
@@ -29,76 +39,117 @@ const sideReasons = (side) =>
     ),
   );
 
-const ticked = (form, side) =>
-  [...form.querySelectorAll(`input[name="reason-${side}"]:checked`)].map((input) => input.value);
-
-/** Shows what may be added to the choice; nothing is saved before the form is sent. */
+/**
+ * Marks the choice, and shows what may be added and the button that casts it.
+ * @param {Winner} winner
+ * @param {Cast} cast
+ */
 function choose(winner, cast) {
-  if (state.busy || !state.votable) return;
+  if (state.busy || !state.votable || state.chosen === winner) return;
   given ??= makeForm(cast);
-  given.title.textContent = t("chosen", { winner: t(winner) });
+  if (!given.form.isConnected) byId("arena-ballot").append(given.form);
+  given.button.textContent = t("cast_this", { winner: t(winner) });
+  chosenAt = performance.now();
   change({ chosen: winner });
-  if (!given.form.isConnected) byId("arena-after").replaceChildren(given.form);
-  byId("arena-after").hidden = false;
-  given.title.focus({ preventScroll: true });
-  // Not at once: the second click of a double click must not land on what has moved under it.
-  setTimeout(() => given?.form.scrollIntoView({ block: "nearest" }), SETTLED_MS);
+  announce(t("chosen", { winner: t(winner) }));
+  remind();
 }
 
-function makeForm(cast) {
-  const title = el("h2", { tabindex: "-1" });
-  const max = state.stage.limits.comment_chars;
+/** Where one answer is shown at a time, whoever has not looked at the other is told so. */
+function remind() {
+  const row = byId("arena-turns").querySelector(".arena-turn:last-child .arena-panes");
+  if (!NARROW.matches || !(row instanceof HTMLElement)) return;
+  const unseen = SIDES.find((side) => !row.dataset.seen?.includes(side));
+  if (!unseen) return;
+  const show = () => {
+    row.parentElement?.querySelector(`.arena-show-${unseen}`)?.dispatchEvent(new MouseEvent("click"));
+    say("", { aloud: "" });
+  };
+  say(t("not_seen", { side: t(`answer_${unseen}`) }), { action: { label: t("show"), run: show, quiet: true } });
+}
+
+/** A comment that was not sent outlives a reload, with the battle it is about. */
+export const forgetComment = () => kept.set("sessionStorage", COMMENT, null);
+
+/** The comment's box with its count. */
+function commentBox() {
+  const max = stage().limits.comment_chars;
   const comment = el("textarea", {
     id: "arena-comment",
-    rows: "2",
+    rows: "1",
     maxlength: String(max),
     "aria-describedby": "arena-comment-hint",
   });
+  const about = `${state.battle?.id} `;
+  const before = kept.get("sessionStorage", COMMENT) ?? "";
+  if (before.startsWith(about)) comment.value = before.slice(about.length);
   const count = el("span", { class: "arena-soft", role: "status" });
-  comment.addEventListener(
-    "input",
-    () =>
-      (count.textContent =
-        comment.value.length > max * 0.8 ? t("chars", { n: number(comment.value.length), max: number(max) }) : ""),
-  );
+  comment.addEventListener("input", () => {
+    kept.set("sessionStorage", COMMENT, comment.value ? about + comment.value : null);
+    count.textContent =
+      comment.value.length > max * 0.8 ? t("chars", { n: number(comment.value.length), max: number(max) }) : "";
+  });
+  const hint = el("p", { id: "arena-comment-hint", class: "arena-soft" }, t("comment_hint"), " ", count);
+  return max > 0 ? [el("label", { for: "arena-comment" }, t("comment")), comment, hint] : [];
+}
+
+/** @param {Cast} cast */
+function makeForm(cast) {
+  const button = el("button", { type: "submit", id: "arena-cast", class: "arena-primary" });
+  const comment = commentBox();
   const form = el(
     "form",
     {
       id: "arena-why",
-      class: "arena-card",
       on: {
         submit: (event) => {
           event.preventDefault();
+          if (!state.chosen) return;
+          const ticked = new FormData(form);
+          const box = form.querySelector("textarea");
           cast({
             winner: state.chosen,
-            reasons: Object.fromEntries(SIDES.map((side) => [side, ticked(form, side)])),
-            comment: comment.value.trim(),
+            reasons: bySide((side) => ticked.getAll(`reason-${side}`).map(String)),
+            comment: box?.value.trim() ?? "",
           });
         },
       },
     },
-    title,
-    el("p", { class: "arena-soft" }, `${t("reasons_title")} ${t("reasons_hint")}`),
-    el("div", { class: "arena-why-sides" }, ...SIDES.map(sideReasons)),
-    max > 0 ? el("label", { for: "arena-comment" }, t("comment")) : null,
-    max > 0 ? comment : null,
-    max > 0 ? el("p", { id: "arena-comment-hint", class: "arena-soft" }, t("comment_hint"), " ", count) : null,
     el(
-      "p",
-      { class: "arena-actions" },
-      el("button", { type: "submit", id: "arena-cast", class: "arena-primary" }, t("cast")),
+      "details",
+      { open: comment.some((part) => part instanceof HTMLTextAreaElement && part.value) },
+      el("summary", {}, t("reasons_title")),
+      el("div", { class: "arena-why-sides" }, ...SIDES.map(sideReasons)),
+      ...comment,
+    ),
+    el(
+      "div",
+      { class: "arena-cast" },
+      el("p", {}, t("not_cast_yet")),
       el("button", { type: "button", class: "arena-button", on: { click: forget } }, t("change")),
+      button,
     ),
   );
-  return { form, title };
+  // The bar grows under the finger: the second click of a double click must not do what has moved there.
+  form.addEventListener(
+    "click",
+    (event) => {
+      if (event.detail < 2 || performance.now() - chosenAt > SETTLED_MS) return;
+      event.preventDefault();
+      event.stopPropagation();
+    },
+    true,
+  );
+  return { form, button };
 }
 
 /** Takes the choice back. */
-export function forget() {
-  given?.form.remove();
-  given = null;
+function forget() {
+  const { chosen } = state;
+  given?.form.remove(); // what was written is there again when another choice is made
   change({ chosen: null });
-  byId("arena-vote-model_a").focus();
+  announce(t("unchosen"));
+  if (chosen) byId(`arena-vote-${chosen}`).focus();
 }
 
 export function clearBallot() {
@@ -107,25 +158,17 @@ export function clearBallot() {
 }
 
 function draw() {
-  const { battle, busy, votable, chosen } = state;
-  byId("arena-ballot").hidden = Boolean(battle?.over);
+  const { busy, votable, chosen } = state;
   for (const winner of WINNERS) {
-    const button = byId(`arena-vote-${winner}`);
+    const button = buttonById(`arena-vote-${winner}`);
     button.disabled = busy || !votable;
     button.setAttribute("aria-pressed", String(chosen === winner));
   }
-  byId("arena-ballot").classList.toggle("arena-votable", votable);
-  for (const control of given?.form.querySelectorAll("button, input, textarea") ?? []) control.disabled = busy;
+  for (const control of given?.form.elements ?? []) if ("disabled" in control) control.disabled = busy;
 }
 
-/** Makes Gradio's four buttons ours; `cast(ballot)` sends a vote. */
-export function prepareBallot(cast) {
-  WINNERS.forEach((winner, n) => {
-    const button = byId(`arena-vote-${winner}`);
-    button.textContent = t(winner);
-    button.dataset.key = String(n + 1);
-    button.addEventListener("click", () => choose(winner, cast));
-  });
+/** The switch for those who would rather press 1 to 4. @param {Cast} cast */
+function prepareKeys(cast) {
   const box = el("input", { type: "checkbox", id: "arena-keys", role: "switch", checked: keysOn });
   const show = () => document.body.classList.toggle("arena-keys-on", keysOn);
   box.addEventListener("change", () => {
@@ -134,25 +177,31 @@ export function prepareBallot(cast) {
     show();
   });
   show();
-  const ballot = byId("arena-ballot");
-  ballot.prepend(el("h2", {}, t("vote_title")));
-  ballot.append(
-    el(
-      "div",
-      { class: "arena-foot" },
-      el("p", { id: "arena-vote-wait", class: "arena-soft" }, t("vote_wait")),
-      el("label", { class: "arena-keys" }, box, el("span", {}, t("keys_switch"))),
-    ),
-  );
+  byId("arena-ballot-title").after(el("label", { class: "arena-keys" }, box, el("span", {}, t("keys_switch"))));
   addEventListener("keydown", (event) => {
     const typing =
       event.target instanceof HTMLElement && event.target.matches("textarea, select, input:not([type=checkbox])");
     if (!keysOn || typing || event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
     const winner = WINNERS[Number(event.key) - 1];
-    if (winner && state.votable && !state.busy) {
-      choose(winner, cast);
-      announce(t("chosen", { winner: t(winner) }));
-    }
+    if (winner) choose(winner, cast);
   });
+}
+
+/**
+ * Makes Gradio's four buttons ours.
+ * @param {Cast} cast sends a vote
+ */
+export function prepareBallot(cast) {
+  WINNERS.forEach((winner, n) => {
+    const button = buttonById(`arena-vote-${winner}`);
+    button.textContent = t(winner);
+    button.dataset.key = String(n + 1);
+    // The choices come where the stop was: the second click of a double click is none.
+    button.addEventListener("click", (event) => {
+      if (event.detail < 2 || state.chosen) choose(winner, cast);
+    });
+  });
+  prepareKeys(cast);
   onChange(draw);
+  draw();
 }

@@ -1,44 +1,62 @@
-// The prompt box: Enter under any input method, counter, personal-data hint, a draft that survives,
-// and questions to begin with.
-import { byId, el, kept } from "./dom.js";
+// The question box: Enter under any input method, counter, personal-data hint, a draft that survives, and questions to
+// begin with. It stands in the page that the server sends; this makes it work.
+import { buttonById, byId, kept, sure } from "./dom.js";
 import { personalIn } from "./personal.js";
-import { isOpen, onChange, state } from "./state.js";
-import { number, pick, t } from "./words.js";
+import { isOpen, onChange, stage, state } from "./state.js";
+import { number, t } from "./words.js";
+import { prepareWork } from "./work.js";
 
 const DRAFT = "arena-draft";
 const NEAR_LIMIT = 0.8;
+const JUST_NOW_MS = 50;
+/** A finger's keyboard has no Shift+Enter: there, Enter is a line's end, and the button sends. */
+const FINGER = matchMedia("(pointer: coarse)");
 
-/** @returns {HTMLTextAreaElement} */
-export const promptBox = () => document.querySelector("#arena-prompt textarea");
+export const promptBox = () => sure(document.getElementById("arena-prompt"), HTMLTextAreaElement);
 
-let counter;
-let warning;
-let hint;
+const topicBox = () => document.querySelector("#arena-topic select");
 
-/** Puts text into the box, Gradio's own state included. */
+/** What the citizen says the question is about; null where they say nothing. */
+export function topic() {
+  const box = topicBox();
+  return (box instanceof HTMLSelectElement && box.value) || null;
+}
+
+/** @param {string} id of a topic, or nothing */
+export function setTopic(id) {
+  const box = topicBox();
+  if (box instanceof HTMLSelectElement) box.value = id;
+}
+
+/** @param {string} text */
 export function setPrompt(text) {
   const box = promptBox();
   box.value = text;
   box.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-/** What is wrong with the prompt as it stands, or nothing. */
+/**
+ * What is wrong with the prompt as it stands, or nothing.
+ * @param {string} text
+ */
 function fault(text) {
   const { forbidden, kinds } = personalIn(text);
   if (forbidden) return { text: t("personal_rrn"), stops: true };
   if (kinds.length) {
     const named = kinds.map((kind) => t(`kind_${kind}`)).join(", ");
-    return { text: t(`personal_${state.stage.privacy}`, { kinds: named }), stops: state.stage.privacy === "ask" };
+    return { text: t(`personal_${stage().privacy}`, { kinds: named }), stops: stage().privacy === "ask" };
   }
   return null;
 }
 
-export const over = () => Math.max(0, [...promptBox().value.trim()].length - state.stage.limits.prompt_chars);
+export const over = () => Math.max(0, [...promptBox().value.trim()].length - stage().limits.prompt_chars);
 export const stopped = () => over() > 0 || Boolean(fault(promptBox().value)?.stops);
 
 function review() {
   const box = promptBox();
-  const { prompt_chars: max } = state.stage.limits;
+  const counter = byId("arena-count");
+  const warning = byId("arena-warning");
+  const { prompt_chars: max } = stage().limits;
   const length = [...box.value].length;
   const beyond = over();
   counter.textContent = beyond
@@ -50,57 +68,56 @@ function review() {
   const found = fault(box.value);
   const said = found?.text ?? "";
   if (warning.textContent !== said) warning.textContent = said;
+  warning.classList.toggle("arena-stops", Boolean(found?.stops));
   warning.hidden = !said;
   box.setAttribute("aria-invalid", String(stopped()));
   kept.set("sessionStorage", DRAFT, box.value || null);
+  // What the next battle may cost is worked for while its question is written.
+  if (length && !state.battle && isOpen() && stage().session?.valid) prepareWork("battle");
   draw();
 }
 
 function draw() {
   const { battle, busy } = state;
   const closed = Boolean(battle?.over) || battle?.turnsLeft === 0;
-  byId("arena-send").disabled = busy || closed || !isOpen() || stopped();
-  byId("arena-stop").disabled = !busy;
-  byId("arena-stop").hidden = !busy;
-  byId("arena-send").hidden = busy;
-  byId("arena-ask").hidden = Boolean(battle?.over) || Boolean(state.chosen) || !isOpen();
+  buttonById("arena-send").disabled = busy || closed || !isOpen() || stopped();
   promptBox().readOnly = closed;
+  byId("arena-ask").hidden = !isOpen();
   byId("arena-starters").hidden = !isOpen();
-  const caption = document.querySelector("#arena-prompt span[data-testid='block-info']");
-  if (caption) caption.textContent = t(battle ? "prompt_more" : "prompt");
+  byId("arena-prompt-label").textContent = t(battle ? "prompt_more" : "prompt");
+  const asked = battle?.turnsLeft === 0;
+  promptBox().placeholder = t(asked ? "turns_none" : battle ? "placeholder_more" : "placeholder");
   const left =
-    battle && !battle.over
-      ? battle.turnsLeft === 0
-        ? t("turns_none")
-        : battle.turnsLeft <= 3
-          ? t("turns_left", { n: battle.turnsLeft })
-          : ""
-      : "";
-  hint.textContent = left || t("keys_hint");
+    battle && !battle.over && !asked && battle.turnsLeft <= 3 ? t("turns_left", { n: battle.turnsLeft }) : "";
+  const hint = byId("arena-hint");
+  hint.textContent = left || (FINGER.matches ? "" : t("keys_hint"));
   hint.toggleAttribute("data-keys", !left);
 }
 
+/**
+ * Enter sends, whatever an input method makes of it.
+ *
+ * An Enter that ends a syllable is told in two ways. Most browsers say so before the syllable has ended
+ * (`isComposing`): what was meant is done when it has. WebKit tells it after the end, as a key 229 of no composition.
+ * @param {HTMLTextAreaElement} box
+ * @param {() => void} send
+ */
 function keys(box, send) {
-  // A composing Enter ends the syllable; what was meant by it is done when the composition has ended.
   let sendAfterComposition = false;
-  box.addEventListener(
-    "keydown",
-    (event) => {
-      if (event.key !== "Enter") return;
-      event.stopImmediatePropagation();
-      if (event.shiftKey) return;
-      if (event.isComposing || event.keyCode === 229) {
-        sendAfterComposition = true;
-        return;
-      }
-      event.preventDefault();
-      send();
-    },
-    true,
-  );
-  // Gradio's box would send on Shift+Enter.
-  box.addEventListener("keypress", (event) => event.key === "Enter" && event.stopImmediatePropagation(), true);
+  let ended = Number.NEGATIVE_INFINITY;
+  box.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || FINGER.matches) return;
+    if (event.isComposing) {
+      sendAfterComposition = true;
+      return;
+    }
+    if (event.keyCode === 229 && performance.now() - ended > JUST_NOW_MS) return;
+    event.preventDefault();
+    send();
+  });
+  box.addEventListener("compositionstart", () => (sendAfterComposition = false));
   box.addEventListener("compositionend", () => {
+    ended = performance.now();
     if (!sendAfterComposition) return;
     sendAfterComposition = false;
     setTimeout(() => {
@@ -110,59 +127,44 @@ function keys(box, send) {
   });
 }
 
-function begin(text) {
-  const start = text.indexOf("[");
-  const end = text.indexOf("]");
-  setPrompt(text.replace("[", "").replace("]", ""));
+/**
+ * Puts a question to begin with, and its topic, in place; the word that is to be changed is selected.
+ * @param {Element} starter
+ */
+function begin(starter) {
+  const slot = starter.querySelector("mark");
+  setPrompt(starter.textContent ?? "");
+  setTopic(sure(starter.closest(".arena-topic"), HTMLElement).dataset.topic ?? "");
   const box = promptBox();
   box.focus();
-  if (start >= 0) box.setSelectionRange(start, end - 1);
+  if (!slot) return;
+  const start = slot.previousSibling?.textContent?.length ?? 0;
+  box.setSelectionRange(start, start + (slot.textContent?.length ?? 0));
 }
 
-function starters() {
-  const topics = state.stage.starters.map(({ topic, prompts }) =>
-    el(
-      "section",
-      { class: "arena-topic" },
-      el("h3", {}, pick(topic)),
-      el(
-        "ul",
-        {},
-        ...prompts.map((prompt) => {
-          const [before, slot, after] = pick(prompt).split(/\[|\]/);
-          const label = slot === undefined ? [before] : [before, el("mark", {}, slot), after];
-          return el("li", {}, el("button", { type: "button", on: { click: () => begin(pick(prompt)) } }, ...label));
-        }),
-      ),
-    ),
-  );
-  byId("arena-starters").replaceChildren(
-    el("h2", {}, t("starters")),
-    el("p", { class: "arena-soft" }, t("starters_hint")),
-    el("div", { class: "arena-topics" }, ...topics),
-  );
-}
-
-/** Makes the box ours; `send()` is called when a question is to be sent. */
+/**
+ * Makes the box work.
+ * @param {() => void} send called when a question is to be sent
+ */
 export function prepareComposer(send) {
   const box = promptBox();
-  counter = el("span", { id: "arena-count", role: "status" });
-  hint = el("span", { id: "arena-hint" });
-  warning = el("p", { id: "arena-warning", class: "arena-warning", role: "status", hidden: true });
-  byId("arena-prompt").after(warning);
-  byId("arena-send-row").prepend(el("div", { class: "arena-under" }, hint, counter));
-  box.placeholder = t("placeholder");
-  box.setAttribute("aria-label", t("prompt"));
-  box.setAttribute("aria-describedby", "arena-hint arena-count arena-warning");
-  box.setAttribute("enterkeyhint", "send");
-  byId("arena-send").textContent = t("send");
-  byId("arena-stop").textContent = t("stop");
-  byId("arena-send").addEventListener("click", send);
+  byId("arena-ask").addEventListener("submit", (event) => {
+    event.preventDefault();
+    send();
+  });
   keys(box, send);
-  box.addEventListener("input", review);
-  starters();
+  box.addEventListener("input", (event) => {
+    // Whoever empties the box asks something else: what a question to begin with was about is no longer so.
+    if (event.isTrusted && !box.value) setTopic("");
+    review();
+  });
+  byId("arena-starters").addEventListener("click", (event) => {
+    const starter = event.target instanceof Element && event.target.closest("button");
+    if (starter) begin(starter);
+  });
   onChange(draw);
   const draft = kept.get("sessionStorage", DRAFT);
-  if (draft) setPrompt(draft);
+  // What was typed before this ran stands.
+  if (draft && !box.value) setPrompt(draft);
   else review();
 }

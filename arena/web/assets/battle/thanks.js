@@ -1,32 +1,56 @@
-// After the vote: thanks, the receipt, who the sides were, and a picture to keep.
-import { announce, byId, copyText, el } from "./dom.js";
-import { pictureOf } from "./picture.js";
-import { SIDES, state } from "./state.js";
-import { pick, t } from "./words.js";
+// After the vote: what was chosen, who the sides were, a way on, the receipt folded away, and a picture to keep.
+/** @import { Author, Authors, Seen, Thanked, Winner } from "../../answers.d.ts" */
 
+import { getBattles, getStage } from "./api.js";
+import { announce, byId, copyText, el } from "./dom.js";
+import { SIDES, stage } from "./state.js";
+import { number, pick, t } from "./words.js";
+
+/** The beginning of a receipt, in groups: enough to tell it from another. @param {string} receipt */
+const short = (receipt) => `${receipt.slice(0, 4)} ${receipt.slice(4, 8)} … ${receipt.slice(-4)}`;
+
+/** @param {string} receipt */
 function receiptOf(receipt) {
   const copy = el("button", { type: "button", class: "arena-button" }, t("receipt_copy"));
   copy.addEventListener("click", async () => {
     copy.textContent = (await copyText(receipt)) ? t("copied") : t("copy_failed");
     announce(copy.textContent);
   });
+  const file = new Blob([`${t("receipt")}: ${receipt}\n${location.origin}/receipts?receipt=${receipt}\n`]);
   return el(
-    "div",
+    "details",
     { class: "arena-receipt" },
-    el("h3", {}, t("receipt")),
-    el("code", {}, receipt),
+    el("summary", {}, `${t("receipt")} · `, el("span", { class: "arena-soft" }, short(receipt))),
     el("p", { class: "arena-soft" }, t("receipt_what")),
+    el("code", {}, receipt),
+    el("img", { src: `/receipts/${receipt}/qr.svg`, alt: t("receipt_qr"), width: "148", loading: "lazy" }),
     el(
       "p",
       { class: "arena-actions" },
       copy,
+      el("a", { class: "arena-button", href: URL.createObjectURL(file), download: "receipt.txt" }, t("receipt_save")),
       el("a", { class: "arena-button", href: `/receipts?receipt=${receipt}` }, t("receipt_check")),
     ),
   );
 }
 
+/** Whose model it is, how large and how open. @param {Author} author */
+function cardOf({ card }) {
+  if (!card) return null;
+  const lines = [
+    [t("card_organisation"), pick(card.organisation)],
+    [t("card_size"), card.size],
+    [t("card_openness"), pick(card.openness)],
+  ];
+  return el("dl", {}, ...lines.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+}
+
+/**
+ * @param {Authors | null} reveal
+ * @param {Winner | null} winner
+ */
 function revealOf(reveal, winner) {
-  if (!reveal) return el("p", {}, t(state.stage.reveal === "never" ? "never_reveal" : "no_reveal"));
+  if (!reveal) return el("p", {}, t(stage().reveal === "never" ? "never_reveal" : "no_reveal"));
   const rows = SIDES.map((side) =>
     el(
       "li",
@@ -34,24 +58,32 @@ function revealOf(reveal, winner) {
       el("span", { class: `arena-letter arena-letter-${side}`, "aria-hidden": "true" }, side.toUpperCase()),
       el("span", {}, el("span", { class: "arena-hidden" }, `${t(`answer_${side}`)}: `), pick(reveal[side].team)),
       winner === `model_${side}` ? el("span", { class: "arena-chip" }, t("your_vote")) : null,
+      cardOf(reveal[side]),
     ),
   );
   return el("div", {}, el("h3", {}, t("reveal_title")), el("ul", { class: "arena-reveal" }, ...rows));
 }
 
+/**
+ * @param {Seen} battle
+ * @param {Winner | null} winner
+ */
 function shareOf(battle, winner) {
   const button = el("button", { type: "button", class: "arena-button", id: "arena-share" }, t("share"));
+  const said = el("span", { class: "arena-soft" }, t("share_note"));
   button.addEventListener("click", async () => {
     button.disabled = true;
-    const picture = await pictureOf(battle, winner);
-    const file = new File([picture], "k-ai-arena.png", { type: "image/png" });
     try {
+      const { pictureOf } = await import("./later/picture.js");
+      const picture = await pictureOf(battle, winner);
+      const file = new File([picture], "k-ai-arena.png", { type: "image/png" });
       if (navigator.canShare?.({ files: [file] }) && matchMedia("(pointer: coarse)").matches)
         await navigator.share({ files: [file], text: t("share_text") });
       else {
         const link = el("a", { href: URL.createObjectURL(picture), download: file.name });
         link.click();
         setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+        said.textContent = t("share_done");
         announce(t("share_done"));
       }
     } catch {
@@ -60,11 +92,31 @@ function shareOf(battle, winner) {
       button.disabled = false;
     }
   });
-  return el("div", { class: "arena-share" }, button, el("span", { class: "arena-soft" }, t("share_note")));
+  return el("div", { class: "arena-share" }, button, said);
 }
 
-/** Shows what a vote gives; `seen` is the owner's view of the battle, `winner` what was chosen if it is known. */
-export function showThanks({ receipt, reveal }, seen, winner) {
+/** How many votes this was of today's, how many all have cast, and how far that is. */
+async function countOf() {
+  const place = el("div", { class: "arena-count" });
+  const [mine, { votes, planned_votes: planned }] = await Promise.all([getBattles(), getStage()]);
+  const day = (/** @type {string | number} */ at) => new Date(at).toDateString();
+  const today = mine.filter(({ receipt, opened_at }) => receipt && day(opened_at) === day(Date.now())).length;
+  place.append(el("p", {}, t("count", { today: number(today), votes: number(Math.max(votes, today)) })));
+  if (planned)
+    place.append(
+      el("progress", { max: String(planned), value: String(votes), "aria-label": t("goal") }),
+      el("p", { class: "arena-soft" }, t("goal_of", { planned: number(planned) })),
+    );
+  return place;
+}
+
+/**
+ * Shows what a vote gives.
+ * @param {Thanked & { winner: Winner | null }} thanked `winner`: what was chosen, if it is known
+ * @param {Seen | null} seen the owner's view of the battle
+ * @param {{ anew?: boolean, next: () => void }} how `anew`: it was cast just now; `next` begins another battle
+ */
+export function showThanks({ receipt, reveal, winner }, seen, { anew = false, next }) {
   const title = el(
     "h2",
     { tabindex: "-1" },
@@ -77,14 +129,24 @@ export function showThanks({ receipt, reveal }, seen, winner) {
       "div",
       { class: "arena-card arena-thanks" },
       title,
-      winner ? el("p", {}, `${t("your_vote")}: ${t(winner)}`) : null,
+      winner ? el("p", {}, t("you_chose", { winner: t(winner) })) : null,
       revealOf(reveal, winner),
+      el(
+        "p",
+        { class: "arena-actions" },
+        el("button", { type: "button", class: "arena-primary arena-next", on: { click: next } }, t("next")),
+        el("a", { class: "arena-button", href: "/my" }, t("nav_my")),
+      ),
       receiptOf(receipt),
       seen ? shareOf({ ...seen, reveal }, winner) : null,
     ),
   );
   after.hidden = false;
-  if (!winner) return;
+  if (!anew) return;
+  countOf().then(
+    (count) => after.querySelector(".arena-next")?.closest("p")?.before(count),
+    () => {},
+  );
   title.focus();
   announce(t("thanks"));
 }

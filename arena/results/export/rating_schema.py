@@ -1,0 +1,186 @@
+"""What an export says of ratings: a fit, the same votes under other choices, and how all of it was made; as types that refuse anything else."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field
+
+from arena.results.export.signed import Count, Pair, Part, Share
+
+
+class Score(Part):
+    """One entrant's result. Null where the entrant was never compared."""
+
+    team_id: str = Field(description="the entrant")
+    theta: float | None = Field(description="log-strength in logits, mean 0 over the entrants")
+    se: float | None = Field(description="its standard error, clustered by voter")
+    rating: float | None = Field(description="1000 + 400/ln 10 · theta")
+    rating_ci95: Pair | None = Field(description="95 % interval")
+    rank: int | None = Field(description="1 is the highest; read it with rank_ci95")
+    rank_ci95: Annotated[list[int], Field(min_length=2, max_length=2)] | None = Field(
+        description="the ranks that cannot be told apart, all entrants at once"
+    )
+    win_probability: Share | None = Field(description="mean over the others of the probability to beat them")
+    win_probability_ci95: Pair | None = Field(description="95 % interval")
+    points: Annotated[float, Field(ge=0)] | None = Field(
+        description="the user score, out of component_max, by the transform"
+    )
+    points_ci95: Pair | None = Field(description="95 % interval")
+    n_votes: float = Field(description="votes in the fit that the entrant took part in")
+    both_bad: float = Field(description="its votes that found neither answer good enough")
+    provisional: bool = Field(
+        description="fewer than 30 votes, wider than ±50 rating points, or held by the prior alone"
+    )
+    group: int | None = Field(
+        description="entrants of different groups never met and are not ranked against each other"
+    )
+
+
+class PairCount(Part):
+    """What happened between two entrants in the votes that count."""
+
+    a: str = Field(description="one entrant")
+    b: str = Field(description="the other")
+    wins_a: float = Field(description="votes for a")
+    wins_b: float = Field(description="votes for b")
+    ties: float = Field(description="ties")
+    both_bad: float = Field(description="votes that found neither good enough")
+    shown_a_left: float = Field(description="how often a stood on side a")
+    separated: bool | None = Field(description="whether they are apart beyond chance, all pairs at once")
+
+
+class Warning_(Part):
+    """One thing that limits what the ratings say."""
+
+    code: str = Field(description="a stable code")
+    entrants: list[str] = Field(description="whom it is about")
+    ko: str = Field(description="Korean")
+    en: str = Field(description="English")
+
+
+class Rounding(Part):
+    """How points are rounded."""
+
+    decimals: Count = Field(description="decimals kept")
+    mode: Literal["half_even"] = Field(description="ties go to the even digit, in decimal")
+
+
+class TransformPart(Part):
+    """How a rating became points; declared before the first vote."""
+
+    id: Literal["win_probability", "anchored", "top_normalised", "min_max"] = Field(description="which transform")
+    version: int = Field(description="its version")
+    params: dict[str, Any] = Field(description="its parameters")
+    scale: Pair = Field(description="from, to")
+    rounding: Rounding = Field(description="the rounding rule")
+
+
+class Method(Part):
+    """How the ratings were made."""
+
+    model: Literal["bradley-terry"] = Field(description="P(i beats j) = σ(θi − θj)")
+    version: int = Field(description="raised whenever the same votes would give another digit")
+    prior: Annotated[float, Field(ge=0)] = Field(
+        description="wins and losses of a phantom opponent against every entrant"
+    )
+    both_bad: Literal["exclude", "tie"] = Field(description="what a `both_bad` vote does to the fit")
+    covariance: str = Field(description="how uncertainty was found")
+    seed: Count = Field(
+        description="the seed of the simultaneous comparisons: the first 32 bits of the stage file's hash"
+    )
+    anchor: str | None = Field(description="the entrant whose rating is 1000, if any; else the mean is")
+    n_votes: Count = Field(description="counted votes")
+    n_used: Count = Field(description="votes in the fit")
+    n_eff_voters: float = Field(description="effective voters")
+    transform: TransformPart = Field(description="from ratings to points")
+
+
+class Fit(Part):
+    """A whole fit, as `Ratings.to_dict("team_id")` gives it, its warnings in both languages; what its parts are, the document says."""
+
+    scores: list[Score]
+    covariance: list[list[float | None]]
+    pairwise: list[PairCount]
+    warnings: list[Warning_]
+    method: Method | None
+
+
+class VariantScore(Part):
+    """One entrant's result under another choice."""
+
+    team_id: str = Field(description="the entrant")
+    theta: float | None = Field(description="log-strength")
+    se: float | None = Field(description="standard error")
+    rating: float | None = Field(description="rating")
+    rating_ci95: Pair | None = Field(description="95 % interval")
+    rank: int | None = Field(description="rank")
+    rank_ci95: Annotated[list[int], Field(min_length=2, max_length=2)] | None = Field(description="rank interval")
+    points: float | None = Field(description="points")
+    points_ci95: Pair | None = Field(description="95 % interval")
+    n_votes: float = Field(description="votes in this fit")
+
+    @classmethod
+    def of(cls, score: Score) -> Self:
+        """Take them from a whole row."""
+        return cls.model_validate(score.model_dump(include=set(cls.model_fields)))
+
+
+class Coefficient(Part):
+    """What one covariate does to the log-odds of winning, per standard deviation; for `side_a`, being shown on side a."""
+
+    name: Literal["length", "headers", "bold", "lists", "side_a"] = Field(description="the covariate")
+    value: float = Field(description="logits")
+    ci95: Pair = Field(description="95 % interval")
+
+
+class StyledScore(Part):
+    """One entrant's rating with style and side held equal, beside the raw one."""
+
+    team_id: str = Field(description="the entrant")
+    rating_raw: float | None = Field(description="as in scores")
+    rank_raw: int | None = Field(description="as in scores")
+    rating: float = Field(description="with the covariates held equal")
+    rating_ci95: Pair = Field(description="95 % interval")
+    rank: int = Field(description="its rank by that")
+
+
+class StyleControlled(Part):
+    """The fit with length, Markdown and side as covariates."""
+
+    ridge: Annotated[float, Field(ge=0)] = Field(description="the penalty on covariates, never on strengths")
+    coefficients: list[Coefficient] = Field(description="the covariates")
+    n_votes: Count = Field(description="counted votes whose answers' style was known at the freeze")
+    scores: list[StyledScore] = Field(description="the entrants")
+
+
+class Swap(Part):
+    """How little would swap two neighbours in the order; an upper bound, checked by refitting."""
+
+    upper: str = Field(description="the entrant above")
+    lower: str = Field(description="the entrant below")
+    gap: float = Field(description="between them, in logits")
+    votes: int | None = Field(description="so many votes taken away swap them; null where none do")
+    vote_share: Share | None = Field(description="of the votes in the fit")
+    voters: int | None = Field(description="so many voters taken away, with all their votes, swap them")
+
+
+class Sensitivity(Part):
+    """The same votes under other choices: shown beside the result, never instead of it."""
+
+    both_bad_tie: list[VariantScore] | None = Field(
+        default=None, description="`both_bad` as a tie, where the stage excludes it"
+    )
+    both_bad_exclude: list[VariantScore] | None = Field(
+        default=None, description="`both_bad` left out, where the stage counts it"
+    )
+    nothing_excluded: list[VariantScore] | None = Field(
+        description="with every vote that was left out by a decision or a mark"
+    )
+    leaks_included: list[VariantScore] | None = Field(
+        description="with the votes on battles that may not have been blind"
+    )
+    leaks_excluded: list[VariantScore] | None = Field(
+        description="without any vote in whose battle a prompt asked, or an answer held a name that no prompt had said"
+    )
+    weighted: list[VariantScore] | None = Field(description="with voters weighted to the plan's margins")
+    style_controlled: StyleControlled | None = Field(description="with length, formatting and side held equal")
+    robustness: list[Swap] | None = Field(description="how few votes decide the order, neighbour by neighbour")

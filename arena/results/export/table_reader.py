@@ -1,0 +1,225 @@
+"""Reads an export's tables: row by row for the proofs, as columns of codes for the numbers; never a whole table of objects."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from arena.domain.battle import Draw
+from arena.domain.exposure import UNREAD
+from arena.domain.leaks import bits
+from arena.domain.stage import Stage
+from arena.results.export.tables import CHUNK, OUTCOMES, EvidenceError, entrants_of
+from arena.results.votes.annotations import STYLE
+from arena.results.votes.inclusion import REASONS
+from arena.results.votes.table import IDENTITY, OUTCOME_OF, Circumstances, VoteTable
+
+_OF_A_VOTE = (
+    "draw",
+    "judge",
+    "model_a",
+    "model_b",
+    "winner",
+    "tstamp",
+    "identity_level",
+    "marks",
+    "left_out",
+    "weight",
+    "turn",
+)
+_MOST_REASONS = np.iinfo(np.int8).max
+
+
+class TableFile:
+    """A Parquet file that has exactly the columns of a schema."""
+
+    def __init__(self, data: bytes, schema: pa.Schema, name: str) -> None:
+        """Read its description.
+
+        Raises:
+            EvidenceError: not Parquet, or other columns.
+        """
+        self.name = name
+        try:
+            self._file = pq.ParquetFile(pa.BufferReader(data))
+            found = self._file.schema_arrow
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise EvidenceError("not_parquet", file=name, problem=str(error)) from None
+        if not found.equals(schema):
+            raise EvidenceError("other_columns", file=name)
+
+    def __len__(self) -> int:
+        return self._file.metadata.num_rows
+
+    def batches(self, columns: Sequence[str] | None = None, rows: int = CHUNK) -> Iterator[pa.RecordBatch]:
+        """Yield these columns, or all of them, so many rows at a time.
+
+        Raises:
+            EvidenceError: the rest of the file cannot be read.
+        """
+        try:
+            yield from self._file.iter_batches(rows, columns=columns)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise EvidenceError("not_parquet", file=self.name, problem=str(error)) from None
+
+    def placed(self, columns: Sequence[str] | None = None) -> Iterator[tuple[slice, pa.RecordBatch]]:
+        """Yield the same with where the rows stand in the file."""
+        start = 0
+        for batch in self.batches(columns):
+            yield slice(start, start + batch.num_rows), batch
+            start += batch.num_rows
+
+    def rows(self) -> Iterator[Mapping[str, Any]]:
+        """Yield row by row."""
+        for batch in self.batches():
+            yield from batch.to_pylist()
+
+    def distinct(self, column: str) -> int:
+        """Count the different texts in a column."""
+        return len(pa.chunked_array([batch.column(0) for batch in self.batches([column])], pa.string()).unique())
+
+    def coded(self, batch: pa.RecordBatch, column: str, places: Mapping[str, int]) -> NDArray[np.int64]:
+        """Give a column of text as codes; no text at all is the empty one.
+
+        Raises:
+            EvidenceError: a text without a code.
+        """
+        encoded = batch.column(column).dictionary_encode(null_encoding="encode")
+        try:
+            codes = [places[text or ""] for text in encoded.dictionary.to_pylist()]
+        except KeyError as error:
+            raise EvidenceError("value_unknown", file=self.name, column=column, value=str(error)) from None
+        return np.array(codes, np.int64)[encoded.indices.to_numpy()]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawTable:
+    """All draws of a stage as columns of equal length, in the order of their numbers where none is missing."""
+
+    entrants: tuple[str, ...]
+    """Declared ones, then controls; `a` and `b` are indices into them."""
+    choices: tuple[tuple[str, ...], ...]
+    """Whom a draw was made among; `available` holds indices into them."""
+    number: NDArray[np.int64]
+    a: NDArray[np.int16]
+    b: NDArray[np.int16]
+    available: NDArray[np.int32]
+    probability: NDArray[np.float64]
+    outcome: NDArray[np.int8]
+    """An index into `tables.OUTCOMES`."""
+    has_reason: NDArray[np.bool_]
+    """Whether it is told why the battle is void."""
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def __iter__(self) -> Iterator[Draw]:
+        """Yield the draws as they were made."""
+        columns = (self.a, self.b, self.number, self.available, self.probability)
+        for a, b, number, available, probability in zip(*(column.tolist() for column in columns), strict=True):
+            yield Draw(self.entrants[a], self.entrants[b], number, self.choices[available], probability)
+
+    def outcomes(self) -> NDArray[np.int64]:
+        """Count what became of them: shape (entrants, entrants, outcomes), the entrant on side a first."""
+        k = len(self.entrants)
+        key = (self.a.astype(np.int64) * k + self.b) * len(OUTCOMES) + self.outcome
+        return np.bincount(key, minlength=k * k * len(OUTCOMES)).reshape(k, k, len(OUTCOMES))
+
+
+def vote_table(file: TableFile, stage: Stage) -> VoteTable:
+    """Read `votes.parquet` as the table that every number is a function of.
+
+    Voters are sorted, so that sums over them do not depend on the order of the votes, and `seq` holds the number of the vote's draw. What the file
+    does not tell (networks, languages, questions, seconds) is unknown. A reason that this version does not know is carried as it stands.
+
+    Raises:
+        EvidenceError: an entrant, a decision or a check of identity that there is not, or more reasons than can be told apart.
+    """
+    n, entrants = len(file), entrants_of(stage)
+    of_entrant = {entrant: code for code, entrant in enumerate(entrants)}
+    of_winner = {winner.value: code for winner, code in OUTCOME_OF.items()}
+    of_identity = {level: code for code, level in enumerate(IDENTITY)}
+    of_reason, of_voter = _Growing({reason: code for code, reason in enumerate(REASONS)}), _Growing()
+    seq, cast_at, weight = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.float64)
+    voter, a, b, turns = np.empty(n, np.int32), *(np.empty(n, np.int16) for _ in range(3))
+    outcome, identity, excluded_by = (np.empty(n, np.int8) for _ in range(3))
+    leaks, unread, style = np.zeros(n, np.int32), np.zeros(n, np.bool_), np.empty((n, len(STYLE)), np.int32)
+    for at, batch in file.placed([*_OF_A_VOTE, *STYLE]):
+        seq[at] = batch.column("draw").to_numpy()
+        voter[at] = file.coded(batch, "judge", of_voter)
+        a[at], b[at] = file.coded(batch, "model_a", of_entrant), file.coded(batch, "model_b", of_entrant)
+        outcome[at] = file.coded(batch, "winner", of_winner)
+        cast_at[at] = np.rint(batch.column("tstamp").to_numpy() * 1000).astype(np.int64) * 1000
+        identity[at] = file.coded(batch, "identity_level", of_identity)
+        marked = batch.column("marks").to_pylist()
+        leaks[at] = [bits(marks) if marks else 0 for marks in marked]
+        unread[at] = [UNREAD in marks for marks in marked]
+        excluded_by[at] = file.coded(batch, "left_out", of_reason)
+        weight[at] = batch.column("weight").to_numpy(zero_copy_only=False)
+        turns[at] = batch.column("turn").to_numpy()
+        style[at] = np.stack([batch.column(name).fill_null(-1).to_numpy() for name in STYLE], axis=1)
+    if len(of_reason) > _MOST_REASONS:
+        raise EvidenceError("reasons_too_many", file=file.name, n=len(of_reason))
+    names = sorted(of_voter)
+    place = np.empty(len(names), np.int32)
+    place[[of_voter[name] for name in names]] = np.arange(len(names), dtype=np.int32)
+    return VoteTable(
+        entrants=entrants,
+        voters=tuple(names),
+        networks=(),
+        reasons=tuple(of_reason),
+        seq=seq,
+        voter=place[voter],
+        a=a,
+        b=b,
+        outcome=outcome,
+        cast_at=cast_at,
+        identity=identity,
+        network=np.broadcast_to(np.int32(-1), (n,)),
+        leaks=leaks,
+        unread=unread,
+        excluded_by=excluded_by,
+        weight=None if np.isnan(weight).all() else weight,
+        circumstances=Circumstances(
+            turns=turns,
+            language=np.broadcast_to(np.int8(-1), (n,)),
+            style=style,
+            judged_s=np.broadcast_to(np.float64(np.nan), (n,)),
+            question=np.broadcast_to(np.int32(-1), (n,)),
+        ),
+    )
+
+
+def draw_table(file: TableFile, stage: Stage) -> DrawTable:
+    """Read `draws.parquet`.
+
+    Raises:
+        EvidenceError: an entrant that the stage does not have, or something else became of a draw than can.
+    """
+    n, entrants = len(file), entrants_of(stage)
+    of_entrant = {entrant: code for code, entrant in enumerate(entrants)}
+    of_outcome = {outcome: code for code, outcome in enumerate(OUTCOMES)}
+    of_choice = _Growing()
+    number, probability, available = np.empty(n, np.int64), np.empty(n, np.float64), np.empty(n, np.int32)
+    a, b, outcome, has_reason = *(np.empty(n, np.int16) for _ in range(2)), np.empty(n, np.int8), np.empty(n, np.bool_)
+    for at, batch in file.placed():
+        number[at] = batch.column("draw").to_numpy()
+        a[at], b[at] = file.coded(batch, "model_a", of_entrant), file.coded(batch, "model_b", of_entrant)
+        available[at] = file.coded(batch, "available", of_choice)
+        probability[at] = batch.column("probability").to_numpy()
+        outcome[at] = file.coded(batch, "outcome", of_outcome)
+        has_reason[at] = batch.column("void_reason").is_valid().to_numpy(zero_copy_only=False)
+    choices = tuple(tuple(choice.split(",")) for choice in of_choice)
+    return DrawTable(entrants, choices, number, a, b, available, probability, outcome, has_reason)
+
+
+class _Growing(dict[str, int]):
+    """Names as codes, in the order in which they were first met."""
+
+    def __missing__(self, name: str) -> int:
+        self[name] = code = len(self)
+        return code

@@ -1,0 +1,140 @@
+"""What everybody may read of published stages, as far as each stage's file discloses it: the result, the transparency report, the public dataset."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from arena.domain.declared import Bilingual
+from arena.domain.errors import Forbidden, NotFound, Unavailable
+from arena.domain.stage import TEXTS_CONSENT, VOTES_CONSENT, Stage, StageStatus
+from arena.record.keys import Keys
+from arena.record.stages import StageRecord
+from arena.record.store import Store
+from arena.results.export.archive import zipped
+from arena.results.export.atomic_write import write_file
+from arena.results.export.bundle import git_commit, sums
+from arena.results.export.cache import ExportCache
+from arena.results.export.document import JSON, SUMS
+from arena.results.export.public_summary import Summary, top_and_mean
+from arena.results.export.schema import UserScore
+from arena.results.publish.dataset import CARD, release
+from arena.results.publish.dataset_card import dataset_card
+from arena.results.publish.report import report, report_page
+from arena.results.votes.sealed import known, sealed_stage
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published stage, with as much of its result as its file discloses."""
+
+    stage: Stage
+    record: StageRecord
+    votes: int
+    score: UserScore | None
+    """Where everything is disclosed."""
+    summary: Summary | None
+    """Where only the best team's score and the mean are."""
+
+    @property
+    def has_dataset(self) -> bool:
+        """Whether there is a public dataset: everything is disclosed, and citizens were asked."""
+        return self.score is not None and any(consent.id == VOTES_CONSENT for consent in self.stage.consents)
+
+
+class Publications:
+    """Gives out what is published. A published result never changes, so each is read once."""
+
+    def __init__(self, store: Store, keys: Keys, exports: ExportCache, folder: Path, root: Path) -> None:
+        """`folder` holds a folder for each stage; `root` is the checkout, for the commit that a dataset names."""
+        self._store = store
+        self._keys = keys
+        self._exports = exports
+        self._folder = folder
+        self._root = root
+        self._results: dict[str, Published] = {}
+        self._reports: dict[str, str] = {}
+        self._one_at_a_time = threading.Lock()
+
+    def stages(self) -> Mapping[str, Bilingual]:
+        """List the published stages of this record, the newest first, with their titles."""
+        records = [record for record in self._store.stages.all() if record.status is StageStatus.PUBLISHED]
+        return {record.id: sealed_stage(self._store, record.id).title for record in reversed(records)}
+
+    def result(self, stage_id: str, now: datetime) -> Published:
+        """Read a published stage's result.
+
+        Raises:
+            NotFound: no such stage here, or it is not published yet: the two are told apart by nobody.
+        """
+        if stage_id not in self._results:
+            record = self._store.stages.find(stage_id)
+            if record is None or record.status is not StageStatus.PUBLISHED:
+                raise NotFound("not_found")
+            self._results[stage_id] = self._read(known(self._store, stage_id), now)
+        return self._results[stage_id]
+
+    def _read(self, record: StageRecord, now: datetime) -> Published:
+        stage = sealed_stage(self._store, record.id)
+        votes = self._store.votes.count(record.id)
+        if stage.disclosure == "sealed":
+            return Published(stage, record, votes, None, None)
+        document = UserScore.model_validate_json((self._exports.newest(record.id, now) / JSON).read_bytes())
+        if stage.disclosure == "top_and_mean":
+            return Published(stage, record, votes, None, top_and_mean(document, self._keys))
+        return Published(stage, record, votes, document, None)
+
+    def report(self, stage_id: str, now: datetime) -> str:
+        """Write a published stage's transparency report.
+
+        Raises:
+            NotFound: it is not published.
+            Forbidden: it was declared not to be disclosed.
+            Unavailable: something is being made for somebody else.
+        """
+        self._whole(stage_id, now)
+        if stage_id not in self._reports:
+            with self._making():
+                self._reports[stage_id] = report_page(report(self._store, self._keys, stage_id, now))
+        return self._reports[stage_id]
+
+    def dataset(self, stage_id: str, now: datetime) -> Path:
+        """Give the public dataset as a ZIP, made when it is first asked for, and anew once a voter has taken a consent to it back.
+
+        Raises:
+            NotFound: the stage is not published.
+            Forbidden: it was declared not to be disclosed.
+            Unusable: its citizens were never asked.
+            Unavailable: something is being made for somebody else.
+        """
+        stage = self._whole(stage_id, now).stage
+        taken_back = self._store.citizens.last_taken_back(stage_id, (VOTES_CONSENT, TEXTS_CONSENT))
+        out = self._folder / stage_id / f"{stage_id}-dataset-{taken_back}.zip"
+        if not out.is_file():
+            with self._making():
+                commit = git_commit(self._root)
+                document, files = release(self._store, self._keys, stage_id, now, git_commit=commit)
+                files[CARD] = dataset_card(document, stage.protocol).encode()
+                write_file(zipped({**files, SUMS: sums(files)}, f"{stage_id}-dataset"), out)
+                for older in out.parent.glob(f"{stage_id}-dataset-*.zip"):
+                    if older != out:
+                        older.unlink(missing_ok=True)
+        return out
+
+    @contextmanager
+    def _making(self) -> Iterator[None]:
+        """Make one thing at a time; who would have to wait is told so, for a crowd that waits would leave no thread to anybody else."""
+        if not self._one_at_a_time.acquire(blocking=False):
+            raise Unavailable("busy", retry_after_s=10)
+        try:
+            yield
+        finally:
+            self._one_at_a_time.release()
+
+    def _whole(self, stage_id: str, now: datetime) -> Published:
+        found = self.result(stage_id, now)
+        if found.score is None:
+            raise Forbidden("not_disclosed", disclosure=found.stage.disclosure)
+        return found

@@ -1,0 +1,192 @@
+"""The score over HTTP: what is public of the stages, and the signed export for whoever may read it."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Path as PathParameter
+from starlette.concurrency import run_in_threadpool
+
+from arena.domain.draw import commitment
+from arena.domain.errors import Forbidden, NotFound, Unauthorized
+from arena.domain.stage import Stage, StageStatus
+from arena.record.api_keys import Scope
+from arena.record.keys import Keys
+from arena.record.stages import StageRecord
+from arena.record.store import Store
+from arena.results.export.archive import zipped
+from arena.results.export.bundle import make
+from arena.results.export.cache import ExportCache
+from arena.results.export.document import JSON, SCORES, SUMS, VOTES
+from arena.results.export.public_summary import top_and_mean
+from arena.results.export.schema import UserScore
+from arena.results.live.access_log import LiveViews
+from arena.web.api.schemas import StageFacts
+from arena.web.core.dependencies import Here
+
+Format = Literal["json", "csv", "parquet", "zip"]
+FILE_OF: dict[Format, str] = {"json": JSON, "csv": SCORES, "parquet": VOTES}
+SCOPE_OF: dict[Format, Scope] = {"json": "export", "csv": "export", "parquet": "votes", "zip": "votes"}
+MEDIA_TYPE: dict[Format, str] = {
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "zip": "application/zip",
+}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The export in this format",
+        "content": {media.split(";")[0]: {} for media in MEDIA_TYPE.values()},
+    },
+    304: {"description": "It is the one that you have"},
+}
+StageId = Annotated[str, PathParameter(max_length=64)]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What is given out."""
+
+    data: bytes
+    tag: str
+    name: str
+    public: bool
+
+
+class ExportDesk:
+    """Decides who may read what, and gives it out."""
+
+    def __init__(self, store: Store, keys: Keys, cache: ExportCache) -> None:
+        self._store = store
+        self._keys = keys
+        self._cache = cache
+        self._views: dict[str, LiveViews] = {}
+
+    def stages(self) -> list[StageFacts]:
+        """Tell what anybody may know of every stage: what was committed to, and when."""
+        return [_facts(record) for record in self._store.stages.all()]
+
+    def record(self, stage_id: str) -> StageRecord:
+        """Read the stage's record.
+
+        Raises:
+            NotFound: no such stage here.
+        """
+        record = self._store.stages.find(stage_id)
+        if record is None:
+            raise NotFound("stage_not_found")
+        return record
+
+    def give(self, stage_id: str, format: Format, key: str | None, organizer: str | None, now: datetime) -> Copy:
+        """Give the export in this format, as far as this reader may have it.
+
+        Raises:
+            NotFound, Conflict: there is nothing to give.
+            Unauthorized, Forbidden: not to this reader.
+        """
+        record = self.record(stage_id)
+        if key is not None:
+            self._admit(stage_id, format, key, now)
+        elif organizer is None:
+            return self._public(record, format, now)
+        elif record.frozen_at is None:
+            self._views.setdefault(stage_id, LiveViews(self._store, stage_id)).note(organizer)
+            return self._preliminary(stage_id, format, now)
+        return self._whole(stage_id, format, now, public=False)
+
+    def _admit(self, stage_id: str, format: Format, key: str, now: datetime) -> None:
+        known = self._store.api_keys.find(key, now)
+        if known is None or known.revoked_at is not None:
+            raise Unauthorized("api_key_unknown")
+        if not known.allows(stage_id, SCOPE_OF[format]):
+            raise Forbidden("api_key_scope", stage=stage_id, format=format, scope=SCOPE_OF[format])
+
+    def _public(self, record: StageRecord, format: Format, now: datetime) -> Copy:
+        disclosure = Stage.from_toml(record.file.encode(), record.id).disclosure
+        if record.status is not StageStatus.PUBLISHED or SCOPE_OF[format] == "votes":
+            raise Unauthorized("api_key_needed")
+        if disclosure == "sealed" or (disclosure == "top_and_mean" and format != "json"):
+            raise Forbidden("not_disclosed", disclosure=disclosure)
+        whole = self._whole(record.id, format, now, public=True)
+        if disclosure == "full":
+            return whole
+        summary = top_and_mean(UserScore.model_validate_json(whole.data), self._keys)
+        return Copy(summary.canonical(), f'W/"summary-{whole.tag[1:-1]}"', f"{record.id}-summary.json", public=True)
+
+    def _whole(self, stage_id: str, format: Format, now: datetime, *, public: bool) -> Copy:
+        folder = self._cache.newest(stage_id, now)
+        if format == "zip":
+            files = {path.name: path.read_bytes() for path in folder.iterdir()}
+            return Copy(zipped(files, folder.name), _tag(b"zip" + files[SUMS]), f"{folder.name}.zip", public=public)
+        data = (folder / FILE_OF[format]).read_bytes()
+        return Copy(data, _tag(data), f"{folder.name}{Path(FILE_OF[format]).suffix}", public=public)
+
+    def _preliminary(self, stage_id: str, format: Format, now: datetime) -> Copy:
+        """While voting goes on, for organizers: made now, remembered nowhere, and saying that the stage is open."""
+        bundle = make(self._store, self._keys, stage_id, now)
+        data = zipped(bundle.files, bundle.folder) if format == "zip" else bundle.files[FILE_OF[format]]
+        suffix = ".zip" if format == "zip" else Path(FILE_OF[format]).suffix
+        return Copy(data, _tag(data), f"preliminary-{bundle.folder}{suffix}", public=False)
+
+
+def routes(desk: ExportDesk) -> APIRouter:
+    """Build the routes of the desk."""
+    router = APIRouter(prefix="/api/v1/stages")
+
+    @router.get("")
+    async def stages() -> list[StageFacts]:
+        """Every stage of this arena: its status, and the hashes that were committed to when it opened."""
+        return await run_in_threadpool(desk.stages)
+
+    @router.get("/{stage_id}")
+    async def stage(stage_id: StageId) -> StageFacts:
+        """One of them."""
+        return _facts(await run_in_threadpool(desk.record, stage_id))
+
+    @router.get("/{stage_id}/export", response_class=Response, responses=_ANSWERS)
+    async def export(
+        here: Here,
+        request: Request,
+        stage_id: StageId,
+        format: Annotated[Format, Query()] = "json",
+        authorization: Annotated[str | None, Header(max_length=256)] = None,
+        if_none_match: Annotated[str | None, Header(max_length=1024)] = None,
+    ) -> Response:
+        """Return the signed export: with an API key, for organizers, or for everybody once published, as the stage file disclosed."""
+        scheme, _, key = (authorization or "").partition(" ")
+        bearer = key.strip() if scheme.lower() == "bearer" else None
+        organizer = await here.organizers.name(request)
+        copy = await run_in_threadpool(desk.give, stage_id, format, bearer, organizer, datetime.now(UTC))
+        caching = "public, max-age=60" if copy.public else "private, no-cache"
+        headers = {"etag": copy.tag, "cache-control": caching, "vary": "Authorization, Cookie"}
+        if _matches(if_none_match, copy.tag):
+            return Response(status_code=304, headers=headers)
+        headers["content-disposition"] = f'attachment; filename="{copy.name}"'
+        return Response(copy.data, media_type=MEDIA_TYPE[format], headers=headers)
+
+    return router
+
+
+def _facts(record: StageRecord) -> StageFacts:
+    return StageFacts(
+        id=record.id,
+        status=record.status,
+        file_sha256=record.file_sha256,
+        draw_commitment=commitment(record.draw_seed),
+        opened_at=record.opened_at,
+        frozen_at=record.frozen_at,
+        published_at=record.published_at,
+    )
+
+
+def _tag(data: bytes) -> str:
+    return f'"{hashlib.sha256(data).hexdigest()}"'
+
+
+def _matches(if_none_match: str | None, tag: str) -> bool:
+    """RFC 9110 §13.1.2: weak comparison."""
+    asked = [part.strip().removeprefix("W/") for part in (if_none_match or "").split(",")]
+    return "*" in asked or tag.removeprefix("W/") in asked

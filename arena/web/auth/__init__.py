@@ -1,0 +1,1 @@
+"""Who is asking: organizers by one-time link, citizens by OpenID Connect."""

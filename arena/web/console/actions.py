@@ -1,0 +1,213 @@
+"""What an organizer can do. Each act names who acted, is kept in the audit log, and answers with a sentence in both languages; nothing is decided by a page."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from arena.domain.coded import as_json
+from arena.domain.errors import Conflict, NotFound, Unusable
+from arena.domain.grounds import WrittenGrounds
+from arena.domain.stage import StageStatus
+from arena.i18n.catalogue import Messages, messages
+from arena.record.keys import Keys
+from arena.results import lifecycle
+from arena.results.export.bundle import export, git_commit
+from arena.results.export.proofs import VerificationError
+from arena.results.export.verify import verify
+from arena.results.votes.exclusions import active_exclusions, exclude, history, restore
+from arena.results.votes.removals import remove_entrant
+from arena.results.votes.sealed import known
+from arena.web.console.cache import DocumentCache
+from arena.web.console.tabs.exports import VERIFIED, Check, folder_of
+
+Text = Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class Done(NamedTuple):
+    """What has been done, told in both languages."""
+
+    ko: str
+    en: str
+
+    @classmethod
+    def told(cls, tell: Callable[[Messages], str]) -> "Done":
+        """Have it told in each."""
+        return cls(tell(messages("ko")), tell(messages("en")))
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Nothing(_Body):
+    """An act that needs no word."""
+
+
+class Pause(_Body):
+    """Stop drawing new battles."""
+
+    reason: Text
+
+
+class Remove(_Body):
+    """Take an entrant out, for good."""
+
+    entrant: Annotated[str, Field(max_length=64)]
+    reason: Text
+    confirm: Annotated[str, Field(max_length=200)]
+    """The team's name in either language, typed."""
+
+
+class Move(_Body):
+    """One step on the stage's way."""
+
+    to: Literal["open", "frozen", "published"]
+    confirm: Annotated[str, Field(max_length=200)]
+    """The stage's id, typed."""
+
+
+class Exclude(_Body):
+    """Leave the votes of one proposal out."""
+
+    proposal: Annotated[str, Field(max_length=64)]
+
+
+class Restore(_Body):
+    """Take the votes of one decision back into the fit."""
+
+    decision: Annotated[int, Field(ge=0)]
+    reason: Text
+
+
+class Verify(_Body):
+    """Check an export again from its files."""
+
+    folder: Annotated[str, Field(max_length=200)]
+
+
+class Actions:
+    """The acts on one stage. Every call is slow enough for a thread."""
+
+    def __init__(self, cache: DocumentCache, keys: Keys, root: Path, webhooks: Sequence[str]) -> None:
+        """`root`: the checkout, for the commit that exports name; `webhooks`: who hears of a publication."""
+        self._cache = cache
+        self._stage = cache.stage
+        self._store = cache.store
+        self._keys = keys
+        self._root = root
+        self._webhooks = webhooks
+
+    def pause(self, organizer: str, asked: Pause) -> Done:
+        """No new battle anywhere; running ones go on."""
+        now = datetime.now(UTC)
+        if not self._store.stages.pause(self._stage.id, now):
+            return Done.told(lambda t: t("operations_paused_already"))
+        self._store.events.append(now, self._stage.id, organizer, "pairing.paused", {"reason": asked.reason})
+        return Done.told(lambda t: t("operations_done_paused"))
+
+    def resume(self, organizer: str, _asked: Nothing) -> Done:
+        """Let new battles begin again."""
+        if not self._store.stages.resume(self._stage.id):
+            return Done.told(lambda t: t("operations_running_already"))
+        self._store.events.append(datetime.now(UTC), self._stage.id, organizer, "pairing.resumed", {})
+        return Done.told(lambda t: t("operations_done_resumed"))
+
+    def remove(self, organizer: str, asked: Remove) -> Done:
+        """Take an entrant out of the draws and the fit, with a published reason."""
+        team = next((e.team for e in self._stage.entrants if e.id == asked.entrant), None)
+        self._confirmed(asked.confirm, *((team.ko, team.en) if team else ()))
+        remove_entrant(
+            self._store, self._stage, asked.entrant, reason=asked.reason, organizer=organizer, now=datetime.now(UTC)
+        )
+        return Done.told(lambda t: t("operations_done_removed", team=t.pick(team) if team else asked.entrant))
+
+    def move(self, organizer: str, asked: Move) -> Done:
+        """Open, freeze or publish."""
+        self._confirmed(asked.confirm, self._stage.id)
+        now, store, stage_id = datetime.now(UTC), self._store, self._stage.id
+        if asked.to == "open":
+            lifecycle.open_stage(store, self._stage, known(store, stage_id).file.encode(), organizer=organizer, now=now)
+            return Done.told(lambda t: t("operations_done_opened"))
+        if asked.to == "frozen":
+            _, checkpoint = lifecycle.freeze(store, self._keys, stage_id, organizer=organizer, now=now)
+            return Done.told(lambda t: t("operations_done_frozen", votes=checkpoint.size))
+        folder, _ = lifecycle.publish(
+            store,
+            self._keys,
+            stage_id,
+            self._cache.shelf,
+            self._root,
+            organizer=organizer,
+            now=now,
+            webhooks=self._webhooks,
+        )
+        return Done.told(lambda t: t("operations_done_published", folder=folder.name))
+
+    def exclude(self, organizer: str, asked: Exclude) -> Done:
+        """Follow what is proposed now under this key, whichever process has shown it."""
+        self._unpublished()
+        proposal = self._cache.proposal(asked.proposal)
+        if proposal is None:
+            raise Conflict("proposal_gone")
+        act = exclude(
+            self._store,
+            self._stage.id,
+            proposal.battles,
+            reason=proposal.reason,
+            grounds=proposal.grounds,
+            organizer=organizer,
+            now=datetime.now(UTC),
+        )
+        return Done.told(lambda t: t("integrity_done_left_out", votes=len(act.battles)))
+
+    def restore(self, organizer: str, asked: Restore) -> Done:
+        """Take back what one decision left out, as far as it still is."""
+        self._unpublished()
+        acts = history(self._store, self._stage.id)
+        if asked.decision >= len(acts):
+            raise NotFound("no_decision")
+        active = active_exclusions(self._store, self._stage.id)
+        held = [battle for battle in acts[asked.decision].battles if battle in active]
+        grounds, now = WrittenGrounds(text=asked.reason), datetime.now(UTC)
+        act = restore(self._store, self._stage.id, held, grounds=grounds, organizer=organizer, now=now)
+        return Done.told(lambda t: t("integrity_done_taken_back", votes=len(act.battles)))
+
+    def export(self, organizer: str, _asked: Nothing) -> Done:
+        """Make, verify and shelve an export."""
+        now = datetime.now(UTC)
+        self._store.events.append(now, self._stage.id, organizer, "export.asked", {})
+        folder = export(
+            self._store, self._keys, self._stage.id, self._cache.shelf, now, git_commit=git_commit(self._root)
+        )
+        return Done.told(lambda t: t("exports_done", folder=folder.name))
+
+    def verify(self, organizer: str, asked: Verify) -> Done:
+        """Run the stranger's check, again, against the arena's own keys."""
+        folder, now = folder_of(self._cache.shelf, asked.folder), datetime.now(UTC)
+        try:
+            check = Check(folder=folder.name, ok=True, checks=len(verify(folder, self._keys.jwks()).checks))
+        except VerificationError as error:
+            check = Check(folder=folder.name, ok=False, error=as_json(error))
+        self._store.events.append(now, self._stage.id, organizer, VERIFIED, check.model_dump(exclude_defaults=True))
+        if check.ok:
+            return Done.told(lambda t: t("export_verifies", found=check.told(t)))
+        return Done.told(lambda t: t("export_fails", found=check.told(t)))
+
+    def downloaded(self, organizer: str, name: str) -> Path:
+        """Keep who takes an export that is about to be given out; return its folder."""
+        folder = folder_of(self._cache.shelf, name)
+        self._store.events.append(
+            datetime.now(UTC), self._stage.id, organizer, "export.downloaded", {"folder": folder.name}
+        )
+        return folder
+
+    def _confirmed(self, typed: str, *words: str) -> None:
+        if typed.strip() not in words:
+            raise Unusable("not_confirmed")
+
+    def _unpublished(self) -> None:
+        if known(self._store, self._stage.id).status is StageStatus.PUBLISHED:
+            raise Conflict("published")

@@ -1,0 +1,373 @@
+"""The board: every document of the console, made once for everybody who looks and once for each language, away from the event loop, each on a clock that its cost sets."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal, TypeVar, get_args
+
+from arena.battles.processes import serving_processes
+from arena.battles.proxy_log import proxy_mismatches
+from arena.domain.draw import rule_of as draw_rule_of
+from arena.domain.errors import ArenaError
+from arena.domain.stage import Stage
+from arena.i18n.catalogue import Messages, messages
+from arena.record.activity import Activity
+from arena.record.outages import spells
+from arena.record.stages import StageRecord
+from arena.record.store import Store
+from arena.results.integrity.proposals import Proposal, propose
+from arena.results.live.access_log import viewers
+from arena.results.live.draw_audit import exposure
+from arena.results.live.leaderboard import Leaderboard, Snapshot
+from arena.results.live.variants import Variants
+from arena.results.votes.exclusions import active_exclusions, history
+from arena.results.votes.feed import VoteFeed
+from arena.results.votes.inclusion import Rule
+from arena.results.votes.removals import removals
+from arena.results.votes.sealed import known
+from arena.results.votes.table import VoteTable
+from arena.results.votes.weighting import rake, strata_rows
+from arena.web.console.document import Document, clock
+from arena.web.console.tabs import certainty, exports, forms, integrity, live, operations, trends
+from arena.web.console.tabs import pairwise as contests
+from arena.web.core.negotiation import Language
+from ratings.elo import elo
+from ratings.errors import RatingsError
+from ratings.planning import VotesNeeded, votes_to_separate, votes_to_separate_all
+from ratings.result import Ratings
+from ratings.robustness import Fragility, robustness
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Name = Literal["live", "trends", "operations", "integrity", "exports"]
+NAMES: tuple[Name, ...] = get_args(Name)
+EFFECTS = 20
+"""For so many of the most striking proposals, the order without them is worked out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How often a document may be made again: never sooner than `least_s`, and never more than 1/`rest` of one core."""
+
+    least_s: float
+    rest: float
+
+
+CLOCKS: Mapping[Name, Clock] = {
+    "live": Clock(0.5, 10),
+    "operations": Clock(1.0, 20),
+    "exports": Clock(2.0, 20),
+    "trends": Clock(5.0, 20),
+    "integrity": Clock(10.0, 30),
+}
+SLOW: frozenset[Name] = frozenset({"trends", "integrity"})
+
+
+Writing = Callable[[Messages], Document]
+"""Tells in a language what has been worked out: the words cost little beside the figures, so they are told anew for each language."""
+
+
+class _Kept:
+    """One document in the languages that somebody has asked for, and when it may be made again."""
+
+    def __init__(self) -> None:
+        self.documents: dict[Language, Document] = {}
+        self.languages: set[Language] = set()
+        self.basis: object = None
+        """What it was made from: when that is the same, it is not made again."""
+        self.due = 0.0
+        self.touched = False
+        """Somebody has acted while it was being made."""
+        self.making: asyncio.Task[None] | None = None
+        self.failed: ArenaError | None = None
+        """Why the last making came to nothing."""
+
+
+class DocumentCache:
+    """The documents of one stage in this process."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        store: Store,
+        feed: VoteFeed,
+        leaderboard: Leaderboard,
+        shelf: Path,
+    ) -> None:
+        """`shelf`: where the stage's exports are."""
+        self.stage = stage
+        self.store = store
+        self.shelf = shelf
+        self._leaderboard = leaderboard
+        self._feed = feed
+        self._activity = Activity(store.database)
+        self._kept: dict[Name, _Kept] = {name: _Kept() for name in NAMES}
+        self._quick = ThreadPoolExecutor(1, thread_name_prefix="console")
+        self._slow = ThreadPoolExecutor(1, thread_name_prefix="console-slow")
+        self._acting = ThreadPoolExecutor(1, thread_name_prefix="console-acts")
+        self._proposed: tuple[object, list[Proposal]] = (None, [])
+        self._proposing = Lock()
+
+    async def document(self, name: Name, language: Language) -> Document:
+        """Return the newest document in this language; a slow one may be as old as its clock allows.
+
+        Raises:
+            Unavailable: the record cannot be read, and nothing was made before.
+        """
+        kept = self._kept[name]
+        if language not in kept.languages:
+            kept.languages.add(language)
+            self._again(kept)
+        while True:
+            found = kept.documents.get(language)
+            if kept.making is None and (found is None or time.monotonic() >= kept.due):
+                kept.making = asyncio.create_task(self._renewed(name, kept))
+            if kept.making is None or (found is not None and name in SLOW):
+                break
+            await asyncio.shield(kept.making)
+            if language in kept.documents:
+                break
+            if kept.failed is not None:
+                raise kept.failed
+        return kept.documents[language]
+
+    def touch(self) -> None:
+        """Somebody has acted: everything is made again when next asked for."""
+        for kept in self._kept.values():
+            self._again(kept)
+
+    def proposal(self, key: str) -> Proposal | None:
+        """Look up what is proposed now under this key: worked out again from the votes, so that any process can be asked. Slow enough for a thread."""
+        votes, rule = self._feed.table(measured=True)
+        return next((found for found in self._proposed_for(votes, rule) if found.key == key), None)
+
+    async def run(self, call: Callable[[], T]) -> T:
+        """Run an act, one after the other, in a thread of its own: neither the event loop nor a document waits for it."""
+        return await asyncio.get_running_loop().run_in_executor(self._acting, call)
+
+    @staticmethod
+    def _again(kept: _Kept) -> None:
+        kept.due, kept.basis, kept.touched = 0.0, None, True
+
+    # --- making -------------------------------------------------------------------------------------------------------
+
+    async def _renewed(self, name: Name, kept: _Kept) -> None:
+        loop, spent, kept.touched, kept.failed = asyncio.get_running_loop(), 0.0, False, None
+        languages = frozenset(kept.languages)
+
+        def timed() -> tuple[dict[Language, Document], object]:
+            """Make the documents and count the thread's own CPU time: on a busy machine the clock on the wall would make a cheap document late."""
+            nonlocal spent
+            began = time.thread_time()
+            try:
+                telling, basis = self._made(name, kept.basis)
+                return ({} if telling is None else {each: telling(messages(each)) for each in languages}), basis
+            finally:
+                spent = time.thread_time() - began
+
+        try:
+            made, basis = await loop.run_in_executor(self._slow if name in SLOW else self._quick, timed)
+            kept.documents |= made
+            if not kept.touched:
+                kept.basis = basis
+        except ArenaError as error:
+            kept.failed = error
+            log.warning("the %s tab of the console is not renewed; the last one is shown", name, exc_info=True)
+        finally:
+            wait = max(CLOCKS[name].least_s, CLOCKS[name].rest * spent)
+            kept.due = time.monotonic() + (0.0 if kept.touched else wait)
+            kept.making = None
+
+    def _made(self, name: Name, before: object) -> tuple[Writing | None, object]:
+        """Return the document to be told and what it is made from; none when that is what it was made from before."""
+        record = known(self.store, self.stage.id)
+        match name:
+            case "live":
+                seen = self._leaderboard.snapshot()
+                basis: object = (seen, record.status, record.paused_at)
+                return (None if basis == before else self._live(seen, record)), basis
+            case "operations":
+                return self._operations(record), None
+            case "exports":
+                return self._exports(record), None
+            case "trends":
+                votes, rule, basis = self._followed()
+                return (None if basis == before else self._trends(votes, rule, record)), basis
+            case "integrity":
+                votes, rule, basis = self._followed()
+                basis = (basis, len(self.store.events.of_stage(self.stage.id, "ratings.seen")), record.status)
+                return (None if basis == before else self._integrity(votes, rule, record)), basis
+
+    def _followed(self) -> tuple[VoteTable, Rule, tuple[Any, ...]]:
+        votes, rule = self._feed.table(measured=True)
+        return votes.by_time(), rule, (len(votes), rule)
+
+    def _live(self, seen: Snapshot, record: StageRecord) -> Writing:
+        return lambda t: Document(
+            clock(seen.as_of),
+            live.tiles(seen, record.status, paused=record.paused_at is not None, t=t),
+            (
+                *live.sections(seen, self.stage.component_max, self.stage.planned_advance, t),
+                *contests.sections(seen, t),
+            ),
+        )
+
+    def _operations(self, record: StageRecord) -> Writing:
+        now, stage_id = datetime.now(UTC), self.stage.id
+        events = self.store.events.of_stage(stage_id)
+        processes = serving_processes(self.store, stage_id, now)
+        facts = operations.OperationFacts(
+            t=messages("ko"),
+            stage=self.stage,
+            record=record,
+            now=now,
+            votes=self.store.votes.count(stage_id),
+            running=self._activity.running(stage_id, now),
+            battles_by_minute=self._activity.battles_by_minute(stage_id, now - operations.HOUR),
+            votes_by_minute=self._activity.votes_by_minute(stage_id, now - operations.HOUR),
+            voids=self._activity.voids(stage_id, now - operations.DAY),
+            failures=self._activity.failures(stage_id, now - operations.DAY),
+            processes=processes,
+            mismatches=proxy_mismatches(self.store, processes),
+            spells=spells(events),
+            removed=removals(self.store, stage_id),
+            events=sorted([*events, *self.store.events.of_arena(operations.AUDIT)], key=lambda event: event.seq),
+            sessions=self.store.organizers.sessions(now),
+        )
+
+        def tell(t: Messages) -> Document:
+            seen = replace(facts, t=t)
+            return Document(clock(now), operations.tiles(seen), operations.sections(seen), forms.forms(seen))
+
+        return tell
+
+    def _exports(self, record: StageRecord) -> Writing:
+        found, now = exports.shelved(self.shelf), datetime.now(UTC)
+        events = self.store.events.of_stage(self.stage.id)
+        return lambda t: Document(
+            clock(now),
+            exports.tiles(found, record.status, t),
+            exports.sections(self.stage.id, found, events, t),
+            exports.forms(t) if record.opened_at else (),
+        )
+
+    def _trends(self, votes: VoteTable, rule: Rule, record: StageRecord) -> Writing:
+        fits = Variants(self.stage, record.file_sha256)
+        entrants, counted = fits.entrants(rule), votes.counted
+        strata = self.stage.population.strata
+        people = self.store.strata.of_voters(self.stage.id) if strata else {}
+        compared = votes.comparisons(counted, entrants)
+        ratings = fits.rated(votes, counted, entrants) if len(compared) else None
+        needed, needed_all = _needed(ratings)
+        facts = trends.TrendFacts(
+            t=messages("ko"),
+            stage=self.stage,
+            votes=votes,
+            elo=elo(compared, both_bad=self.stage.protocol.both_bad) if len(compared) else None,
+            variants=fits.all(votes, rule, self._votes_proposed(votes, rule), people) if len(votes) else (),
+            parts=fits.parts(votes, rule),
+            needed=needed,
+            needed_all=needed_all,
+            fragile=self._fragile(ratings, compared),
+            strata=strata_rows(people, strata, rake(people, self.stage.population.margins) if people else None)
+            if strata
+            else (),
+            draws=exposure((d.draw for d in self.store.battles.drawn(self.stage.id)), draw_rule_of(self.stage)),
+        )
+        now = datetime.now(UTC)
+
+        def tell(t: Messages) -> Document:
+            seen = replace(facts, t=t)
+            return Document(clock(now), (), (*trends.sections(seen), *certainty.sections(seen)))
+
+        return tell
+
+    def _integrity(self, votes: VoteTable, rule: Rule, record: StageRecord) -> Writing:
+        found = self._proposed_for(votes, rule)
+        fits = Variants(self.stage, record.file_sha256)
+        proposed = [seq for proposal in found for seq in proposal.seqs]
+        variants = [] if not len(votes) else fits.all(votes, rule, proposed, {})
+        facts = integrity.IntegrityFacts(
+            t=messages("ko"),
+            stage=self.stage,
+            status=record.status,
+            votes=len(votes),
+            proposals=found,
+            effects=self._effects(fits, votes, rule, found),
+            variants=[v for v in variants if v.name in ("raw", "declared", "cleaned")],
+            history=history(self.store, self.stage.id),
+            active=active_exclusions(self.store, self.stage.id),
+            viewers=viewers(self.store, self.stage.id),
+        )
+        now = datetime.now(UTC)
+
+        def tell(t: Messages) -> Document:
+            seen = replace(facts, t=t)
+            return Document(clock(now), integrity.tiles(seen), integrity.sections(seen))
+
+        return tell
+
+    # --- parts of them ------------------------------------------------------------------------------------------------
+
+    def _proposed_for(self, votes: VoteTable, rule: Rule) -> list[Proposal]:
+        """Run the integrity tests, once for the same votes and exclusions, whichever tab or act asks."""
+        basis = (len(votes), rule)
+        with self._proposing:
+            if self._proposed[0] != basis:
+                self._proposed = (basis, propose(self._feed, self.store, self.stage))
+            return self._proposed[1]
+
+    def _votes_proposed(self, votes: VoteTable, rule: Rule) -> list[int]:
+        return [seq for proposal in self._proposed_for(votes, rule) for seq in proposal.seqs]
+
+    def _effects(
+        self, fits: Variants, votes: VoteTable, rule: Rule, found: list[Proposal]
+    ) -> dict[str, integrity.Effect]:
+        """Compute what each of the most striking proposals alone would do to the order."""
+        entrants, counted = fits.entrants(rule), votes.counted
+        before = fits.rated(votes, counted, entrants) if counted.any() else None
+        if before is None:
+            return {}
+        effects: dict[str, integrity.Effect] = {}
+        for proposal in found[:EFFECTS]:
+            left = counted & ~votes.among(proposal.seqs)
+            after = fits.rated(votes, left, entrants) if left.any() else None
+            if after is not None:
+                effects[proposal.key] = _difference(before, after)
+        return effects
+
+    def _fragile(self, ratings: Ratings | None, compared: Any) -> tuple[Fragility, ...]:
+        protocol = self.stage.protocol
+        if ratings is None or protocol.prior == 0:
+            return ()
+        return robustness(compared, prior=protocol.prior, both_bad=protocol.both_bad)
+
+
+def _difference(before: Ratings, after: Ratings) -> integrity.Effect:
+    pairs = list(zip(before.rows, after.rows, strict=True))
+    return integrity.Effect(
+        tuple((was.model, was.rank, now.rank) for was, now in pairs if was.rank != now.rank),
+        max((abs(b.rating - a.rating) for a, b in pairs if a.rating is not None and b.rating is not None), default=0.0),
+    )
+
+
+def _needed(ratings: Ratings | None) -> tuple[list[tuple[str, str, VotesNeeded | None]], VotesNeeded | None]:
+    """For each two neighbours in rank, how many more votes; and for all of them."""
+    if ratings is None:
+        return [], None
+    found: list[tuple[str, str, VotesNeeded | None]] = []
+    ranked = [row for row in ratings.by_rank() if row.group == 0]
+    for upper, lower in pairwise(ranked):
+        try:
+            found.append((upper.model, lower.model, votes_to_separate(ratings, upper.model, lower.model)))
+        except RatingsError:  # exactly level: no number of votes separates equals
+            found.append((upper.model, lower.model, None))
+    return found, votes_to_separate_all(ratings)

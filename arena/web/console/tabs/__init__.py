@@ -1,0 +1,1 @@
+"""The console's tabs: each makes sections from facts and words."""

@@ -1,0 +1,1 @@
+"""What stands around every request: security, compression, Gradio's HTML."""

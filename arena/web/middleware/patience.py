@@ -1,0 +1,75 @@
+"""Whoever is refused all the time, or asks for very much at once, is told to wait before anything is done for them: nobody else pays for a flood from one cookie."""
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from math import ceil
+from typing import Final
+
+from starlette.requests import Request, cookie_parser
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from arena.domain.errors import TooMany
+from arena.web.core.dependencies import ArenaApp
+from arena.web.core.problem import Refusals
+from arena.web.core.session import Sessions
+
+AT_ONCE: Final = 16
+"""So many calls of one citizen are answered at once, streams among them; a browser has six connections."""
+_COOKIES: Final = 4096
+
+
+class PatienceMiddleware:
+    """An ASGI middleware around everything; costs a look-up, and one check of each cookie's signature."""
+
+    def __init__(self, app: ASGIApp, *, refusals: Refusals, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """`refusals` write what is answered; `headers` go with it, as with every answer."""
+        self._app = app
+        self._refusals = refusals
+        self._headers = headers
+        self._running = Counter[str]()
+        # A cookie that has expired since is at worst told to wait for the minute's end.
+        self._citizen_of = lru_cache(_COOKIES)(_citizen_of)
+        self._answers = lru_cache(_COOKIES)(self._answer)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers, or hands on."""
+        # Whoever wants to be gone is never told to wait.
+        if scope["type"] == "http" and scope["path"].startswith("/api/") and scope["method"] != "DELETE":
+            headers = dict(scope["headers"])
+            app: ArenaApp = scope["app"]
+            citizen_id = self._citizen_of(app.services.sessions, headers.get(b"cookie", b""))
+            if citizen_id is not None:
+                try:
+                    app.services.refused.require(citizen_id)
+                    if self._running[citizen_id] >= AT_ONCE:
+                        app.services.refused.note(citizen_id)
+                        raise TooMany("too_many", act="refused", minutes=1, retry_after_s=1)
+                except TooMany as error:
+                    start, body = self._answers(ceil(error.retry_after_s), headers.get(b"accept-language", b"")[:100])
+                    await send({"type": "http.response.start", "status": error.status, "headers": start})
+                    await send({"type": "http.response.body", "body": body})
+                    return
+                self._running[citizen_id] += 1
+                try:
+                    await self._app(scope, receive, send)
+                finally:
+                    self._running[citizen_id] -= 1
+                    if not self._running[citizen_id]:
+                        del self._running[citizen_id]
+                return
+        await self._app(scope, receive, send)
+
+    def _answer(self, seconds: int, accept_language: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """Write it once for all who are told in the same second: what is refused by the thousand has to be cheap."""
+        asked = Request({"type": "http", "headers": [(b"accept-language", accept_language)]})
+        error = TooMany("too_many", act="refused", minutes=1, retry_after_s=float(seconds))
+        written = self._refusals.problem(asked, error)
+        return [*written.raw_headers, *self._headers], bytes(written.body)
+
+
+def _citizen_of(sessions: Sessions, cookies: bytes) -> str | None:
+    """Read whose cookie is among these."""
+    value = cookie_parser(cookies.decode("latin-1")).get(sessions.cookie.name) if cookies else None
+    known = sessions.holder(value)
+    return None if known is None else known[0].id

@@ -1,0 +1,1 @@
+"""What people see: the two Gradio pages, and those that templates render."""

@@ -1,0 +1,1 @@
+"""Battles of any file or frame, read as comparisons."""

@@ -1,0 +1,98 @@
+"""Who is speaking: how much of it is found, and how seldom where nobody says so, over labelled sentences with invented names.
+
+`tests/data/identity-leaks.jsonl`: `set` is `tuned` or `held` (written before the patterns, and no pattern was made after it); `where` an answer,
+with its `author`, or a prompt; `label` what it does; `form` whether a name is written plainly.
+"""
+
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import regex
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arena.battles.folding import fold
+from arena.battles.identity import Lexicon
+from tests.battles.test_identity_marks import entrant
+
+SENTENCES = [
+    orjson.loads(line)
+    for line in (Path(__file__).parents[1] / "data" / "identity-leaks.jsonl").read_text("utf-8").splitlines()
+]
+LEXICON = Lexicon(
+    [
+        entrant("garam", "가람팀", "Team Garam", "가람", "Garam-7B", "Garam"),
+        entrant("narae", "나래팀", "Team Narae", "나래", "Narae"),
+        entrant("maru", "마루팀", "Team Maru", "마루", "Maru"),
+        entrant("hanbit", "한빛팀", "Team Hanbit", "한빛", "Hanbit"),
+        entrant("daon", "다온AI연구원", "Daon AI Research", "다온", "Daon", "소나리", "SONARI"),
+    ]
+)
+
+
+def found(sentence: dict[str, Any]) -> bool:
+    """Whether a self-naming, or the question for one, is seen in this sentence; in an innocent one, any claim."""
+    if sentence["where"] == "prompt":
+        return bool(LEXICON.mark_prompt(sentence["text"]))
+    marks = LEXICON.mark_answer(sentence["text"], sentence["author"])
+    sought = ("self:",) if sentence["label"] == "self" else ("self:", "posing:")
+    return any(mark.startswith(sought) for mark in marks)
+
+
+def rate(**of: str) -> tuple[float, list[str]]:
+    """The share of these sentences in which something is found, and those in which nothing is."""
+    chosen = [each for each in SENTENCES if all(each[key] == value for key, value in of.items())]
+    missed = [each["text"] for each in chosen if not found(each)]
+    return 1 - len(missed) / len(chosen), missed
+
+
+def test_the_sentences_are_what_they_are_said_to_be() -> None:
+    """At least 600, some half of them innocent, a good quarter of the self-namings disguised, and 200 held out; each stands once."""
+    labels = [each["label"] for each in SENTENCES]
+    named = [each["form"] for each in SENTENCES if each["label"] == "self"]
+
+    assert len(SENTENCES) >= 600
+    assert 0.4 <= labels.count("none") / len(labels) <= 0.6
+    assert named.count("disguised") / len(named) > 0.25
+    assert sum(each["set"] == "held" for each in SENTENCES) == 200
+    assert len({(each.get("author"), each["text"]) for each in SENTENCES}) == len(SENTENCES)
+
+
+@pytest.mark.parametrize("part", ["tuned", "held"])
+def test_self_namings_are_found(part: str) -> None:
+    """At least 95 in 100 that are written plainly, and 85 in 100 of those that are hidden; also among sentences that nothing was tuned on."""
+    plain, missed = rate(set=part, label="self", form="plain")
+    disguised, hidden = rate(set=part, label="self", form="disguised")
+
+    assert plain >= 0.95, missed
+    assert disguised >= 0.85, hidden
+
+
+@pytest.mark.parametrize("part", ["tuned", "held"])
+def test_questions_for_the_identity_are_found(part: str) -> None:
+    """At least 9 in 10, in seven languages."""
+    asked, missed = rate(set=part, where="prompt", label="asked")
+
+    assert asked >= 0.9, missed
+
+
+@pytest.mark.parametrize("part", ["tuned", "held"])
+def test_innocent_sentences_stay_innocent(part: str) -> None:
+    """At most 2 in 100: rivers, wings and floors, televisions, quotations, examples, fiction and denials name no author."""
+    marked = [each["text"] for each in SENTENCES if each["set"] == part and each["label"] == "none" and found(each)]
+    innocent = sum(each["set"] == part and each["label"] == "none" for each in SENTENCES)
+
+    assert len(marked) / innocent <= 0.02, marked
+
+
+@given(st.text(st.characters(categories=["L", "M", "N", "P", "S", "Z", "Cc", "Cf", "Co"]), max_size=60))
+def test_any_text_folds_and_is_read(text: str) -> None:
+    """Whatever a model writes, its folded form has no invisible character and one spelling, and marking gives marks."""
+    folded = fold(text)
+
+    assert unicodedata.is_normalized("NFC", folded)
+    assert not regex.search(r"\p{Default_Ignorable_Code_Point}", folded)
+    assert all(mark.count(":") <= 2 for mark in LEXICON.mark_answer(f"{text} 저는 가람 {text}", "garam", [text]))
