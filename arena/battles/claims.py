@@ -20,11 +20,13 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 _CLAIMS, _CONTEXT = WORDS["claims"], WORDS["context"]
-_SURE, _NAMED, _UNASKED, _ASIDE, _SIGNATURES = (
-    tuple(map(_compiled, _CLAIMS[kind])) for kind in ("sure", "named", "unasked", "aside", "signature")
+_SURE, _NAMED, _UNASKED, _ASIDE, _THIRD, _SIGNATURES = (
+    tuple(map(_compiled, _CLAIMS[kind])) for kind in ("sure", "named", "unasked", "aside", "third", "signature")
 )
+_CREDIT = re.compile("|".join(filled(each, {**_ALL_PARTS, "n": ANY}) for each in _CLAIMS["credit"]), re.MULTILINE)
 _ASKED = tuple(map(_compiled, WORDS["prompts"]["asked"]))
 _TRIGGER = _compiled(WORDS["prompts"]["trigger"])
+_OPENER = re.compile(filled(r"^{mark}*(?:{opener}(?:{mark}|\n)+)*", {**WORDS["prompts"], **PARTS}))
 _IDLE = _compiled(WORDS["prompts"]["idle"])
 _TAG = _compiled(_CLAIMS["tag"])
 _BARE = _compiled(_CLAIMS["bare"])
@@ -52,7 +54,11 @@ _QUOTED = re.compile(
 _APOSTROPHE = re.compile(r"(?<=[A-Za-z\ue000-\uefff])\u2019(?=[A-Za-z])")
 _FENCED = re.compile(r"^[ \t]*(```|~~~)[^\n]*\n.*?(?:^[ \t]*\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n]*$", re.MULTILINE)
-_SENTENCE = re.compile(r"[^.!?\u3002\n]+[.!?\u3002]*")
+_FACES = r"\u2600-\u27bf\U0001f300-\U0001faff"
+_SENTENCE = re.compile(
+    rf"(?:[^.!?\u3002\n{_FACES}:;^]+|[:;^](?![)D(^])|\.(?=[A-Za-z0-9]))+(?:[.!?\u3002{_FACES}]|[:;^][)D(^])*"
+)
+"""With what it ends with: a face does too."""
 A_NAME = re.compile(ANY)
 _LABEL = re.compile(rf"^\W*(?:{ANY}|\w{{1,8}})\s?[:\uff1a]")
 _COLON = re.compile("[:\uff1a]")
@@ -156,16 +162,21 @@ def signed(masked: str) -> Iterator[str]:
     for line in dict.fromkeys(lines):
         for found in _SENTENCE.finditer(line):
             if A_NAME.search(found[0]):
-                yield from _matching(_ASIDE, found[0].strip(), line[: found.start()])
+                yield from _matching((*_ASIDE, *_THIRD), found[0].strip(), line[: found.start()])
     for line in {*lines[:_LINES], *lines[-_LINES:]}:
         yield from (_who(found) for pattern in _SIGNATURES if (found := pattern.search(line)))
     last = "\n".join(lines[-2:])
     yield from (_who(found) for pattern in _SIGNATURES if (found := pattern.search(last)))
 
 
+def credited(masked: str) -> Iterator[str]:
+    """Find the names in a masked text, code and all, that it gives as its author's in a field, a comment or a heading."""
+    return (A_NAME.findall(found[0])[0] for found in _CREDIT.finditer(masked))
+
+
 def asks(masked: str) -> bool:
     """Tell whether a masked question asks the models who they are; what stands in quotation marks is not asked."""
-    text = _QUOTED.sub(" ", _unwrapped(masked))
-    if not _TRIGGER.search(text):
+    text = _OPENER.sub("", _QUOTED.sub(" ", _unwrapped(masked)))
+    if not _TRIGGER.search(text) or _IDLE.search(text):
         return False
-    return any(pattern.search(text) for pattern in _ASKED) and not _IDLE.search(text)
+    return any(pattern.search(text) for pattern in _ASKED)

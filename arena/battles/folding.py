@@ -18,6 +18,10 @@ _HTML = re.compile(
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\([^()\n]{0,500}\)")
 _EMPHASIS = re.compile(r"\*+|~~|`+|(?<![^\W_])_+|_+(?![^\W_])")
 _LINE_MARKS = re.compile(r"^[ \t]*(?:#{1,6}|>+)[ \t]+", re.MULTILINE)
+_COLUMN = re.compile(r"(?<=(?<!\w)\w)\n(?=\w$)", re.MULTILINE)
+"""Between letters that stand one to a line."""
+_LAUGHTER = re.compile(r"[\u314b\u314e\u3160\u315c]{2,}|(?<=[\uac00-\ud7a3])[\u314b\u314e](?![\u314f-\u3163])")
+"""Not a letter of the syllable before it, which it would become part of: 야ㅋㅋ."""
 _UNSEEN = regex.compile(r"[\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}--[\u3099\u309a]]+", regex.V1)
 """Accents too, which no name has here; but the two that make a kana voiced are letters of their own."""
 _PRIVATE = regex.compile(r"\p{Co}")
@@ -47,10 +51,10 @@ def fold(text: str) -> str:
     Links leave their words, case and line ends stay. Characters of private use become spaces.
     """
     text = plain(html.unescape(text))
-    text = _LINE_MARKS.sub("", _EMPHASIS.sub("", _LINK.sub(r"\1", text)))
+    text = _COLUMN.sub("", _LINE_MARKS.sub("", _EMPHASIS.sub("", _LINK.sub(r"\1", text))))
     if _SURE.fullmatch(text):
         return text
-    text = _LINK.sub(r"\1", _HTML.sub("", text))
+    text = _LINK.sub(r"\1", _HTML.sub("", _LAUGHTER.sub("!", text)))
     text = unicodedata.normalize("NFKD", _PRIVATE.sub(" ", text).translate(_DRAWN))
     # NFKD takes every consonant that is written alone for the first of a syllable: where no vowel follows, it is the last.
     text = _LONE_CONSONANT.sub(lambda found: _FINALS.get(found[1], found[1]), _UNSEEN.sub("", text))

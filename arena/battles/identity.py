@@ -7,8 +7,9 @@ answer says who it is, is a claim: `self`, or `posing` as somebody else. Any oth
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
-from arena.battles.claims import A_NAME, apart_from_code, asks, claimed, signed
+from arena.battles.claims import A_NAME, apart_from_code, asks, claimed, credited, signed
 from arena.battles.folding import fold
 from arena.battles.names import WORDS, Names, bearer, loose, spellings
 from arena.domain.battle import ASKS_IDENTITY, PROMPTED
@@ -17,6 +18,8 @@ from models.text import plain
 
 OUTSIDERS: dict[str, list[str]] = WORDS["outsiders"]
 """Well-known models of others, by who made them, under the names that they are called by."""
+
+_DOMAIN = re.compile(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
 
 
 class Lexicon:
@@ -43,16 +46,22 @@ class Lexicon:
             Sorted: `self:id` and `own:id` name its author, `posing:who` and `rival:id` somebody else; `:prompted` stands behind one that
             the prompts had asked for or whose name they had brought up.
         """
-        masked = self._names.mask(fold(apart_from_code(text)))
+        outside = apart_from_code(text)
+        masked = self._names.mask(fold(outside))
+        whole = masked if outside == text else self._names.mask(fold(text))
         letters = set(A_NAME.findall(masked))
         home = self._homes.get(own)
         at_home = home is not None and home.search(plain(text).lower()) is not None
-        if not letters and not at_home:
+        if not at_home and not A_NAME.search(whole):
             return ()
         brought = self._bearers(letter for each in prompts for letter in A_NAME.findall(self._names.mask(fold(each))))
         said = self._bearers(claimed(masked))
-        # Weaker signs count for the author alone, and not where it was asked about itself by name.
-        if own not in brought and (at_home or own in self._bearers(signed(masked))):
+        # Weaker signs count for the author alone, and not where it was asked about itself by name. Asked who it is, its name is one.
+        if own not in brought and (
+            at_home
+            or (asked and own in self._bearers(letters))
+            or own in self._bearers(chain(signed(masked), credited(whole)))
+        ):
             said.add(own)
         named = self._bearers(letter for letter in letters if not loose(letter)) & self._entrants
         marks = {("self:" if who == own else "posing:") + who for who in said}
@@ -73,4 +82,5 @@ def _home(names: Sequence[str]) -> re.Pattern[str] | None:
     hosts = sorted({re.sub(r"[^a-z0-9]", "", name.lower()) for name in names if name.isascii()})
     if not hosts:
         return None
-    return re.compile(WORDS["names"]["home"].replace("{host}", f"(?:{'|'.join(hosts)})"))
+    domains = [rf"|(?<![\w-]){re.escape(name.lower())}(?![\w-])" for name in names if _DOMAIN.fullmatch(name)]
+    return re.compile(WORDS["names"]["home"].replace("{host}", f"(?:{'|'.join(hosts)})") + "".join(domains))

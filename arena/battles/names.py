@@ -14,7 +14,9 @@ WORDS = tomllib.loads(Path(__file__).with_name("identity.toml").read_text("utf-8
 ANY = "[\ue000-\uefff]"
 """Matches one name in a masked text."""
 _FIRST, _LOOSE = 0xE000, 0x800
-_GAP = re.compile(r"[ \t._\-\u00b7\u2022|/\\'\"~,+\u318d\u30fb\u2010-\u2015]{0,3}")
+_GAP = re.compile(
+    r"[ \t._\-\u00b7\u2022|/\\'\"~,+()\[\]\u318d\u30fb\u2010-\u2015\u2190-\u2bff\U0001f000-\U0001faff]{0,3}"
+)
 _JOINT = re.compile(
     r"(?<=[\uac00-\ud7a3])(?=[A-Za-z0-9])|(?<=[A-Za-z])(?=[\uac00-\ud7a3\d])|(?<=\d)(?=[A-Za-z\uac00-\ud7a3])"
 )

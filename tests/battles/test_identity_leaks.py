@@ -2,6 +2,9 @@
 
 `tests/data/identity-leaks.jsonl`: `set` is `tuned` or `held` (written before the patterns, and no pattern was made after it); `where` an answer,
 with its `author`, or a prompt; `label` what it does; `form` whether a name is written plainly.
+
+`tests/data/identity-leaks-second.jsonl`: by another hand, with the `question` an answer is to. `second` was written before that hand saw the patterns,
+`later` after it had, some of its innocent sentences against them; both were then tuned on, so these are floors, not what a new answer meets.
 """
 
 import unicodedata
@@ -18,10 +21,11 @@ from arena.battles.folding import fold
 from arena.battles.identity import Lexicon
 from tests.battles.test_identity_marks import entrant
 
-SENTENCES = [
-    orjson.loads(line)
-    for line in (Path(__file__).parents[1] / "data" / "identity-leaks.jsonl").read_text("utf-8").splitlines()
-]
+DATA = Path(__file__).parents[1] / "data"
+SENTENCES, SECOND = (
+    [orjson.loads(line) for line in (DATA / name).read_text("utf-8").splitlines()]
+    for name in ("identity-leaks.jsonl", "identity-leaks-second.jsonl")
+)
 LEXICON = Lexicon(
     [
         entrant("garam", "가람팀", "Team Garam", "가람", "Garam-7B", "Garam"),
@@ -31,20 +35,37 @@ LEXICON = Lexicon(
         entrant("daon", "다온AI연구원", "Daon AI Research", "다온", "Daon", "소나리", "SONARI"),
     ]
 )
+SECOND_LEXICON = Lexicon(
+    [
+        entrant("gaon", "누리랩", "NuriLab", "가온", "가온 1.5", "Gaon", "Gaon-1.5", "gaon.example"),
+        entrant("haneul", "하늘에이아이", "Haneul AI", "Haneul-32B", "하늘-32B", "Haneul", "하늘", "haneul.example"),
+        entrant("mir", "한빛전자", "Hanbit Electronics", "미르", "미르-2", "Mir-2", "hanbit-elec.example"),
+        entrant("solmae", "파인윙", "Pinewing", "Solmae-X", "솔매", "솔매 X", "Solmae", "pinewing.example"),
+        entrant("toki", "달무리소프트", "Dalmuri Soft", "Toki-8x7B-v0.2", "Toki", "토키", "dalmuri.example"),
+        entrant("yeoul", "모두의두뇌", "Everymind", "여울", "여울 7B", "Yeoul", "Yeoul-7B", "yeoul.example"),
+        entrant("kestrel", "노을연구소", "Noeul Institute", "Kestrel 3", "케스트럴", "Kestrel", "kestrel-ai.example"),
+        entrant("danbi", "세종텔링", "Sejong Telling", "단비", "Danbi-Pro", "Danbi", "sejongtelling.example"),
+        entrant("saebyeok", "온누리데이터", "Onnuri Data", "새벽", "새벽-13B", "Saebyeok", "onnuridata.example"),
+        entrant("otter", "파도공방", "Wavecraft", "Otter-L2", "오터", "Otter", "wavecraft.example"),
+    ]
+)
+SOUGHT = {"self": ("self:",), "own": ("self:", "own:"), "rival": ("posing:", "rival:"), "none": ("self:", "posing:")}
+"""What is to be seen in an answer; in an innocent one, any claim."""
 
 
 def found(sentence: dict[str, Any]) -> bool:
-    """Whether a self-naming, or the question for one, is seen in this sentence; in an innocent one, any claim."""
+    """Whether what the label says, or the question for an identity, is seen in this sentence; in an innocent one, any claim."""
+    lexicon = SECOND_LEXICON if sentence["set"] in ("second", "later") else LEXICON
     if sentence["where"] == "prompt":
-        return bool(LEXICON.mark_prompt(sentence["text"]))
-    marks = LEXICON.mark_answer(sentence["text"], sentence["author"])
-    sought = ("self:",) if sentence["label"] == "self" else ("self:", "posing:")
-    return any(mark.startswith(sought) for mark in marks)
+        return bool(lexicon.mark_prompt(sentence["text"]))
+    asked = [sentence["question"]] if "question" in sentence else []
+    marks = lexicon.mark_answer(sentence["text"], sentence["author"], asked, asked=any(map(lexicon.mark_prompt, asked)))
+    return any(mark.startswith(SOUGHT[sentence["label"]]) for mark in marks)
 
 
 def rate(**of: str) -> tuple[float, list[str]]:
     """The share of these sentences in which something is found, and those in which nothing is."""
-    chosen = [each for each in SENTENCES if all(each[key] == value for key, value in of.items())]
+    chosen = [each for each in (*SENTENCES, *SECOND) if all(each[key] == value for key, value in of.items())]
     missed = [each["text"] for each in chosen if not found(each)]
     return 1 - len(missed) / len(chosen), missed
 
@@ -86,6 +107,27 @@ def test_innocent_sentences_stay_innocent(part: str) -> None:
     innocent = sum(each["set"] == part and each["label"] == "none" for each in SENTENCES)
 
     assert len(marked) / innocent <= 0.02, marked
+
+
+@pytest.mark.parametrize(("part", "plainly", "falsely"), [("second", 0.95, 0.02), ("later", 0.7, 0.03)])
+def test_another_hand_s_sentences_are_found(part: str, plainly: float, falsely: float) -> None:
+    """Of plain self-namings and of innocent sentences as many as it says, 85 in 100 of the hidden, 80 of the questions."""
+    plain, missed = rate(set=part, label="self", form="plain")
+    disguised, hidden = rate(set=part, label="self", form="disguised")
+    asked, unseen = rate(set=part, where="prompt", label="asked")
+    innocent = [each for each in SECOND if each["set"] == part and each["label"] == "none"]
+    marked = [each["text"] for each in innocent if found(each)]
+
+    assert plain >= plainly, missed
+    assert disguised >= 0.85, hidden
+    assert asked >= 0.8, unseen
+    assert len(marked) / len(innocent) <= falsely, marked
+
+
+@pytest.mark.parametrize("label", ["own", "rival"])
+def test_a_name_that_claims_nothing_is_seen(label: str) -> None:
+    """Every one, where the question had not brought it up."""
+    assert rate(set="second", label=label) == (1, [])
 
 
 @given(st.text(st.characters(categories=["L", "M", "N", "P", "S", "Z", "Cc", "Cf", "Co"]), max_size=60))
