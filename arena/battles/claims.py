@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from arena.battles.names import ANY, PARTS, WORDS, filled
 
@@ -52,10 +53,11 @@ _QUOTED = re.compile(
     r"|\u300c[^\u300d\n]{1,200}\u300d|\u300e[^\u300f\n]{1,200}\u300f|`[^`\n]{1,200}`"
 )
 _APOSTROPHE = re.compile(r"(?<=[A-Za-z\ue000-\uefff])\u2019(?=[A-Za-z])")
+_ITEM = re.compile(r"\s*-\s")
 _FENCED = re.compile(r"^[ \t]*(```|~~~)[^\n]*\n.*?(?:^[ \t]*\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n]*$", re.MULTILINE)
 _FACES = r"\u2600-\u27bf\U0001f300-\U0001faff"
-_SENTENCE = re.compile(
+SENTENCE = re.compile(
     rf"(?:[^.!?\u3002\n{_FACES}:;^]+|[:;^](?![)D(^])|\.(?=[A-Za-z0-9]))+(?:[.!?\u3002{_FACES}]|[:;^][)D(^])*"
 )
 """With what it ends with: a face does too."""
@@ -92,7 +94,7 @@ def claimed(masked: str) -> set[str]:
         if announced:
             announced = "here"
         elif A_NAME.search(line):
-            for found in _SENTENCE.finditer(line):
+            for found in SENTENCE.finditer(line):
                 if not known.issuperset(A_NAME.findall(found[0])):
                     known |= set(_claimed_in(found[0].strip(), line[: found.start()], text, greeted=greeted))
                 greeted = _HELLO.search(found[0]) is not None
@@ -160,10 +162,11 @@ def signed(masked: str) -> Iterator[str]:
     if len(labels) < 2:
         yield from (_who(found) for pattern in _UNASKED if (found := pattern.search(text)))
     for line in dict.fromkeys(lines):
-        for found in _SENTENCE.finditer(line):
+        for found in SENTENCE.finditer(line):
             if A_NAME.search(found[0]):
                 yield from _matching((*_ASIDE, *_THIRD), found[0].strip(), line[: found.start()])
-    for line in {*lines[:_LINES], *lines[-_LINES:]}:
+    items = {line for above, line in pairwise(text.split("\n")) if _ITEM.match(above) and _ITEM.match(line)}
+    for line in {*lines[:_LINES], *lines[-_LINES:]} - items:
         yield from (_who(found) for pattern in _SIGNATURES if (found := pattern.search(line)))
     last = "\n".join(lines[-2:])
     yield from (_who(found) for pattern in _SIGNATURES if (found := pattern.search(last)))

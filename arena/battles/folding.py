@@ -21,7 +21,7 @@ _LINE_MARKS = re.compile(r"^[ \t]*(?:#{1,6}|>+)[ \t]+", re.MULTILINE)
 _COLUMN = re.compile(r"(?<=(?<!\w)\w)\n(?=\w$)", re.MULTILINE)
 """Between letters that stand one to a line."""
 _LAUGHTER = re.compile(r"[\u314b\u314e\u3160\u315c]{2,}|(?<=[\uac00-\ud7a3])[\u314b\u314e](?![\u314f-\u3163])")
-"""Not a letter of the syllable before it, which it would become part of: 야ㅋㅋ."""
+"""Not a letter of the syllable before it, which it would become part of."""
 _UNSEEN = regex.compile(r"[\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}--[\u3099\u309a]]+", regex.V1)
 """Accents too, which no name has here; but the two that make a kana voiced are letters of their own."""
 _PRIVATE = regex.compile(r"\p{Co}")

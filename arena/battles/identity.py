@@ -10,8 +10,10 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from arena.battles.claims import A_NAME, apart_from_code, asks, claimed, credited, signed
+from arena.battles.distinctive import names
 from arena.battles.folding import fold
-from arena.battles.names import WORDS, Names, bearer, loose, spellings
+from arena.battles.mentions import about_models, mentioned
+from arena.battles.names import WORDS, Name, Names, bearer, loose, undistinguished
 from arena.domain.battle import ASKS_IDENTITY, PROMPTED
 from arena.domain.stage import Entrant
 from models.text import plain
@@ -19,6 +21,7 @@ from models.text import plain
 OUTSIDERS: dict[str, list[str]] = WORDS["outsiders"]
 """Well-known models of others, by who made them, under the names that they are called by."""
 
+_JOINED = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _DOMAIN = re.compile(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
 
 
@@ -27,7 +30,7 @@ class Lexicon:
 
     def __init__(self, entrants: Sequence[Entrant]) -> None:
         """Take in the stage's names: teams, organisations and aliases, in Korean and English."""
-        spelled = [spellings(entrant) for entrant in entrants]
+        spelled = [names(entrant) for entrant in entrants]
         self._ids = (*(entrant.id for entrant in entrants), *OUTSIDERS)
         self._entrants = frozenset(entrant.id for entrant in entrants)
         self._names = Names(spelled, tuple(OUTSIDERS.values()))
@@ -47,20 +50,25 @@ class Lexicon:
             the prompts had asked for or whose name they had brought up.
         """
         outside = apart_from_code(text)
-        masked = self._names.mask(fold(outside))
-        whole = masked if outside == text else self._names.mask(fold(text))
+        marked = self._names.mask(fold(outside))
+        masked = undistinguished(marked)
+        whole = masked if outside == text else undistinguished(self._names.mask(fold(text)))
         letters = set(A_NAME.findall(masked))
         home = self._homes.get(own)
         at_home = home is not None and home.search(plain(text).lower()) is not None
         if not at_home and not A_NAME.search(whole):
             return ()
-        brought = self._bearers(letter for each in prompts for letter in A_NAME.findall(self._names.mask(fold(each))))
+        questions = [self._names.mask(fold(each)) for each in prompts]
+        brought = self._bearers(letter for each in questions for letter in A_NAME.findall(each))
         said = self._bearers(claimed(masked))
         # Weaker signs count for the author alone, and not where it was asked about itself by name. Asked who it is, its name is one.
         if own not in brought and (
             at_home
             or (asked and own in self._bearers(letters))
             or own in self._bearers(chain(signed(masked), credited(whole)))
+            or mentioned(
+                marked, lambda letter: self._ids[bearer(letter)] == own, expected=any(map(about_models, questions))
+            )
         ):
             said.add(own)
         named = self._bearers(letter for letter in letters if not loose(letter)) & self._entrants
@@ -77,10 +85,11 @@ class Lexicon:
         return {self._ids[bearer(letter)] for letter in letters}
 
 
-def _home(names: Sequence[str]) -> re.Pattern[str] | None:
+def _home(names: Sequence[Name]) -> re.Pattern[str] | None:
     """Compile where somebody of these names is at home: hosts and addresses with a name in them."""
-    hosts = sorted({re.sub(r"[^a-z0-9]", "", name.lower()) for name in names if name.isascii()})
+    latin = [name.text for name in names if name.text.isascii()]
+    hosts = sorted({"-?".join(re.findall(r"[a-z]+|[0-9]+", _JOINED.sub("-", name).lower())) for name in latin} - {""})
     if not hosts:
         return None
-    domains = [rf"|(?<![\w-]){re.escape(name.lower())}(?![\w-])" for name in names if _DOMAIN.fullmatch(name)]
+    domains = [rf"|(?<![\w-]){re.escape(name.lower())}(?![\w-])" for name in latin if _DOMAIN.fullmatch(name)]
     return re.compile(WORDS["names"]["home"].replace("{host}", f"(?:{'|'.join(hosts)})") + "".join(domains))

@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arena.battles.folding import fold
-from arena.domain.stage import Entrant
 
 WORDS = tomllib.loads(Path(__file__).with_name("identity.toml").read_text("utf-8"))
 """The words and sentences of identity: names of others, parts of patterns, patterns."""
 ANY = "[\ue000-\uefff]"
 """Matches one name in a masked text."""
-_FIRST, _LOOSE = 0xE000, 0x800
+_FIRST, _LOOSE, _DISTINCT = 0xE000, 0x800, 0x400
+_DISTINCTIVE = re.compile("[\ue400-\ue7ff\uec00-\uefff]")
 _GAP = re.compile(
     r"[ \t._\-\u00b7\u2022|/\\'\"~,+()\[\]\u318d\u30fb\u2010-\u2015\u2190-\u2bff\U0001f000-\U0001faff]{0,3}"
 )
 _JOINT = re.compile(
-    r"(?<=[\uac00-\ud7a3])(?=[A-Za-z0-9])|(?<=[A-Za-z])(?=[\uac00-\ud7a3\d])|(?<=\d)(?=[A-Za-z\uac00-\ud7a3])"
+    r"(?<=[\uac00-\ud7a3])(?=[A-Za-z0-9])|(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=[\uac00-\ud7a3\d])|(?<=\d)(?=[A-Za-z\uac00-\ud7a3])"
 )
+_SURELY = 5
+"""Letters of a name that nobody writes by chance, even in two words."""
 _SMALL = str.maketrans({chr(65 + n): chr(97 + n) for n in range(26)})
 _DIGITS = str.maketrans("0134570@$lI", "oieastoasii")
 """What stands for a letter in a name that is written to be missed."""
@@ -39,17 +41,16 @@ _AFTER_LATIN = re.compile(r"(?![A-Za-z0-9])")
 _ELSEWHERE = re.compile(WORDS["names"]["elsewhere"])
 _GLUED = re.compile(WORDS["names"]["glued"])
 _VERSION = re.compile(WORDS["names"]["version"])
-_TEAM_WORD = re.compile(WORDS["names"]["team_word"], re.IGNORECASE)
 
 
-def spellings(entrant: Entrant) -> list[str]:
-    """List the team, whose it is and its aliases, each with and without the word for a team, as long as something distinct is left."""
-    organisation = entrant.card.organisation if entrant.card else None
-    makers = () if organisation is None else (organisation.ko, organisation.en)
-    names = {fold(name) for name in (entrant.team.ko, entrant.team.en, *makers, *entrant.aliases)}
-    bare = {name: _TEAM_WORD.sub("", name).strip() for name in names}
-    kept = {name for name in names if len(_squeezed(bare[name])[0]) < 2 or name.isascii()}
-    return sorted(name for name in {*kept, *bare.values()} if len(_squeezed(name)[0]) >= 2)
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One spelling of a name, and how much it tells."""
+
+    text: str
+    distinctive: bool = False
+    capital: bool = False
+    """Distinctive only where it begins with a capital letter, for without it is made of words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +64,23 @@ class _Spelling:
     """Places in the key behind which a gap is no disguise."""
     cased: bool
     latin: bool
+    distinctive: bool
+    capital: bool
+    """Distinctive with a capital letter only."""
 
 
 class Names:
     """Everybody's names, by the number of who bears them: finds them in texts."""
 
-    def __init__(self, named: Sequence[Sequence[str]], cased: Sequence[Sequence[str]] = ()) -> None:
-        """Prepare the spellings of each bearer; those that come `cased` count only in the case they are given in."""
-        every = [(n, name, n >= len(named)) for n, names in enumerate((*named, *cased)) for name in names]
+    def __init__(self, named: Sequence[Sequence[Name]], cased: Sequence[Sequence[str]] = ()) -> None:
+        """Prepare the spellings of each bearer; those that come `cased` count only in the case they are given in, and are distinctive."""
+        known = ([Name(name, distinctive=True) for name in names] for names in cased)
+        every = [(n, name, n >= len(named)) for n, names in enumerate((*named, *known)) for name in names]
         made = {(n, spelling.key): spelling for n, name, exact in every for spelling in (_spelling(n, name, exact),)}
         self._spellings = sorted(made.values(), key=lambda each: -len(each.key))
 
     def mask(self, text: str) -> str:
-        """Write a folded text with one character for every name: `bearer` tells whose, `loose` how surely."""
+        """Write a folded text with one character for every name: `bearer` tells whose, `loose` and `distinct` how surely."""
         squeezed, places = _squeezed(text)
         small = squeezed.translate(_SMALL)
         drawn = small.translate(_DIGITS) if re.search(r"[0-9@$lI]", squeezed) else ""
@@ -107,7 +112,7 @@ class Names:
             # One space between two syllables is as often two words; so are two initials.
             loose = bool(odd) and (all(gap.isspace() for gap in odd) or (spelling.latin and size <= 3))
             if loose and size > 3:
-                loose = len(odd) < size - 1
+                loose = len(odd) < size - 1 and not (spelling.distinctive and size >= _SURELY)
         before = text[start - 1] if start else " "
         if before.isascii() and before.isalnum():
             return
@@ -124,13 +129,15 @@ class Names:
         if odd and text[stop : stop + 1] == odd[-1].strip() and text[stop + 1 : stop + 2].strip():
             stop += 1  # what stands between the letters stands behind the last one too
         version = _VERSION.match(text, stop)
-        letter = chr(_FIRST + spelling.bearer + _LOOSE * loose)
+        sized = version is not None and spelling.latin and size >= _SURELY - 1 and version[0][-1] in "bB"
+        distinct = sized or (spelling.distinctive and (not spelling.capital or text[start].isupper()))
+        letter = chr(_FIRST + spelling.bearer + _LOOSE * loose + _DISTINCT * distinct)
         yield start, version.end() if version else stop, " " * glued + letter
 
 
 def bearer(letter: str) -> int:
     """Tell whose name a masked text's character stands for."""
-    return (ord(letter) - _FIRST) % _LOOSE
+    return (ord(letter) - _FIRST) % _DISTINCT
 
 
 def loose(letter: str) -> bool:
@@ -138,11 +145,22 @@ def loose(letter: str) -> bool:
     return ord(letter) - _FIRST >= _LOOSE
 
 
-def _spelling(number: int, name: str, cased: bool) -> _Spelling:
-    name = fold(name)
+def distinct(letter: str) -> bool:
+    """Tell whether it can hardly be anything else than that name."""
+    return bool((ord(letter) - _FIRST) & _DISTINCT) and not loose(letter)
+
+
+def undistinguished(masked: str) -> str:
+    """Give each name in a masked text one character, however distinctive the spelling was."""
+    return _DISTINCTIVE.sub(lambda found: chr(ord(found[0]) - _DISTINCT), masked)
+
+
+def _spelling(number: int, named: Name, cased: bool) -> _Spelling:
+    name = fold(named.text)
     key, places = _squeezed(name)
     joints = {n for n in range(len(key) - 1) if places[n + 1] - places[n] > 1 or _JOINT.match(name, places[n] + 1)}
-    return _Spelling(number, key if cased else key.translate(_SMALL), frozenset(joints), cased, key.isascii())
+    key = key if cased else key.translate(_SMALL)
+    return _Spelling(number, key, frozenset(joints), cased, key.isascii(), named.distinctive, named.capital)
 
 
 def _squeezed(text: str) -> tuple[str, list[int]]:

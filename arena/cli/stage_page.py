@@ -66,6 +66,7 @@ def described(stage: Stage, file: bytes) -> str:
         ),
         *_answerable(stage),
         *_entrants(stage),
+        *_names(stage),
     ]
     if stage.synthetic:
         lines.append(_line("stage_page_synthetic", t("stage_page_synthetic_line")))
@@ -195,6 +196,17 @@ def _entrants(stage: Stage) -> Iterator[str]:
         sealed = stage.artifacts[entrant.id] or t("stage_page_unsealed")
         text = f"{padded(entrant.id, 16)}{t.pick(entrant.team)}, {entrant.backend}, {sealed}"
         yield _line("stage_page_entrant", text)
+
+
+def _names(stage: Stage) -> Iterator[str]:
+    """Tell of each name an entrant has whether it tells by itself who is speaking."""
+    from arena.battles.distinctive import names
+
+    for entrant in stage.entrants:
+        told = {kind: [n.text for n in names(entrant) if n.distinctive is kind] for kind in (True, False)}
+        listed = {kind: ", ".join(each) or t("stage_page_names_none") for kind, each in told.items()}
+        text = t("stage_page_names_line", entrant=entrant.id, distinctive=listed[True], ordinary=listed[False])
+        yield _line("stage_page_names", text)
 
 
 def _counts(store: "Store", record: "StageRecord") -> str:

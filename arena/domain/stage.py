@@ -90,8 +90,18 @@ class Entrant(BaseModel):
     id: Slug
     team: Bilingual
     aliases: tuple[str, ...] = ()
+    ordinary: tuple[str, ...] = ()
+    """Names of it that are words as well: alone in an answer they do not tell who is speaking, however they look."""
+    distinctive: tuple[str, ...] = ()
+    """Names that can be nothing else, where they do not look so."""
     card: Card | None = None
     backend: str
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Entrant":
+        if both := sorted(set(self.ordinary) & set(self.distinctive)):
+            raise StageError("stage_name_both", entrant=self.id, name=both[0])
+        return self
 
     def served(self) -> dict[str, Any]:
         """List the keys that say where the model runs, for the roster."""

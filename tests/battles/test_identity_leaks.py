@@ -5,6 +5,10 @@ with its `author`, or a prompt; `label` what it does; `form` whether a name is w
 
 `tests/data/identity-leaks-second.jsonl`: by another hand, with the `question` an answer is to. `second` was written before that hand saw the patterns,
 `later` after it had, some of its innocent sentences against them; both were then tuned on, so these are floors, not what a new answer meets.
+
+`tests/data/identity-leaks-third.jsonl`: by the hand that made the rule for distinctive names; `name` says whether the author has such a name. `third` was
+written before that rule, `fresh` after it and before anything was tuned on it; of ordinary words and of `subject` (the author is one, though the question
+has no word for it) both were then tuned on.
 """
 
 import unicodedata
@@ -22,9 +26,9 @@ from arena.battles.identity import Lexicon
 from tests.battles.test_identity_marks import entrant
 
 DATA = Path(__file__).parents[1] / "data"
-SENTENCES, SECOND = (
+SENTENCES, SECOND, THIRD = (
     [orjson.loads(line) for line in (DATA / name).read_text("utf-8").splitlines()]
-    for name in ("identity-leaks.jsonl", "identity-leaks-second.jsonl")
+    for name in ("identity-leaks.jsonl", "identity-leaks-second.jsonl", "identity-leaks-third.jsonl")
 )
 LEXICON = Lexicon(
     [
@@ -49,13 +53,26 @@ SECOND_LEXICON = Lexicon(
         entrant("otter", "파도공방", "Wavecraft", "Otter-L2", "오터", "Otter", "wavecraft.example"),
     ]
 )
+THIRD_LEXICON = Lexicon(
+    [
+        entrant("byeol", "별나랩", "Byeolna Lab", "BYEOLNA", "별나LM"),
+        entrant("cedar", "삼나무소프트", "Cedar Soft", "K-CEDAR", "케이시더"),
+        entrant("sora", "소라고둥", "Conch AI", "HyperSORA X SEED", "하이퍼소라"),
+        entrant("ondo", "온도지기", "Team Ondo", "O.D T2", "Ondo Open 80B"),
+        entrant("pado", "물결연구소", "Wave Institute", "파도", "Pado"),
+        entrant("noeul", "붉은저녁", "Redevening", "노을", "Noeul-13B"),
+        entrant("aurora", "북극성", "Polestar", "오로라", "Aurora"),
+        entrant("nurim", "누림전자", "Nurim Electronics", "Nurim3", "NurimChat", "누림챗봇"),
+    ]
+)
+LEXICONS = {"second": SECOND_LEXICON, "later": SECOND_LEXICON, "third": THIRD_LEXICON, "fresh": THIRD_LEXICON}
 SOUGHT = {"self": ("self:",), "own": ("self:", "own:"), "rival": ("posing:", "rival:"), "none": ("self:", "posing:")}
 """What is to be seen in an answer; in an innocent one, any claim."""
 
 
 def found(sentence: dict[str, Any]) -> bool:
     """Whether what the label says, or the question for an identity, is seen in this sentence; in an innocent one, any claim."""
-    lexicon = SECOND_LEXICON if sentence["set"] in ("second", "later") else LEXICON
+    lexicon = LEXICONS.get(sentence["set"], LEXICON)
     if sentence["where"] == "prompt":
         return bool(lexicon.mark_prompt(sentence["text"]))
     asked = [sentence["question"]] if "question" in sentence else []
@@ -65,7 +82,9 @@ def found(sentence: dict[str, Any]) -> bool:
 
 def rate(**of: str) -> tuple[float, list[str]]:
     """The share of these sentences in which something is found, and those in which nothing is."""
-    chosen = [each for each in (*SENTENCES, *SECOND) if all(each[key] == value for key, value in of.items())]
+    chosen = [
+        each for each in (*SENTENCES, *SECOND, *THIRD) if all(each.get(key) == value for key, value in of.items())
+    ]
     missed = [each["text"] for each in chosen if not found(each)]
     return 1 - len(missed) / len(chosen), missed
 
@@ -122,6 +141,28 @@ def test_another_hand_s_sentences_are_found(part: str, plainly: float, falsely: 
     assert disguised >= 0.85, hidden
     assert asked >= 0.8, unseen
     assert len(marked) / len(innocent) <= falsely, marked
+
+
+@pytest.mark.parametrize(("part", "words"), [("third", 0.9), ("fresh", 0.5)])
+def test_a_distinctive_name_is_found_in_any_words(part: str, words: float) -> None:
+    """At least 95 in 100, plain or hidden, in sentences that no pattern was made for; of ordinary words as many as it says, though tuned on."""
+    plain, missed = rate(set=part, label="self", form="plain", name="distinctive")
+    ordinary, unseen = rate(set=part, label="self", form="plain", name="ordinary")
+    innocent = [each for each in THIRD if each["set"] == part and each["label"] == "none"]
+    marked = [each["text"] for each in innocent if found(each)]
+
+    assert plain >= 0.95, missed
+    assert ordinary >= words, unseen
+    assert len(marked) / len(innocent) <= 0.02, marked
+
+
+def test_hidden_distinctive_names_are_found() -> None:
+    """At least 85 in 100, of ordinary words too; and the questions."""
+    hidden, missed = rate(set="third", label="self", form="disguised")
+    asked, unseen = rate(set="third", where="prompt", label="asked")
+
+    assert hidden >= 0.85, missed
+    assert asked >= 0.8, unseen
 
 
 @pytest.mark.parametrize("label", ["own", "rival"])
