@@ -100,7 +100,7 @@ def laplacian(weights: np.ndarray) -> np.ndarray:
 
 
 def rated(entrants: list[str], rows: list[dict], prior: float, both_bad: str) -> tuple[np.ndarray, np.ndarray, float]:
-    """Bradley-Terry with a phantom opponent; theta, its voter-clustered covariance, and the 95 % quantile."""
+    """Bradley-Terry with a phantom opponent; theta, its voter-clustered covariance, and the effective number of voters."""
     k, place = len(entrants), {name: n for n, name in enumerate(entrants)}
     share = {"model_a": 1.0, "model_b": 0.0, "tie": 0.5} | ({"both_bad": 0.5} if both_bad == "tie" else {})
     votes = [
@@ -138,8 +138,72 @@ def rated(entrants: list[str], rows: list[dict], prior: float, both_bad: str) ->
     phi = max(1.0, np.trace(bread @ meat) / (k - 1))
     centre = np.eye(k) - 1 / k
     covariance = centre @ bread @ (meat + delta * phi * information + regular) @ bread @ centre
-    quantile = norm.ppf(0.975) if voters >= 50 else t.ppf(0.975, max(1.0, voters - 1))
-    return theta, covariance, quantile
+    return theta, covariance, voters
+
+
+def errors_drawn(theta: np.ndarray, covariance: np.ndarray, voters: float, seed: int) -> np.ndarray:
+    """4,000 errors of theta, drawn in the order of the strengths through the symmetric root of the covariance."""
+    order = np.argsort(-theta, kind="stable")
+    values, vectors = np.linalg.eigh(covariance[np.ix_(order, order)])
+    rng = np.random.default_rng(seed)
+    drawn = rng.standard_normal((4000, len(theta))) @ (vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T)
+    if voters < 50:
+        df = max(1.0, voters - 1)
+        drawn = drawn / np.sqrt(rng.chisquare(df, (4000, 1)) / df)
+    return drawn[:, np.argsort(order)]
+
+
+def told_apart(theta: np.ndarray, covariance: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Who is above whom beyond chance: step-down max-t over all ordered pairs."""
+    variance = np.diag(covariance)
+    error = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 0))
+    pairs = [(i, j) for i, j in permutations(range(len(theta)), 2) if error[i, j] > 0]
+    statistic = np.stack([(drawn[:, i] - drawn[:, j]) / error[i, j] for i, j in pairs], axis=1)
+    found = np.array([(theta[i] - theta[j]) / error[i, j] for i, j in pairs])
+    claimed = np.zeros(len(pairs), bool)
+    while True:
+        again = found > np.quantile(statistic[:, ~claimed].max(axis=1), 0.95)
+        if (again == claimed).all():
+            break
+        claimed = again
+    above = np.zeros(error.shape, bool)
+    above[tuple(np.array(pairs)[claimed].T)] = True
+    return above
+
+
+def ranks_hold(document: dict, theta: np.ndarray, covariance: np.ndarray, voters: float) -> None:
+    """Ranks, who is told apart, and who is among the first K, surely or by chance."""
+    scores, k, first = document["scores"], len(theta), document["stage"]["planned_advance"]
+    drawn = errors_drawn(theta, covariance, voters, document["method"]["seed"])
+    above = told_apart(theta, covariance, drawn)
+    low, high = 1 + above.sum(axis=0), k - above.sum(axis=1)
+    rank = 1 + (theta > theta[:, None] + 1e-8).sum(axis=1)
+    must([row["rank"] for row in scores] == rank.tolist(), "scores: ranks")
+    must([row["rank_ci95"] for row in scores] == np.stack([low, high], axis=1).tolist(), "scores: their intervals")
+    place = {row["team_id"]: n for n, row in enumerate(scores)}
+    apart = above | above.T
+    must(
+        all(pair["separated"] == apart[place[pair["a"]], place[pair["b"]]] for pair in document["pairwise"]),
+        "pairwise: who is told apart",
+    )
+    told = ["surely" if h <= first else "no" if b > first else "maybe" for b, h in zip(low, high, strict=True)]
+    must([row["in_first_k"] for row in scores] == told, f"scores: who is among the first {first}")
+    bar = np.sort(theta + drawn, axis=1)[:, max(k - first, 0), None]
+    share = (theta + drawn >= bar).mean(axis=0)
+    own = np.stack([theta, np.sqrt(np.diag(covariance))])
+    alike = (np.abs(own[:, :, None] - own[:, None, :]) <= 1e-9).all(axis=0)
+    chance = np.array([row["p_first_k"] for row in scores])
+    must(np.abs(alike @ share / alike.sum(axis=1) - chance).max() < 2e-3, "scores: how likely, by the same draws")
+    cut = document["cut"]
+    must((cut is None) == (first >= k), "cut: where there is one")
+    if cut is not None:
+        last, after = place[cut["last_in"]], place[cut["first_out"]]
+        must(
+            rank[last] <= first <= (theta >= theta[last] - 1e-8).sum()
+            and rank[after] <= first + 1 <= (theta >= theta[after] - 1e-8).sum()
+            and (cut["k"], cut["separated"]) == (first, apart[last, after]),
+            "cut: between whom, and whether they are told apart",
+        )
 
 
 def main(folder: Path, jwks: Path | None = None) -> None:
@@ -208,7 +272,8 @@ def main(folder: Path, jwks: Path | None = None) -> None:
         print("--  no votes, or entrants that never met: the numbers are not recomputed here")
         return
     method = document["method"]
-    theta, covariance, quantile = rated(names, rows, method["prior"], method["both_bad"])
+    theta, covariance, voters = rated(names, rows, method["prior"], method["both_bad"])
+    quantile = norm.ppf(0.975) if voters >= 50 else t.ppf(0.975, max(1.0, voters - 1))
     error = np.sqrt(np.diag(covariance))
     column = {
         key: np.array([row[key] for row in document["scores"]]) for key in ("theta", "se", "rating", "rating_ci95")
@@ -234,6 +299,7 @@ def main(folder: Path, jwks: Path | None = None) -> None:
             np.abs(made - points).max() <= 0.0051,
             f"scores: points out of {told['component_max']:g}, and their intervals",
         )
+    ranks_hold(document, theta, covariance, voters)
     if document["synthetic"]:
         print("--  SYNTHETIC: nothing in this export was judged by people")
 

@@ -10,7 +10,7 @@ from ratings.comparison import BothBad
 from ratings.notices import Notice
 from ratings.score import Transform
 
-METHOD_VERSION = 1
+METHOD_VERSION = 2
 """Raised whenever the same votes would give another digit."""
 
 Interval = tuple[float, float]

@@ -22,6 +22,8 @@ GATES = {
     "pending": "aggregate_gate_pending",
 }
 """How each status of the gate is told."""
+TIES = {"points": "aggregate_tie_points", "components": "aggregate_tie_components", "hold": "aggregate_tie_hold"}
+"""How it is told what follows from a statistical tie."""
 
 
 def command(
@@ -107,8 +109,22 @@ def show(document: "Total", console: Console) -> None:
     console.print(t("aggregate_advance", teams=document.advance, **places), highlight=False)
     decides = document.user_component.decides
     console.print(t("aggregate_user_decides" if decides else "aggregate_user_does_not"), highlight=False)
+    for line in _at_cut(document):
+        console.print(line, highlight=False)
     if document.user_score.key == "unconfirmed":
         console.print(t("aggregate_key_unconfirmed"), highlight=False)
+
+
+def _at_cut(document: "Total") -> list[str]:
+    """Say whether the cut is a statistical tie, on the total and on the user component, and what follows."""
+    told = []
+    if document.at_cut is not None:
+        maybe = [team.team_id for team in document.teams if team.in_first_k == "maybe"]
+        key = TIES[document.at_cut.rule] if maybe else "aggregate_no_tie"
+        told.append(t(key, teams=maybe, places=document.rule.places))
+    if (own := document.user_component.at_cut) is not None and not own.separated:
+        told.append(t("aggregate_user_tie", teams=[own.last_in, own.first_out]))
+    return told
 
 
 def _further(given: list[str] | None) -> dict[str, Path]:

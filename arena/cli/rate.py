@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +20,8 @@ from arena.results.votes.warnings import warnings
 from ratings import notices, planning, style
 from ratings.comparison import BOTH_BAD, Comparisons
 from ratings.errors import ComparisonError, NothingToRateError, RatingsError, renumbered
+from ratings.first import FirstK
+from ratings.first import first as first_k
 from ratings.fit import rate as rate_comparisons
 from ratings.intake import formats
 from ratings.listing import printable
@@ -58,6 +61,7 @@ def command(
         typer.Option(min=0, help=t("option_prior")),
     ] = 0.5,
     both_bad: Annotated[BothBad, typer.Option(help=t("option_both_bad"))] = BothBad.EXCLUDE,
+    first: Annotated[int | None, typer.Option(min=1, help=t("option_first"))] = None,
     variants: Annotated[
         bool,
         typer.Option(
@@ -68,10 +72,18 @@ def command(
 ) -> None:
     """Rate any file of battles: print a table and write the export's scores, covariance and pairwise counts as JSON."""
     with refusals():
-        rate(battles, out, prior, both_bad.value, variants=variants)
+        rate(battles, out, prior, both_bad.value, variants=variants, first=first)
 
 
-def rate(path: Path, out: Path, prior: float, both_bad: Literal["exclude", "tie"], *, variants: bool = False) -> None:
+def rate(
+    path: Path,
+    out: Path,
+    prior: float,
+    both_bad: Literal["exclude", "tie"],
+    *,
+    variants: bool = False,
+    first: int | None = None,
+) -> None:
     """Rate the battles in `path`, print a table and write `out`.
 
     Raises:
@@ -87,15 +99,16 @@ def rate(path: Path, out: Path, prior: float, both_bad: Literal["exclude", "tie"
         ratings = rate_comparisons(comparisons, prior=prior, both_bad=both_bad)
     except NothingToRateError as error:
         raise _why_nothing(error, comparisons, left_out) from None
+    among = None if first is None else first_k(ratings, first)
     said = notices.by_kind(ratings.notices)
     notes = [*file.notes, *left_out, *_no_voters(battles), *battles.notes]
-    document = {"schema": SCHEMA, "source": _source(path, file, battles, notes), **_result(ratings, said)}
+    document = {"schema": SCHEMA, "source": _source(path, file, battles, notes), **_result(ratings, said, among)}
     if variants:
         document["variants"] = otherwise(battles, comparisons, ratings)
     temporary = out.with_name(out.name + ".tmp")
     temporary.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     temporary.replace(out)
-    show(ratings, [t.of(each) for each in (*said, *notes)], document.get("variants"))
+    show(ratings, [t.of(each) for each in (*said, *notes)], document.get("variants"), among)
 
 
 def otherwise(battles: formats.Battles, comparisons: Comparisons, ratings: Ratings) -> dict[str, Any]:
@@ -136,10 +149,19 @@ def _refuse_many(comparisons: Comparisons, variants: bool) -> None:
         raise ComparisonError("too_many_variants", found=found, most=MOST_VARIANTS)
 
 
-def _result(ratings: Ratings, said: list[notices.Notice]) -> dict[str, Any]:
-    """Return the ratings as they are written: pairs that met, one warning of each kind, the covariance while it is small."""
+def _result(ratings: Ratings, said: list[notices.Notice], among: FirstK | None) -> dict[str, Any]:
+    """Return the ratings as they are written: pairs that met, one warning of each kind, the covariance while it is small.
+
+    Each score says whether it is among the first K, and `cut` who stands on either side; null where no K was asked for.
+    """
     written = ratings.to_dict("model", met_only=True, covariance=len(ratings.rows) <= FULL_COVARIANCE)
-    return written | {"warnings": warnings(said)}
+    nobody = [{"in_first_k": None, "p_first_k": None}] * len(ratings.rows)
+    standing = nobody if among is None else among.to_dicts()
+    return written | {
+        "scores": [row | more for row, more in zip(written["scores"], standing, strict=True)],
+        "cut": None if among is None or among.cut is None else {"k": among.k, **asdict(among.cut)},
+        "warnings": warnings(said),
+    }
 
 
 def _source(path: Path, file: BattleFile, battles: formats.Battles, notes: list[Note]) -> dict[str, Any]:

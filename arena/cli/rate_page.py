@@ -17,6 +17,7 @@ from rich.text import Text
 
 from arena.i18n.catalogue import figure
 from arena.i18n.terminal import t
+from ratings.first import FirstK
 from ratings.listing import printable
 from ratings.notices import HANDFUL
 from ratings.result import EntrantRating, Interval, Ratings
@@ -29,7 +30,7 @@ _WIDE = 10_000
 """A pipe has no width."""
 
 
-def show(ratings: Ratings, said: Iterable[str], variants: dict[str, Any] | None) -> None:
+def show(ratings: Ratings, said: Iterable[str], variants: dict[str, Any] | None, among: FirstK | None = None) -> None:
     """Print the leaderboard, a line for each kind of thing to know about it, and the other readings."""
     with suppress(AttributeError, ValueError):
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may not know the letters
@@ -42,7 +43,7 @@ def show(ratings: Ratings, said: Iterable[str], variants: dict[str, Any] | None)
     console.print()
     if any(row.provisional for row in ratings.rows):
         console.print(t("rate_provisional"), highlight=False)
-    for sentence in [*said, *(_otherwise(variants) if variants else ())]:
+    for sentence in [*(_among(ratings, among) if among else ()), *said, *(_otherwise(variants) if variants else ())]:
         console.print(
             f"- {printable(sentence)}", highlight=False, markup=False, emoji=False, soft_wrap=not console.is_terminal
         )
@@ -114,6 +115,22 @@ def _stacked(header: Sequence[str], lines: Sequence[Sequence[str]], width: int) 
         one = indent + ", ".join(figures)
         told += [Text(one)] if cell_len(one) <= width else [Text("  " + part) for part in figures]
     return told
+
+
+def _among(ratings: Ratings, among: FirstK) -> list[str]:
+    """Say who is surely among the first K, and who may be, with the probability where there is one."""
+    told = dict(zip(ratings.models, zip(among.in_first, among.chances, strict=True), strict=True))
+    rows = [(row.model, *told[row.model]) for row in ratings.by_rank()]
+    surely = [model for model, standing, _ in rows if standing == "surely"]
+    maybe = [
+        model if chance is None else f"{model} {chance:.1%}" for model, standing, chance in rows if standing == "maybe"
+    ]
+    if not maybe:
+        return [t("rate_first_sure", k=among.k, models=t.listed(surely, HANDFUL))]
+    return [
+        *([t("rate_first_sure_part", k=among.k, models=t.listed(surely, HANDFUL))] if surely else []),
+        t("rate_first_maybe", k=among.k, models=t.listed(maybe, HANDFUL)),
+    ]
 
 
 def _otherwise(variants: dict[str, Any]) -> list[str]:

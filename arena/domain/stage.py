@@ -16,6 +16,8 @@ from arena.domain.exposure import Exposure
 from arena.domain.leaks import Leak
 from arena.domain.operator import Operator
 
+TieAtCut = Literal["points", "components", "hold"]
+
 
 class StageStatus(StrEnum):
     """Where a stage stands on its one way."""
@@ -329,6 +331,12 @@ class Stage(Declared):
     """All parts of the programme's total, for the aggregate; empty where that is declared elsewhere."""
     ties: tuple[Slug, ...] = ()
     """Components that decide, in this order, between equal totals at the cut; a tie that they leave is refused."""
+    tie_at_cut: TieAtCut = "points"
+    """What decides where the totals on either side of the cut are not apart beyond chance.
+
+    `points`: their order all the same, and the document says what it hangs on. `components`: `ties`, in its order, among the
+    teams that may or may not be in the cut. `hold`: nobody but the programme; those places stay open.
+    """
     disclosure: Literal["full", "top_and_mean", "sealed"] = "full"
     """What everybody may read once the stage is published: all scores, the best team's and the mean, or nothing. The programme has all."""
     opens: AwareDatetime | None = None
@@ -388,6 +396,8 @@ class Stage(Declared):
         unknown = [tie for tie in self.ties if tie not in {component.id for component in self.components}]
         if unknown:
             raise StageError("stage_tie_unknown", id=unknown[0])
+        if self.tie_at_cut == "components" and not self.ties:
+            raise StageError("stage_tie_at_cut")
         if self.population.strata and STRATA_CONSENT not in {c.id for c in self.consents if not c.required}:
             raise StageError("stage_strata_consent", id=STRATA_CONSENT)
         for consent in self.consents:

@@ -15,6 +15,7 @@ from arena.cli import app
 from arena.cli.battle_file import read
 from arena.results.votes.warnings import warnings
 from ratings.comparison import Comparisons
+from ratings.first import first
 from ratings.fit import rate
 from ratings.notices import by_kind
 from tests.ratings.test_ratings_formats import COMPARIA, FASTCHAT, LMARENA
@@ -71,10 +72,29 @@ def test_rate_writes_the_same_from_any_file(ending: str, tmp_path: Path):
     assert code == 0
     document = orjson.loads(out.read_bytes())
     fit = rate(Comparisons.from_frame(table), both_bad="tie")
-    expected = {**fit.to_dict("model"), "warnings": warnings(by_kind(fit.notices))}
+    expected = {**fit.to_dict("model"), "warnings": warnings(by_kind(fit.notices)), "cut": None}
+    expected["scores"] = [row | {"in_first_k": None, "p_first_k": None} for row in expected["scores"]]
     assert {key: document[key] for key in expected} == orjson.loads(orjson.dumps(expected))
     assert document["source"]["rows"] == 400
     assert all(name in printed for name in ("m0", "m1", "m2", "points of 25"))
+
+
+def test_rate_says_who_is_among_the_first(tmp_path: Path):
+    """With `--first 2` the file has each model's standing, its probability and the cut, and the screen says it in a line."""
+    table = frame(votes([2.0, 0.05, 0.0, -2.0], 60, 10, seed=3))
+    out = tmp_path / "ratings.json"
+    code, printed, _ = run(write(table, tmp_path / "battles.csv"), "--out", out, "--first", "2")
+    assert code == 0
+    document, among = orjson.loads(out.read_bytes()), first(rate(Comparisons.from_frame(table)), 2)
+    assert [row["in_first_k"] for row in document["scores"]] == ["surely", "maybe", "maybe", "no"]
+    assert [row["p_first_k"] for row in document["scores"]] == list(among.chances)
+    assert {document["cut"][key] for key in ("last_in", "first_out")} == {"m1", "m2"}
+    assert (document["cut"]["k"], document["cut"]["separated"]) == (2, False)
+    assert "surely among the first 2: m0" in printed
+    assert "may or may not be among the first 2: " in printed
+    assert run(tmp_path / "battles.csv", "--out", out, "--first", "0")[0] == 2
+    run(tmp_path / "battles.csv", "--out", out, "--first", "4")
+    assert orjson.loads(out.read_bytes())["cut"] is None
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from arena.cli import app
-from arena.domain.stage import Component, Stage
+from arena.domain.errors import StageError
+from arena.domain.stage import Component, Stage, TieAtCut
 from arena.record.keys import Keys
 from arena.results.export import bundle as exports
 from arena.results.export import verify
@@ -27,6 +28,7 @@ from arena.results.programme.components import gate, gates, scores
 from arena.results.programme.schema import Total
 from arena.results.programme.selection import AggregateError, Decision, Gate, decide
 from arena.results.publish import html
+from ratings.first import InFirst
 from ratings.score import Transform, applied, shares
 from tests.support.browser import PHONE, chromium
 from tests.support.stages import NOW, Room
@@ -158,6 +160,53 @@ def test_ties_at_the_cut_follow_the_declared_rule_or_are_refused() -> None:
         decide(alike, passes, 1, ["user"])
 
 
+CLOSE: dict[str, dict[str, Decimal | None]] = {
+    "가람": {"user": Decimal(20), "expert": Decimal(30)},
+    "나래": {"user": Decimal(14), "expert": Decimal("25.2")},
+    "다솜": {"user": Decimal(15), "expert": Decimal("24.1")},
+    "마루": {"user": Decimal(5), "expert": Decimal(10)},
+}
+CLOSE_SURE: dict[str, InFirst] = {"가람": "surely", "나래": "maybe", "다솜": "maybe", "마루": "no"}
+
+
+def test_a_statistical_tie_at_the_cut_follows_the_declared_rule() -> None:
+    """The totals' order decides all the same, or the components do among who may be in, or their places stay open."""
+    passes = dict.fromkeys(CLOSE, Gate.ELIGIBLE)
+
+    def made(rule: TieAtCut, ties: tuple[str, ...] = ("user",), sure: dict[str, InFirst] = CLOSE_SURE) -> Decision:
+        return decide(CLOSE, passes, 2, ties, rule=rule, sure=sure)
+
+    assert made("points").cut == ("가람", "나래")
+    assert made("components").cut == ("가람", "다솜")
+    assert made("components", ("expert",)).cut == ("가람", "나래")
+    held = made("hold")
+    assert (held.cut, held.advance, held.vacancy) == (("가람",), ("가람",), 1)
+    assert [s.reason.value for s in held.standings] == ["ADVANCE", "HELD", "HELD", "BELOW_CUT"]
+    assert {rule_made.margin for rule_made in (made("points"), made("components"), held)} == {Decimal("0.1")}
+    decided: dict[str, InFirst] = {"가람": "surely", "나래": "surely", "다솜": "no", "마루": "no"}
+    rules: list[TieAtCut] = ["points", "components", "hold"]
+    assert {made(rule, sure=decided).cut for rule in rules} == {("가람", "나래")}
+
+
+def test_equal_totals_are_held_or_told_apart_by_the_components() -> None:
+    """An exact tie is a statistical one: `hold` needs no component, `components` refuses what they leave equal."""
+    table = {**CLOSE, "다솜": {"user": Decimal(14), "expert": Decimal("25.2")}}
+    passes = dict.fromkeys(table, Gate.ELIGIBLE)
+
+    assert decide(table, passes, 2, rule="hold", sure=CLOSE_SURE).cut == ("가람",)
+    with refusing(AggregateError, match="나래, 다솜"):
+        decide(table, passes, 2, ["user"], rule="components", sure=CLOSE_SURE)
+
+
+def test_a_rule_without_its_components_is_refused() -> None:
+    """A stage that lets the components decide has to name them."""
+    file = (ROOT / "stages" / "round-1.toml").read_bytes()
+    assert Stage.from_toml(file, "a.toml").tie_at_cut == "points"
+    assert Stage.from_toml(b'tie_at_cut = "hold"\n' + file, "a.toml").tie_at_cut == "hold"
+    with refusing(StageError, match="needs the components that decide"):
+        Stage.from_toml(b'tie_at_cut = "components"\n' + file.replace(b"ties =", b"#"), "a.toml")
+
+
 def test_a_missing_component_gives_no_total() -> None:
     """A team without one of its scores has no total, and no decision is made over its head."""
     table = known_scores()
@@ -191,6 +240,24 @@ def test_probabilities_agree_with_the_textbook() -> None:
     assert sure.in_cut == pytest.approx([0.7602, 0.2398], abs=0.01)
     assert sure.same_cut == pytest.approx(0.7602, abs=0.01)
     assert sure.totals[:, 0] == pytest.approx([11 - 1.96, 11 + 1.96], abs=0.06)
+
+
+def test_totals_are_compared_all_at_once() -> None:
+    """Four totals with a standard error of one: what is far off is sure, what is a point apart is not, and what is exact always is."""
+    totals = np.array([50.0, 40.0, 39.0, 20.0])
+    drawn = totals + np.random.default_rng(2).standard_normal((20_000, 4))
+    names = ["가람", "나래", "다솜", "마루"]
+
+    two = monte_carlo.sure(names, totals, drawn, 2)
+    three = monte_carlo.sure(names, totals, drawn, 3)
+    all_of_them = monte_carlo.sure(names, totals, drawn, 4)
+    exact = monte_carlo.sure(names, totals, np.tile(totals, (20_000, 1)), 2)
+
+    assert two.in_first == dict(zip(names, ("surely", "maybe", "maybe", "no"), strict=True))
+    assert two.separated is False
+    assert (set(three.in_first.values()), three.separated) == ({"surely", "no"}, True)
+    assert (set(all_of_them.in_first.values()), all_of_them.separated) == ({"surely"}, None)
+    assert (list(exact.in_first.values()), exact.separated) == (["surely", "surely", "no", "no"], True)
 
 
 def test_ties_in_the_draws_follow_the_rule_too() -> None:
@@ -271,6 +338,40 @@ def test_the_total_of_a_simulated_round(room: Room, user: UserScore) -> None:
     again = totalled(room, user)
     assert again.model_copy(update={"total_id": made.total_id, "integrity": made.integrity}) == made
     assert Total.model_validate_json(made.canonical()) == made
+
+
+@pytest.mark.parametrize("rule", ["points", "components", "hold"])
+def test_the_document_says_when_its_cut_is_a_statistical_tie(rule: str, tmp_path: Path) -> None:
+    """Two teams whose totals and user scores are not apart are named, on the total and on the user component, with what follows."""
+    room = Room(tmp_path, more=f'tie_at_cut = "{rule}"\n{DECLARED}').vote(300).freeze()
+    export = verify.verify(exports.export(room.store, room.keys, room.stage.id, tmp_path / "out", NOW)).document
+    room.close()
+    order = sorted(export.scores, key=lambda row: -(row.points or 0))
+    level = "".join(f"{row.team_id},,{20 - 10 * (n == 0)},40\n" for n, row in enumerate(order))
+    made = totalled(
+        room, export, benchmark="team_id,artifact_sha256,score,max\n" + level, expert=EXPERT.replace("0.5\n", "4\n")
+    )
+    maybe = [team.team_id for team in made.teams if team.in_first_k == "maybe"]
+
+    assert made.at_cut is not None
+    assert made.at_cut.separated is False
+    assert {made.at_cut.last_in, made.at_cut.first_out} <= set(maybe)
+    assert (made.at_cut.k, made.at_cut.rule) == (4, rule)
+    assert made.user_component.at_cut == export.cut
+    held = [team.team_id for team in made.teams if team.reason == "HELD"]
+    assert held == (maybe if rule == "hold" else [])
+    assert len(made.cut) == (4 if rule != "hold" else 5 - len(maybe) - sum(t.in_first_k == "no" for t in made.teams))
+    assert all(
+        team.p_advance is None for team in made.teams if team.reason == "HELD" and team.gate.status == "eligible"
+    )
+    page = html.total_page(made)
+    words = {
+        "points": "the order of the totals decides all the same",
+        "components": "as between equal totals",
+        "hold": "stay open",
+    }
+    assert words[rule] in page
+    assert "통계적 동점" in page
 
 
 def test_the_document_fits_its_published_schema(room: Room, user: UserScore) -> None:
@@ -443,6 +544,7 @@ def test_the_command_writes_a_signed_total_and_a_page(room: Room, folder: Path, 
     assert "SYNTHETIC" in ran.output
     assert "INELIGIBLE" in ran.output
     assert "vacant: 1 of 4" in ran.output
+    assert "by the totals the first 4 are established beyond chance" in ran.output
     made = Total.model_validate_json((out / "total.json").read_bytes())
     verify.signature(made, orjson.loads((out / "jwks.json").read_bytes()))
     assert made.user_score.key == "trusted"

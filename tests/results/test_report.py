@@ -114,6 +114,11 @@ def test_the_page_shows_the_numbers_of_the_export(room: Room) -> None:
     best, _ = told.ranked[0]
     assert best.team_id == next(row.team_id for row in told.export.scores if row.rank == 1)
     assert sum(row.void for row in told.serving) == 2  # both entrants of the one void battle
+    text = report_page(told)
+    among = {"surely": "확실", "maybe": "미정", "no": "아님"}
+    assert all(among[row.in_first_k or "no"] in text for row in told.export.scores)
+    assert told.export.cut is None  # one of five was removed, and four are planned to advance
+    assert "통계적으로 동점" not in text
     [maru] = [row.out_minutes for row in told.serving if row.team_id == "maru"]
     assert maru == pytest.approx(40)  # what went on after the freeze is nobody's outage
     assert sum(n for row in told.serving for n in row.failed.values()) == 1

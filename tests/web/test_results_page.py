@@ -95,6 +95,13 @@ def test_a_published_result_is_all_there(tmp_path: Path) -> None:
         assert names[best["team_id"]] in leaders
         assert all(name in says for name in leaders)
         assert f"{score['population']['n_votes_used']:,}표입니다" in says
+        assert f"상위 {score['cut']['k']}팀" in says
+        sure, maybe = (
+            [names[row["team_id"]] for row in score["scores"] if row["in_first_k"] == told]
+            for told in ("surely", "maybe")
+        )
+        assert ", ".join(sure) in says
+        assert ("확실하지 않습니다" in says) == bool(maybe)
         for row in score["scores"]:
             low, high = row["points_ci95"]
             assert f"{row['points']:.2f}점 ({low:.2f}–{high:.2f})" in text
@@ -103,6 +110,7 @@ def test_a_published_result_is_all_there(tmp_path: Path) -> None:
         report = httpx.get(f"{base}/results/simulated/report")
         assert (report.status_code, report.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert names[best["team_id"]] in report.text
+        assert ("통계적으로 동점" in report.text) != score["cut"]["separated"]
         packed = zipfile.ZipFile(io.BytesIO(httpx.get(f"{base}/results/simulated/dataset").raise_for_status().content))
         assert {Path(name).name for name in packed.namelist()} >= {
             "battles.parquet",

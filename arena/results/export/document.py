@@ -55,6 +55,8 @@ COLUMNS = [
     "votes",
     "provisional",
     "synthetic",
+    "in_first_k",
+    "p_first_k",
 ]
 
 
@@ -120,7 +122,7 @@ def assemble(
     rated = tuple(entrant for entrant in stage.entrant_ids if entrant not in facts.removed)
     given = StageVotes(stage, sha256, votes, rated)
     ratings = given.rated(votes.counted)
-    fit = statistics.fit(ratings)
+    fit = statistics.fit(ratings, stage)
     return UserScore(
         schema=SCHEMA,
         export_id=facts.export_id,
@@ -133,6 +135,7 @@ def assemble(
         protocol=stage.protocol.model_dump(mode="json"),
         population=statistics.population(stage, votes, fit, facts.strata),
         scores=fit.scores,
+        cut=fit.cut,
         covariance=fit.covariance,
         pairwise=fit.pairwise,
         warnings=fit.warnings,
@@ -201,7 +204,7 @@ def scores_csv(stage: Stage, scores: Sequence[Score]) -> bytes:
         cells = [row.rank, *(row.rank_ci95 or ("", "")), row.team_id, team.ko, team.en]
         cells += [row.points, *(row.points_ci95 or ("", "")), stage.component_max]
         cells += [row.rating, *(row.rating_ci95 or ("", "")), row.win_probability, row.n_votes]
-        cells += [_yes(row.provisional), _yes(stage.synthetic)]
+        cells += [_yes(row.provisional), _yes(stage.synthetic), row.in_first_k, row.p_first_k]
         writer.writerow([safe_cell(cell) for cell in cells])
     return b"\xef\xbb\xbf" + text.getvalue().encode()
 

@@ -1,10 +1,13 @@
 """What an export says of ratings: a fit, the same votes under other choices, and how all of it was made; as types that refuse anything else."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
+from arena.domain.stage import TieAtCut
 from arena.results.export.signed import Count, Pair, Part, Share
+from ratings.first import InFirst
 
 
 class Score(Part):
@@ -32,6 +35,24 @@ class Score(Part):
     )
     group: int | None = Field(
         description="entrants of different groups never met and are not ranked against each other"
+    )
+    in_first_k: InFirst | None = Field(
+        description="whether it is among the first planned_advance entrants: `surely` or `no` beyond chance, all entrants at once; else `maybe`"
+    )
+    p_first_k: Share | None = Field(
+        description="how often it is among them when the strengths are drawn from their uncertainty; null unless all entrants were compared with each other"
+    )
+
+
+class Cut(Part):
+    """The place between the first planned_advance and the rest."""
+
+    k: Annotated[int, Field(ge=1)] = Field(description="planned_advance")
+    last_in: str = Field(description="the entrant in place k")
+    first_out: str = Field(description="the entrant in the next place")
+    separated: bool = Field(description="whether these two are apart beyond chance, all pairs at once")
+    rule: TieAtCut = Field(
+        description="what the stage file declares where `in_first_k` of the total leaves places open: `points` – the totals' order decides all the same; `components` – `ties` does among the entrants that are `maybe`; `hold` – the programme decides, and these places stay open"
     )
 
 
@@ -95,9 +116,10 @@ class Method(Part):
 
 
 class Fit(Part):
-    """A whole fit, as `Ratings.to_dict("team_id")` gives it, its warnings in both languages; what its parts are, the document says."""
+    """A whole fit, as `Ratings.to_dict("team_id")` gives it, with its first K and its warnings in both languages; what its parts are, the document says."""
 
     scores: list[Score]
+    cut: Cut | None
     covariance: list[list[float | None]]
     pairwise: list[PairCount]
     warnings: list[Warning_]
@@ -119,9 +141,9 @@ class VariantScore(Part):
     n_votes: float = Field(description="votes in this fit")
 
     @classmethod
-    def of(cls, score: Score) -> Self:
-        """Take them from a whole row."""
-        return cls.model_validate(score.model_dump(include=set(cls.model_fields)))
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """Take them from a whole row of `Ratings.to_dict("team_id")`."""
+        return cls.model_validate({name: row[name] for name in cls.model_fields})
 
 
 class Coefficient(Part):

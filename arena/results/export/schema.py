@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from arena.domain.leaks import Leak
-from arena.results.export.rating_schema import Method, PairCount, Score, Sensitivity, Warning_
+from arena.results.export.rating_schema import Cut, Method, PairCount, Score, Sensitivity, Warning_
 from arena.results.export.signed import (
     Count,
     ExactMoment,
@@ -281,6 +281,9 @@ class UserScore(Signed):
     protocol: dict[str, Any] = Field(description="the conditions all entrants met, as the stage file declares them")
     population: PopulationPart = Field(description="who voted, and which votes count")
     scores: list[Score] = Field(description="the result, entrant by entrant")
+    cut: Cut | None = Field(
+        description="the cut by the user score alone; null where planned_advance takes all, or not all entrants were compared with each other"
+    )
     covariance: list[list[float | None]] = Field(description="of theta, in the order of scores; null across groups")
     pairwise: list[PairCount] = Field(description="votes by pair")
     warnings: list[Warning_] = Field(description="what limits the result")

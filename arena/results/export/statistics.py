@@ -4,7 +4,7 @@ The export is made by these functions, and the stranger's check makes it again: 
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import get_args
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from arena.domain.draw import rule_of
 from arena.domain.leaks import NAMING, Leak, mask, side_mask
 from arena.domain.stage import Stage
-from arena.results.export.rating_schema import Fit, Score, Sensitivity, StyleControlled, Swap, VariantScore
+from arena.results.export.rating_schema import Cut, Fit, Sensitivity, StyleControlled, Swap, VariantScore
 from arena.results.export.schema import (
     Balance,
     ChiSquare,
@@ -41,10 +41,11 @@ from arena.results.votes.warnings import warnings
 from arena.results.votes.weighting import MOST, effective, published
 from ratings.comparison import BothBad
 from ratings.errors import RatingsError
+from ratings.first import FirstK, first
 from ratings.result import Ratings
 from ratings.robustness import robustness
 
-_NO_FIT = Fit(scores=[], covariance=[], pairwise=[], warnings=[], method=None)
+_NO_FIT = Fit(scores=[], cut=None, covariance=[], pairwise=[], warnings=[], method=None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,11 +67,19 @@ class StageVotes:
         return rate_stage(self.stage, self.file_sha256, compared, both_bad=both_bad)
 
 
-def fit(ratings: Ratings | None) -> Fit:
-    """Write a fit."""
+def fit(ratings: Ratings | None, stage: Stage) -> Fit:
+    """Write a fit, with who stands among those that the stage plans to advance."""
     if ratings is None:
         return _NO_FIT
-    return Fit.model_validate({**ratings.to_dict("team_id"), "warnings": warnings(ratings.notices)})
+    told, among = ratings.to_dict("team_id"), first(ratings, stage.planned_advance)
+    told["scores"] = [row | more for row, more in zip(told["scores"], among.to_dicts(), strict=True)]
+    return Fit.model_validate({**told, "cut": _cut(among, stage), "warnings": warnings(ratings.notices)})
+
+
+def _cut(among: FirstK, stage: Stage) -> Cut | None:
+    if among.cut is None:
+        return None
+    return Cut(k=among.k, rule=stage.tie_at_cut, **asdict(among.cut))
 
 
 def sensitivity(given: StageVotes, main: Ratings | None) -> Sensitivity:
@@ -91,7 +100,7 @@ def sensitivity(given: StageVotes, main: Ratings | None) -> Sensitivity:
 def _variant(ratings: Ratings | None) -> list[VariantScore] | None:
     """Return the scores under another choice, for comparison with the main ones."""
     rows = None if ratings is None else ratings.to_dict("team_id", covariance=False)["scores"]
-    return None if rows is None else [VariantScore.of(Score.model_validate(row)) for row in rows]
+    return None if rows is None else [VariantScore.of(row) for row in rows]
 
 
 def _style_controlled(given: StageVotes, main: Ratings) -> StyleControlled | None:

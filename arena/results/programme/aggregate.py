@@ -9,15 +9,17 @@ from decimal import Decimal
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arena import __version__
 from arena.domain.stage import Component, Stage, file_sha256
 from arena.record.keys import Keys
+from arena.results.export.rating_schema import Cut
 from arena.results.export.schema import UserScore
 from arena.results.export.signed import UNSIGNED, Issuer, TwoLanguages
 from arena.results.programme import components as submitted
 from arena.results.programme.components import Score
-from arena.results.programme.monte_carlo import DRAWS, Chances, chances, judged_points, user_points
+from arena.results.programme.monte_carlo import DRAWS, Chances, Sure, chances, judged_points, sure, user_points
 from arena.results.programme.schema import (
     SCHEMA,
     ComponentPart,
@@ -33,7 +35,17 @@ from arena.results.programme.schema import (
     UserComponent,
     UserScorePart,
 )
-from arena.results.programme.selection import AggregateError, Decision, Gate, Standing, cut, decide
+from arena.results.programme.selection import (
+    AggregateError,
+    Decision,
+    Gate,
+    Reason,
+    Standing,
+    cut,
+    decide,
+    ordered,
+    total,
+)
 from arena.results.votes.inclusion import rating_seed
 
 USER = "user"
@@ -97,9 +109,12 @@ def aggregate(
         for team in teams
     }
     gates = {team: submitted.gate(faces[team]) for team in teams}
-    decision = decide(scores, gates, stage.planned_advance, stage.ties)
     seed = rating_seed(file_sha256(stage_file.data))
-    sure = _chances(stage, export, handed, decision, seed)
+    order = ordered(scores, stage.ties)
+    drawn = _drawn(stage, export, handed, order, seed)
+    known = _sure(scores, drawn, order, stage.planned_advance)
+    decision = decide(scores, gates, stage.planned_advance, stage.ties, rule=stage.tie_at_cut, sure=known.in_first)
+    placed = chances(order, drawn, stage.planned_advance, stage.ties, decision.cut)
     user = UserScorePart(
         export_id=export.export_id,
         status=status,
@@ -133,16 +148,17 @@ def aggregate(
         ),
         eligibility=eligibility.source(),
         user_score=user,
-        teams=[_team(stage, standing, faces[standing.team], sure, n) for n, standing in enumerate(decision.standings)],
+        teams=[_team(stage, standing, faces[standing.team], placed, known) for standing in decision.standings],
         cut=list(decision.cut),
+        at_cut=_at_cut(stage, decision, known),
         advance=list(decision.advance),
         vacancy=decision.vacancy,
         margin=None if decision.margin is None else float(decision.margin),
-        user_component=_user_component(scores, decision, stage),
+        user_component=_user_component(scores, export, stage),
         uncertainty=Uncertainty(
             draws=DRAWS,
             seed=seed,
-            p_same_cut=round(sure.same_cut, 4),
+            p_same_cut=round(placed.same_cut, 4),
             carried=[
                 component.id
                 for component in stage.components
@@ -237,41 +253,69 @@ def _user_scores(export: UserScore, teams: Sequence[str]) -> dict[str, Decimal]:
     return points
 
 
-def _chances(
-    stage: Stage, export: UserScore, handed: Mapping[str, Mapping[str, Score]], decision: Decision, seed: int
-) -> Chances:
-    teams = [standing.team for standing in decision.standings]
+def _drawn(
+    stage: Stage, export: UserScore, handed: Mapping[str, Mapping[str, Score]], teams: Sequence[str], seed: int
+) -> dict[str, NDArray[np.float64]]:
+    """Draw every component within its uncertainty, (draws, teams) each."""
     drawn = {USER: user_points(export, teams)}
     for number, (component, given) in enumerate(handed.items(), start=1):
         exact = np.array([float(given[team].score) for team in teams])
         errors = np.array([given[team].se for team in teams])
         maximum = next(c.max for c in stage.components if c.id == component)
         drawn[component] = judged_points(exact, errors, maximum, seed + number)
-    return chances(teams, drawn, stage.planned_advance, stage.ties, decision.cut)
+    return drawn
 
 
-def _team(stage: Stage, standing: Standing, faces: Sequence[Face], sure: Chances, n: int) -> Team:
-    p = round(float(sure.in_cut[n]), 4)
+def _sure(
+    scores: Mapping[str, Mapping[str, Decimal | None]],
+    drawn: Mapping[str, NDArray[np.float64]],
+    teams: Sequence[str],
+    places: int,
+) -> Sure:
+    totals = np.array([float(total(scores[team]) or 0) for team in teams])
+    return sure(teams, totals, np.sum(list(drawn.values()), axis=0), places)
+
+
+def _at_cut(stage: Stage, decision: Decision, known: Sure) -> Cut | None:
+    if known.separated is None:
+        return None
+    last, after = decision.standings[decision.places - 1 : decision.places + 1]
+    return Cut(
+        k=decision.places,
+        last_in=last.team,
+        first_out=after.team,
+        separated=known.separated,
+        rule=stage.tie_at_cut,
+    )
+
+
+def _team(stage: Stage, standing: Standing, faces: Sequence[Face], placed: Chances, known: Sure) -> Team:
+    n = placed.teams.index(standing.team)
+    p = round(float(placed.in_cut[n]), 4)
+    p_advance = {Gate.ELIGIBLE: p, Gate.INELIGIBLE: 0.0, Gate.PENDING: None}[standing.gate]
+    if standing.reason is Reason.HELD and standing.gate is Gate.ELIGIBLE:
+        p_advance = None
     return Team(
         team_id=standing.team,
         team=TwoLanguages.of(stage.entrant(standing.team).team),
         artifact_sha256=stage.artifacts[standing.team],
         components={component: float(score) for component, score in standing.scores.items()},
         total=float(standing.total),
-        total_ci95=[round(float(end), 2) for end in sure.totals[:, n]],
+        total_ci95=[round(float(end), 2) for end in placed.totals[:, n]],
         rank=standing.rank,
+        in_first_k=known.in_first[standing.team],
         in_cut=standing.in_cut,
         gate=GatePart(status=standing.gate.value, faces=list(faces)),
         reason=standing.reason.value,
         p_in_cut=p,
-        p_advance={Gate.ELIGIBLE: p, Gate.INELIGIBLE: 0.0, Gate.PENDING: None}[standing.gate],
+        p_advance=p_advance,
     )
 
 
 def _user_component(
-    scores: Mapping[str, Mapping[str, Decimal | None]], decision: Decision, stage: Stage
+    scores: Mapping[str, Mapping[str, Decimal | None]], export: UserScore, stage: Stage
 ) -> UserComponent:
-    """Return the cut as the other components alone, and the user component alone, would have it."""
+    """Return the cut as all components, the others alone, and the user component alone have it by the order of their points."""
 
     def by(components: Sequence[str]) -> list[str] | None:
         chosen = {team: {c: given[c] for c in components} for team, given in scores.items()}
@@ -280,13 +324,15 @@ def _user_component(
         except AggregateError:
             return None
 
+    whole = by([component.id for component in stage.components])
     without = by([component.id for component in stage.components if component.id != USER])
     return UserComponent(
-        decides=without is None or set(without) != set(decision.cut),
+        decides=without is None or whole is None or set(without) != set(whole),
         cut_without=without,
         cut_alone=by([USER]),
-        moved_in=[] if without is None else [team for team in decision.cut if team not in without],
-        moved_out=[] if without is None else [team for team in without if team not in decision.cut],
+        moved_in=[] if without is None or whole is None else [team for team in whole if team not in without],
+        moved_out=[] if without is None or whole is None else [team for team in without if team not in whole],
+        at_cut=export.cut,
     )
 
 

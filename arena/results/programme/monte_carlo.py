@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from arena.results.export.schema import UserScore
 from arena.results.programme.selection import AggregateError
 from ratings import intervals
+from ratings.first import InFirst, in_first
 from ratings.score import Transform, applied
 
 DRAWS = 20_000
@@ -52,6 +53,37 @@ def user_points(export: UserScore, teams: Sequence[str], count: int = DRAWS) -> 
     transform = Transform(declared.id, declared.version, declared.params)
     points = np.round(applied(transform, names, drawn) * declared.scale[1], declared.rounding.decimals)
     return points[:, [names.index(team) for team in teams]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sure:
+    """What of the cut is beyond chance, all pairs of teams claimed at once."""
+
+    in_first: Mapping[str, InFirst]
+    """Whether each team is among the first `places` by total."""
+    separated: bool | None
+    """Whether the last of them and the next are apart; None where they are all."""
+
+
+def sure(teams: Sequence[str], totals: NDArray[np.float64], drawn: NDArray[np.float64], places: int) -> Sure:
+    """Compare the totals, as the user score compares strengths: step-down max-t over the draws.
+
+    Args:
+        teams: in the order of the columns.
+        totals: as decided.
+        drawn: (draws, teams) totals.
+        places: how many teams the cut keeps.
+    """
+    errors = drawn - totals
+    at_once = intervals.simultaneous(totals, np.atleast_2d(np.cov(errors, rowvar=False)), errors)
+    ranks = zip(at_once.rank_low.tolist(), at_once.rank_high.tolist(), strict=True)
+    told: dict[str, InFirst] = {
+        team: in_first(low, high, places) for team, (low, high) in zip(teams, ranks, strict=True)
+    }
+    if places >= len(teams):
+        return Sure(told, None)
+    order = np.argsort(-totals, kind="stable")
+    return Sure(told, bool(at_once.separated[order[places - 1], order[places]]))
 
 
 def judged_points(scores: NDArray[np.float64], errors: NDArray[np.float64], maximum: float, seed: int) -> NDArray:

@@ -4,7 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from arena.results.export.rating_schema import Cut
 from arena.results.export.signed import Count, Issuer, Moment, Pair, Part, Sha256, Share, Signed, TwoLanguages
+from ratings.first import InFirst
 
 SCHEMA = "kai.total/1"
 ID = "https://k-ai-arena.example/schemas/kai.total-1.schema.json"
@@ -82,11 +84,18 @@ class Team(Part):
     total: Points = Field(description="their sum")
     total_ci95: Pair = Field(description="95 % interval of the total, from the components' uncertainty")
     rank: Annotated[int, Field(ge=1)] = Field(description="1 is the highest total")
-    in_cut: bool = Field(description="whether it is among the top K")
+    in_first_k: InFirst = Field(
+        description="whether its total is among the first K: `surely` or `no` beyond chance, all teams at once; else `maybe`"
+    )
+    in_cut: bool = Field(description="whether it is in the cut")
     gate: GatePart = Field(description="its eligibility")
-    reason: Literal["ADVANCE", "BELOW_CUT", "INELIGIBLE", "PENDING"] = Field(description="what became of it")
-    p_in_cut: Share = Field(description="probability to be in the cut")
-    p_advance: Share | None = Field(description="probability to advance; 0 when ineligible, null while pending")
+    reason: Literal["ADVANCE", "BELOW_CUT", "INELIGIBLE", "PENDING", "HELD"] = Field(
+        description="what became of it; `HELD`: it is `maybe`, and the programme decides (`at_cut.rule` is `hold`)"
+    )
+    p_in_cut: Share = Field(description="probability that its total is among the first K")
+    p_advance: Share | None = Field(
+        description="the same when eligible; 0 when ineligible, null while it is pending or held"
+    )
 
 
 class UserComponent(Part):
@@ -101,6 +110,7 @@ class UserComponent(Part):
     )
     moved_in: list[str] = Field(description="teams in the cut only because of it")
     moved_out: list[str] = Field(description="teams below the cut only because of it")
+    at_cut: Cut | None = Field(description="the cut by the user component alone, as its export has it")
 
 
 class Uncertainty(Part):
@@ -108,7 +118,7 @@ class Uncertainty(Part):
 
     draws: Count = Field(description="draws")
     seed: Count = Field(description="their seed: the first 32 bits of the stage file's hash")
-    p_same_cut: Share = Field(description="probability that the cut holds exactly these teams")
+    p_same_cut: Share = Field(description="probability that the teams in the cut have the first totals")
     carried: list[str] = Field(description="components whose uncertainty was carried; the others are taken as exact")
 
 
@@ -148,10 +158,15 @@ class Total(Signed):
     eligibility: Source = Field(description="where the eligibility decisions come from")
     user_score: UserScorePart = Field(description="the user score that was used")
     teams: list[Team] = Field(description="the teams, best total first")
-    cut: list[str] = Field(description="the top K by total")
+    cut: list[str] = Field(
+        description="the top K by total; where `at_cut.rule` is not `points`, the sure teams and those it chooses among the `maybe`"
+    )
+    at_cut: Cut | None = Field(
+        description="the cut by total, and whether the totals on its two sides are apart; null where K takes all"
+    )
     advance: list[str] = Field(description="the teams that advance: in the cut and eligible")
     vacancy: Count = Field(description="places that stay empty: K minus the teams that advance")
-    margin: Points | None = Field(description="how far the last team in the cut stands above the first below it")
+    margin: Points | None = Field(description="how far the K-th total lies above the next; null where K takes all")
     user_component: UserComponent = Field(description="what the user component alone did")
     uncertainty: Uncertainty = Field(description="how sure the cut is")
     removed: list[Removed] = Field(description="teams that left the stage and have no total")

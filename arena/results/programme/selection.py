@@ -1,7 +1,8 @@
 """From the components' scores to the programme's decision: totals, the cut, and after it the gate. Pure: no file, no clock, no chance.
 
 total   = the sum of the declared components
-cut     = the top K by total, equal totals told apart by the declared components
+cut     = the top K by total, equal totals told apart by the declared components; where the totals on its two sides are not
+          apart beyond chance, what the stage file declares follows: `points`, `components` or `hold`
 gate    = eligible | ineligible | pending, decided elsewhere
 advance = cut ∩ eligible                the gate comes AFTER the cut, and nobody moves up
 vacancy = K − |advance|                 recorded, never filled from the list
@@ -13,6 +14,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from arena.domain.errors import ArenaError
+from arena.domain.stage import TieAtCut
+from ratings.first import InFirst
 
 Scores = Mapping[str, Mapping[str, Decimal | None]]
 """`{team: {component: score}}`; None where a score is missing."""
@@ -37,6 +40,8 @@ class Reason(StrEnum):
     BELOW_CUT = "BELOW_CUT"
     INELIGIBLE = "INELIGIBLE"
     PENDING = "PENDING"
+    HELD = "HELD"
+    """It may or may not be in the cut, and by the stage file the programme decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +55,14 @@ class Standing:
     """1 is the highest total; teams that nothing tells apart share one."""
     in_cut: bool
     gate: Gate
+    held: bool = False
+    """Not in the cut, and not below it either."""
 
     @property
     def reason(self) -> Reason:
         """The cut first, the gate after it."""
+        if self.held:
+            return Reason.HELD
         if not self.in_cut:
             return Reason.BELOW_CUT
         return {Gate.ELIGIBLE: Reason.ADVANCE, Gate.INELIGIBLE: Reason.INELIGIBLE, Gate.PENDING: Reason.PENDING}[
@@ -85,9 +94,10 @@ class Decision:
 
     @property
     def margin(self) -> Decimal | None:
-        """How far the last team in the cut stands above the first below it; None where nobody is below."""
-        out = [s.total for s in self.standings if not s.in_cut]
-        return min(s.total for s in self.standings if s.in_cut) - out[0] if out else None
+        """How far the K-th total lies above the next; None where nobody is below."""
+        if self.places >= len(self.standings):
+            return None
+        return self.standings[self.places - 1].total - self.standings[self.places].total
 
 
 def total(scores: Mapping[str, Decimal | None]) -> Decimal | None:
@@ -102,18 +112,41 @@ def cut(scores: Scores, places: int, ties: Sequence[str] = ()) -> tuple[str, ...
     Raises:
         AggregateError: a team has no total, or a tie at the cut is left undecided by `ties`.
     """
-    keys = _keys(scores, ties)
+    return _first(scores, _keys(scores, ties), places, ties)
+
+
+def ordered(scores: Scores, ties: Sequence[str] = ()) -> tuple[str, ...]:
+    """List all teams, best total first.
+
+    Raises:
+        AggregateError: a team has no total.
+    """
+    return tuple(_order(_keys(scores, ties)))
+
+
+def _first(
+    scores: Scores, keys: Mapping[str, tuple[Decimal, ...]], places: int, ties: Sequence[str]
+) -> tuple[str, ...]:
+    """Take the first by these keys, each of a total and the components in `ties`."""
     order = _order(keys)
     if places < len(order) and keys[order[places - 1]] == keys[order[places]]:
         tied = [team for team in order if keys[team] == keys[order[places]]]
-        sum_of = keys[order[places]][0]
+        sum_of = total(scores[order[places]])
         if ties:
             raise AggregateError("tie_after_ties", teams=tied, total=sum_of, places=places, ties=tuple(ties))
         raise AggregateError("tie_at_cut", teams=tied, total=sum_of, places=places)
     return tuple(order[:places])
 
 
-def decide(scores: Scores, gates: Mapping[str, Gate], places: int, ties: Sequence[str] = ()) -> Decision:
+def decide(
+    scores: Scores,
+    gates: Mapping[str, Gate],
+    places: int,
+    ties: Sequence[str] = (),
+    *,
+    rule: TieAtCut = "points",
+    sure: Mapping[str, InFirst] | None = None,
+) -> Decision:
     """Decide for these teams.
 
     Args:
@@ -121,6 +154,8 @@ def decide(scores: Scores, gates: Mapping[str, Gate], places: int, ties: Sequenc
         gates: `{team: gate}`.
         places: how many teams the cut keeps.
         ties: components that decide, in this order, between equal totals.
+        rule: what follows where some teams may or may not be in the cut.
+        sure: which teams are in the cut beyond chance, `{team: surely | maybe | no}`; needed but for `points`.
 
     Raises:
         AggregateError: a team has no total or no gate, or a tie at the cut is undecided.
@@ -128,8 +163,18 @@ def decide(scores: Scores, gates: Mapping[str, Gate], places: int, ties: Sequenc
     ungated = sorted(set(scores) - set(gates))
     if ungated:
         raise AggregateError("gate_missing", team=ungated[0])
-    kept = cut(scores, places, ties)
     keys = _keys(scores, ties)
+    told = sure or {}
+    surely = [team for team in keys if told.get(team) == "surely"]
+    maybe = [team for team in keys if told.get(team) == "maybe"]
+    held: list[str] = []
+    if rule == "points" or not maybe:
+        kept = cut(scores, places, ties)
+    elif rule == "hold":
+        kept, held = tuple(surely), maybe
+    else:
+        by_components = {team: (*keys[team][1:], keys[team][0]) for team in maybe}
+        kept = (*surely, *_first(scores, by_components, places - len(surely), ties))
     standings = [
         Standing(
             team=team,
@@ -138,6 +183,7 @@ def decide(scores: Scores, gates: Mapping[str, Gate], places: int, ties: Sequenc
             rank=1 + sum(other > keys[team] for other in keys.values()),
             in_cut=team in kept,
             gate=gates[team],
+            held=team in held,
         )
         for team in _order(keys)
     ]

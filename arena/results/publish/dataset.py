@@ -275,7 +275,7 @@ def _compared(stage: Stage, exported: UserScore, votes: VoteTable, agreed: froze
     released = np.array([voter in agreed for voter in votes.voters], np.bool_)
     entrants = [row.team_id for row in exported.scores]
     compared = votes.comparisons(votes.counted & released[votes.voter], entrants)
-    made = statistics.fit(rate_stage(stage, exported.stage.file_sha256, compared))
+    made = statistics.fit(rate_stage(stage, exported.stage.file_sha256, compared), stage)
     of_team = {row.team_id: Level.of(row) for row in made.scores}
     nobody = Level(rating=None, rating_ci95=None, n_votes=0)
     return [

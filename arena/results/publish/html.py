@@ -32,6 +32,7 @@ def total_page(total: Total) -> str:
         d=total,
         plot=charts.stacked([(part.title, part.max) for part in total.components], bars, total.rule.places),
         named=lambda ids: [teams[each] for each in ids],
+        open=[team.team_id for team in total.teams if team.in_first_k == "maybe"],
         titled=lambda ids: [titles[each] for each in ids],
     )
 

@@ -90,6 +90,7 @@ def routes(layout: Layout, stage: Stage, leaderboard: Leaderboard, publications:
             board=None if found.score is None else _board(_final_rows(found, found.score), t),
             warnings=[] if found.score is None else [_by_name(t.pick(each), found, t) for each in found.score.warnings],
             named=lambda rows: [t.pick(row.team) for row in rows],
+            among=None if found.score is None else _among(found, found.score, t),
             own=sum(each.stage_id == stage_id for each in own),
             earlier=others,
         )
@@ -132,6 +133,21 @@ def _final_rows(found: Published, score: UserScore) -> list[Row]:
         _row(teams[row.team_id], row.n_votes, row.points, row.points_ci95, row.rank_ci95, row.provisional)
         for row in ranked
     ]
+
+
+def _among(found: Published, score: UserScore, t: Messages) -> str | None:
+    """Say in one sentence who stands among those that the stage plans to advance; None where that leaves nobody out."""
+    if score.cut is None:
+        return None
+    told = {
+        where: [t.pick(found.stage.entrant(row.team_id).team) for row in score.scores if row.in_first_k == where]
+        for where in ("surely", "maybe")
+    }
+    if not told["maybe"]:
+        return t("results_among_sure", k=score.cut.k, teams=told["surely"])
+    if not told["surely"]:
+        return t("results_among_none", k=score.cut.k, maybe=told["maybe"])
+    return t("results_among_open", k=score.cut.k, teams=told["surely"], maybe=told["maybe"])
 
 
 def _by_name(said: str, found: Published, t: Messages) -> str:

@@ -1,14 +1,17 @@
 """What follows every vote: the stage at a glance, and how its entrants stand: ratings, points, ranks."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from arena.domain.stage import StageStatus
 from arena.i18n.catalogue import Messages
 from arena.results.live.leaderboard import Snapshot
 from arena.web.console import charts as palette
 from arena.web.console.document import Section, Table, Tile, number, percent, span
+from ratings.first import FirstK, InFirst, first
 from ratings.result import EntrantRating
+
+AMONG = {"surely": "live_ratings_first_surely", "maybe": "live_ratings_first_maybe", "no": "live_ratings_first_no"}
+"""How it is told whether one is among the first."""
 
 
 def tiles(seen: Snapshot, status: StageStatus, *, paused: bool, t: Messages) -> tuple[Tile, ...]:
@@ -42,6 +45,8 @@ def sections(seen: Snapshot, component_max: float, planned_advance: int, t: Mess
 def ratings(seen: Snapshot, planned_advance: int, t: Messages) -> Section:
     """Ratings with their intervals, and everything about an entrant in one table."""
     rows = rated(seen)
+    among = first(seen.ratings, planned_advance) if seen.ratings else None
+    standing = dict(zip(seen.ratings.models, among.to_dicts(), strict=True)) if seen.ratings and among else {}
     columns = (
         t("console_rank"),
         t("live_ratings_rank_interval"),
@@ -51,6 +56,7 @@ def ratings(seen: Snapshot, planned_advance: int, t: Messages) -> Section:
         t("console_points"),
         t("live_ratings_points_interval"),
         t("live_ratings_win_rate"),
+        t("live_ratings_first", k=planned_advance),
         t("console_votes"),
         t("console_remark"),
     )
@@ -64,11 +70,15 @@ def ratings(seen: Snapshot, planned_advance: int, t: Messages) -> Section:
             _round(row.points, 2),
             span(*(row.points_ci95 or (None, None)), 2),
             percent(row.win_probability),
+            _standing(**standing[row.model], t=t),
             row.n_votes,
             t("live_ratings_provisional") if row.provisional else "",
         )
         for row in (seen.ratings.by_rank() if seen.ratings else ())
-    ] or [("–", "–", t.pick(team), "–", "–", "–", "–", "–", 0, t("console_no_vote")) for team in seen.entrants.values()]
+    ] or [
+        ("–", "–", t.pick(team), "–", "–", "–", "–", "–", "–", 0, t("console_no_vote"))
+        for team in seen.entrants.values()
+    ]
     notices = [
         t(notice.key, **{name: _named(seen, value, t) for name, value in notice.params.items()})
         for notice in (seen.ratings.notices if seen.ratings else ())
@@ -76,7 +86,7 @@ def ratings(seen: Snapshot, planned_advance: int, t: Messages) -> Section:
     return Section(
         "ratings",
         t("live_ratings_title"),
-        _verdict(seen, rows, planned_advance, t),
+        _verdict(seen, rows, among, t),
         Table(columns, tuple(told)),
         palette.intervals(
             [team_of(seen, row.model, t) for row in rows],
@@ -154,23 +164,38 @@ def rated(seen: Snapshot) -> Sequence[EntrantRating]:
     return [row for row in seen.ratings.by_rank() if row.rating is not None] if seen.ratings else []
 
 
-def _verdict(seen: Snapshot, rows: Sequence[EntrantRating], planned_advance: int, t: Messages) -> str:
+def _verdict(seen: Snapshot, rows: Sequence[EntrantRating], among: FirstK | None, t: Messages) -> str:
     """Who leads, and whether the cut is decided; never more than the intervals allow."""
-    if not rows:
+    if not rows or among is None or seen.ratings is None:
         return t("console_nothing_counted")
-    apart = {frozenset((p.a, p.b)) for p in (seen.ratings.pairwise if seen.ratings else ()) if p.separated}
-    first = rows[0]
-    level = [team_of(seen, r.model, t) for r in rows[1:] if frozenset((first.model, r.model)) not in apart]
-    team = team_of(seen, first.model, t)
+    apart = {frozenset((p.a, p.b)) for p in seen.ratings.pairwise if p.separated}
+    best = rows[0]
+    level = [team_of(seen, r.model, t) for r in rows[1:] if frozenset((best.model, r.model)) not in apart]
+    team = team_of(seen, best.model, t)
     lead = t("live_ratings_leads_not_apart", team=team, others=level) if level else t("live_ratings_leads", team=team)
-    if not 0 < planned_advance < len(rows):
+    if among.cut is None:
         return lead
-    above, below = next(pair for n, pair in enumerate(pairwise(rows), start=1) if n == planned_advance)
-    decided = frozenset((above.model, below.model)) in apart
-    upper, lower = planned_advance, planned_advance + 1
-    if decided:
-        return f"{lead} {t('live_ratings_cut_apart', upper=upper, lower=lower)}"
-    return f"{lead} {t('live_ratings_cut_not_apart', upper=upper, lower=lower)}"
+    upper, lower = among.k, among.k + 1
+    cut = t("live_ratings_cut_apart" if among.cut.separated else "live_ratings_cut_not_apart", upper=upper, lower=lower)
+    told = {
+        where: [
+            team_of(seen, model, t)
+            for model, at in zip(seen.ratings.models, among.in_first, strict=True)
+            if at == where
+        ]
+        for where in ("surely", "maybe")
+    }
+    if not told["maybe"]:
+        return f"{lead} {cut} {t('live_ratings_first_sure', k=among.k, teams=told['surely'])}"
+    return f"{lead} {cut} {t('live_ratings_first_open', k=among.k, maybe=told['maybe'], n=len(told['surely']))}"
+
+
+def _standing(in_first_k: InFirst | None, p_first_k: float | None, t: Messages) -> str:
+    """Say whether one is among the first, and how likely where that is open."""
+    if in_first_k is None:
+        return "–"
+    word = t(AMONG[in_first_k])
+    return word if p_first_k is None or in_first_k != "maybe" else f"{word} ({percent(p_first_k)})"
 
 
 def team_of(seen: Snapshot, entrant: str, t: Messages) -> str:
