@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check lint format lock demo-models bench-models bench-ratings bench-votes bench-lane bench-integrity bench-abuse bench-page bench-console bench-blindness docs tour clean
+.PHONY: help run test test-fast check lint format lock demo-models bench-models bench-ratings bench-votes bench-lane bench-integrity bench-checks bench-abuse bench-page bench-console bench-blindness docs tour clean
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -111,6 +111,9 @@ bench-lane: $(VENV)/dev.stamp  ## how long a vote takes while one cookie looks a
 
 bench-integrity: $(VENV)/dev.stamp ## attackers of several kinds: who is found, who is wronged, how far the score moves
 	@$(BIN)/python -m benchmarks.integrity
+
+bench-checks: $(VENV)/run.stamp ## the tests beside the fit: coverage, false alarms, power, speed
+	@$(BIN)/python -m benchmarks.checks
 
 docs: $(VENV)/run.stamp        ## write the pages that come from the code
 	@$(BIN)/python docs/make.py

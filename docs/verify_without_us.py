@@ -206,6 +206,30 @@ def ranks_hold(document: dict, theta: np.ndarray, covariance: np.ndarray, voters
         )
 
 
+def side_share(rows: list[dict]) -> tuple[float, float, float, float] | None:
+    """Side a's share of the decided votes, its 95 % interval clustered by voter, and the p of one half; nothing where two voters did not decide."""
+    by_voter = {}
+    for row in rows:
+        if row["winner"] in ("model_a", "model_b"):
+            counts = by_voter.setdefault(row["judge"], [0, 0])
+            counts[0] += row["winner"] == "model_a"
+            counts[1] += 1
+    if len(by_voter) < 2:
+        return None
+    won, n = np.array(list(by_voter.values()), float).T
+    total, share = n.sum(), won.sum() / n.sum()
+    voters = total**2 / (n @ n)
+    clustered = voters / (voters - 1) * ((won - share * n) ** 2).sum()
+    independent = total * share * (1 - share)
+    effective = voters if share in (0, 1) else total * min(1.0, independent / clustered) if clustered else total
+    df = max(1.0, voters - 1)
+    z = t.ppf(0.975, df)
+    centre = (share + z * z / (2 * effective)) / (1 + z * z / effective)
+    reach = z * np.sqrt(share * (1 - share) / effective + z * z / (4 * effective**2)) / (1 + z * z / effective)
+    p = 2 * t.sf(abs(share - 0.5) * 2 * np.sqrt(effective), df)
+    return share, max(0.0, centre - reach), min(1.0, centre + reach), p
+
+
 def main(folder: Path, jwks: Path | None = None) -> None:
     """The whole procedure."""
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -265,6 +289,11 @@ def main(folder: Path, jwks: Path | None = None) -> None:
         f"exclusions: {counted or 'none'}",
     )
 
+    side = side_share(rows)
+    if side is not None:
+        bias = document["side_bias"]
+        printed = [bias["share_a"], *bias["share_a_ci95"], document["tests"]["side"]["p"]]
+        must(np.allclose(side, printed, rtol=0, atol=2e-6), "side: side a's share, its interval by voter, and p")
     names = [row["team_id"] for row in document["scores"]]
     declared = [e["team_id"] for e in document["entrants"] if e["removed"] is None]
     must(names in (declared, []), "scores: of the entrants that are in")

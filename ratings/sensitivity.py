@@ -12,6 +12,7 @@ from ratings.errors import NotConvergedError, RatingsError
 from ratings.fit import rate
 from ratings.result import Ratings
 from ratings.score import Transform
+from ratings.shares import wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +134,7 @@ def both_bad_shares(comparisons: Comparisons) -> tuple[BothBadShare, ...]:
         by_voter = np.bincount(voter[here], bad[here] - share)
         clustered, simple = float(by_voter @ by_voter), n * share * (1 - share)
         effective = n * min(1.0, simple / clustered) if clustered > 0 else float(n)
-        centre = (share + z * z / (2 * effective)) / (1 + z * z / effective)
-        reach = z * np.sqrt(share * (1 - share) / effective + z * z / (4 * effective**2)) / (1 + z * z / effective)
-        shares.append(BothBadShare(model, n, share, max(0.0, float(centre - reach)), min(1.0, float(centre + reach))))
+        shares.append(BothBadShare(model, n, share, *wilson(share, effective, z)))
     return tuple(shares)
 
 

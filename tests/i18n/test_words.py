@@ -28,7 +28,7 @@ from arena.record.keys import KeysError
 from arena.record.ledger import LedgerError
 from arena.record.organizers import Entrance
 from arena.record.outbox import Parcel
-from arena.results.export import proofs, tables
+from arena.results.export import proofs, tables, vote_findings
 from arena.results.integrity.voter_tests import TESTS
 from arena.results.live.variants import TURNS, Name, PartKind, Variant
 from arena.results.programme.selection import AggregateError
@@ -178,6 +178,8 @@ FAMILIES: dict[str, Iterable[str]] = {
     "trends_variant_why_": filter(None, get_args(get_type_hints(Variant)["why"])),
     "variant_": get_args(report.VariantName),
     "void_": get_args(VoidReason),
+    "votes_say_": vote_findings.SENTENCES,
+    "votes_say_of_": get_args(vote_findings.TestName),
 }  # fmt: skip
 """Keys that are put together while the program runs, by what they begin with: every word that may follow."""
 FAMILIES = {prefix: frozenset(map(str, members)) for prefix, members in FAMILIES.items()}

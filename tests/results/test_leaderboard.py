@@ -15,7 +15,7 @@ from arena.results.votes.exclusions import ExclusionReason, exclude, restore
 from arena.results.votes.feed import LATE
 from arena.results.votes.inclusion import rating_seed
 from arena.results.votes.removals import remove_entrant
-from arena.results.votes.side_bias import SideBias
+from arena.results.votes.side_bias import side_bias
 from arena.results.votes.warnings import warnings
 from arena.simulate import SIMULATED
 from ratings.comparison import Comparisons
@@ -195,17 +195,31 @@ def test_votes_that_were_not_blind(database_url: str, tmp_path: Path, declared: 
     room.close()
 
 
-@pytest.mark.parametrize(("a", "b"), [(0, 0), (1, 0), (50, 50), (70, 30)])
-def test_side_bias_has_an_interval(a: int, b: int) -> None:
-    """The share of side a stands with a 95 % interval that holds it and stays within 0 and 1; without votes there is none."""
-    bias = SideBias(a, b)
+def test_side_bias_follows_votes_and_exclusions(tmp_path: Path) -> None:
+    """The live view's side bias is, vote by vote and after exclusions, what all counted votes give at once, with the voters in its interval."""
+    room = Room(tmp_path)
+    board = Leaderboard(room.store, room.stage, clock=lambda: NOW + timedelta(hours=1))
+    assert board.snapshot().side_bias.interval is None
+    room.vote(200, voters=20)
+    board.snapshot()
+    grounds = WrittenGrounds(text="fast")
+    exclude(
+        room.store,
+        SIMULATED,
+        room.battles()[:40],
+        reason=ExclusionReason.SPEED,
+        grounds=grounds,
+        organizer=CLI,
+        now=NOW,
+    )
+    found = board.snapshot().side_bias
+    fresh = Leaderboard(room.store, room.stage, clock=lambda: NOW + timedelta(hours=1))
 
-    if a + b == 0:
-        assert bias.share is None
-        assert bias.interval is None
-        return
-    low, high = bias.interval or (1, 0)
-    assert 0 <= low <= (bias.share or 0) <= high <= 1
+    assert found == fresh.snapshot().side_bias == side_bias(fresh.feed.table()[0])
+    assert 40 < found.wins_a + found.wins_b < 160
+    low, high = found.interval or (1, 0)
+    assert 0 < low < (found.share or 0) < high < 1
+    room.close()
 
 
 def test_winners_are_all_listed(tmp_path: Path) -> None:

@@ -72,7 +72,18 @@ VOUCHED = {
 """What follows from nothing else in the folder: here only the signature speaks, as docs/verify.md says."""
 
 SCHEMAS = {VOTES: tables.VOTES, DRAWS: tables.DRAWS}
-RATED = ("scores", "covariance", "pairwise", "sensitivity", "exposure", "side_bias", "method", "warnings", "protocol")
+RATED = (
+    "scores",
+    "covariance",
+    "pairwise",
+    "sensitivity",
+    "exposure",
+    "side_bias",
+    "tests",
+    "method",
+    "warnings",
+    "protocol",
+)
 
 
 @dataclass(frozen=True)
@@ -421,10 +432,12 @@ def test_a_stranger_without_our_code_agrees(exported: Exported, tmp_path: Path) 
         "standard error",
         "interval",
         "points out of 25",
+        "side a's share",
     ):
         assert said in good.stdout
     changed = {
         "points": exported.resealed(lambda d: d["scores"][0].update(points=d["scores"][0]["points"] + 0.02)),
+        "side": exported.resealed(lambda d: d["side_bias"].update(share_a_ci95=[0.4, 0.6])),
         "signature": {**exported.bundle.files, JSON: exported.bundle.files[JSON].replace(b'"round":1', b'"round":2')},
     }
     changed["signature"] = {**changed["signature"], SUMS: sums({n: changed["signature"][n] for n in FILES})}

@@ -31,6 +31,7 @@ from arena.results.export.schema import (
 from arena.results.export.signed import UNSIGNED, Issuer, TwoLanguages
 from arena.results.export.statistics import StageVotes
 from arena.results.export.table_reader import DrawTable
+from arena.results.export.vote_tests import vote_tests
 from arena.results.votes.table import VoteTable
 
 JSON, VOTES, DRAWS, STAGE, SCORES = "export.json", "votes.parquet", "draws.parquet", "stage.toml", "scores.csv"
@@ -142,6 +143,7 @@ def assemble(
         method=fit.method,
         sensitivity=statistics.sensitivity(given, ratings),
         side_bias=statistics.side_bias(votes),
+        tests=vote_tests(stage, votes, rated, draws.entrants, draws.outcomes()),
         leaks=statistics.leaks(stage, votes),
         exposure=statistics.exposure(stage, draws),
         exclusion_acts=list(facts.acts),

@@ -26,6 +26,8 @@ from arena.results.votes.exclusions import ExclusionReason
 from arena.results.votes.inclusion import CHECK, MARKED, REASONS, REMOVED, UNREAD, rule_of
 from arena.results.votes.table import VoteTable
 
+UNBALANCED = 1e-6
+"""Below this p the draws did not follow the rule."""
 VOTED, VOID = OUTCOMES.index("voted"), OUTCOMES.index("void")
 
 
@@ -188,3 +190,17 @@ def left_out(document: UserScore, stage: Stage, votes: VoteTable) -> Iterator[Pa
             "exclusions", Fault("row_left_out", row=n, file=VOTES, told=repr(told), made=repr(rule))
         )
     yield Passed("exclusions", rules=(CHECK, REMOVED, MARKED, UNREAD))
+
+
+def balanced(made: UserScore) -> Passed:
+    """Show that pairs and sides were drawn as the rule lets one expect.
+
+    Each draw follows from the seed and from who could be drawn, which is the operator's word: ground until the seed favours somebody, it shows here.
+
+    Raises:
+        VerificationError: honest draws are so one-sided once in a million stages.
+    """
+    balance = made.exposure.balance
+    if min(balance.pairs.p, balance.sides.p) < UNBALANCED:
+        raise VerificationError("draws", Fault("draws_unbalanced", pairs=balance.pairs.chi2, sides=balance.sides.chi2))
+    return Passed("balance")

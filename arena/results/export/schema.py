@@ -18,6 +18,7 @@ from arena.results.export.signed import (
     Signed,
     TwoLanguages,
 )
+from arena.results.export.vote_tests_schema import VoteTests
 
 SCHEMA = "kai.user-score/1"
 WinnerName = Literal["model_a", "model_b", "tie", "both_bad"]
@@ -167,7 +168,9 @@ class SideBiasPart(Part):
     wins_a: Count = Field(description="counted votes for side a")
     wins_b: Count = Field(description="counted votes for side b")
     share_a: Share | None = Field(description="side a's share of the two")
-    share_a_ci95: Pair | None = Field(description="95 % interval, Wilson")
+    share_a_ci95: Pair | None = Field(
+        description="95 % interval: Wilson's at the effective number of votes that clustering by voter leaves, with Student's t at the effective number of voters"
+    )
 
 
 class ExposureCell(Part):
@@ -290,6 +293,7 @@ class UserScore(Signed):
     method: Method | None = Field(description="how it was computed; null before the first vote that counts")
     sensitivity: Sensitivity = Field(description="the result under other choices")
     side_bias: SideBiasPart = Field(description="whether the side mattered")
+    tests: VoteTests = Field(description="what else the votes say; none of it changes the fit")
     leaks: LeaksPart = Field(description="what may have told voters who is who")
     exposure: ExposurePart = Field(description="who was shown against whom, how often, on which side")
     exclusion_acts: list[Act] = Field(description="every decision to leave votes out, in order")

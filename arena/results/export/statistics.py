@@ -35,7 +35,7 @@ from arena.results.export.tables import OUTCOMES
 from arena.results.live import draw_audit
 from arena.results.votes.inclusion import MARKED, REASONS
 from arena.results.votes.rating import rate_stage, style_controlled
-from arena.results.votes.side_bias import SideBias
+from arena.results.votes.side_bias import side_bias as side_bias_of
 from arena.results.votes.table import IDENTITY, VoteTable
 from arena.results.votes.warnings import warnings
 from arena.results.votes.weighting import MOST, effective, published
@@ -165,9 +165,9 @@ def weighting(votes: VoteTable) -> Weighting | None:
 
 def side_bias(votes: VoteTable) -> SideBiasPart:
     """Hold side a against side b."""
-    found = SideBias.of(votes)
+    found = side_bias_of(votes)
     interval = None if found.interval is None else list(found.interval)
-    return SideBiasPart(wins_a=found.a, wins_b=found.b, share_a=found.share, share_a_ci95=interval)
+    return SideBiasPart(wins_a=found.wins_a, wins_b=found.wins_b, share_a=found.share, share_a_ci95=interval)
 
 
 def leaks(stage: Stage, votes: VoteTable) -> LeaksPart:

@@ -253,10 +253,15 @@ def draws_file(drawn: Iterable[DrawnBattle], voted: NDArray[np.int64], frozen_at
     return file.bytes()
 
 
-def _draw(battle: DrawnBattle, judged: bool, frozen_at: datetime | None) -> dict[str, Any]:
+def became(battle: DrawnBattle, judged: bool, frozen_at: datetime | None) -> str:
+    """Tell what became of a draw, one of `OUTCOMES`; what happened to a battle after the freeze does not count."""
     in_time = frozen_at is None or battle.touched_at <= frozen_at
     failed = battle.state is BattleState.VOID and battle.void_reason != TOO_LONG
-    outcome = "voted" if judged else "void" if failed and in_time else "unvoted"
+    return "voted" if judged else "void" if failed and in_time else "unvoted"
+
+
+def _draw(battle: DrawnBattle, judged: bool, frozen_at: datetime | None) -> dict[str, Any]:
+    outcome = became(battle, judged, frozen_at)
     return {
         "draw": battle.draw.number,
         "model_a": battle.draw.a,

@@ -219,6 +219,7 @@ def _recomputed(
     if where is not None:
         raise VerificationError("numbers", Fault("number_differs", at=where))
     yield Passed("numbers")
+    yield proofs.balanced(made)
     if files[SCORES] != scores_csv(stage, made.scores):
         raise VerificationError("scores", Fault("scores_differ", file=SCORES, document=JSON))
     yield Passed("scores", file=SCORES, document=JSON)

@@ -17,13 +17,14 @@ from arena.record.store import Store
 from arena.results.votes.feed import VoteFeed
 from arena.results.votes.inclusion import Rule
 from arena.results.votes.rating import declared
-from arena.results.votes.side_bias import SideBias
+from arena.results.votes.side_bias import SideCounts
 from arena.results.votes.table import VoteTable
 from arena.results.votes.warnings import warnings
 from ratings.comparison import OUTCOMES
 from ratings.errors import NothingToRateError
 from ratings.live import LiveRatings
 from ratings.result import Ratings
+from ratings.shares import SideBias
 
 EXPOSURE_S = 5.0
 
@@ -85,10 +86,11 @@ class Snapshot:
             "winners": dict(self.winners),
             "exclusions": [{"reason": reason, "count": n} for reason, n in sorted(self.left_out.items())],
             "side_bias": {
-                "wins_a": self.side_bias.a,
-                "wins_b": self.side_bias.b,
+                "wins_a": self.side_bias.wins_a,
+                "wins_b": self.side_bias.wins_b,
                 "share_a": self.side_bias.share,
                 "share_a_ci95": self.side_bias.interval,
+                "p": self.side_bias.p,
             },
             "exposure": [cell.to_json() for cell in self.exposure],
             "scores": rated.get("scores", []),
@@ -118,6 +120,7 @@ class Leaderboard:
         self._lock = threading.Lock()
         self._rated: tuple[str, ...] = ()
         self._live: LiveRatings | None = None
+        self._sides = SideCounts()
         self._codes: NDArray[np.int8] = np.empty(0, np.int8)
         """`excluded_by` of the votes that have been looked at."""
         self._last: Snapshot | None = None
@@ -143,15 +146,16 @@ class Leaderboard:
         rated = tuple(entrant for entrant in self._stage.entrant_ids if entrant in rule.entrants)
         if self._live is None or rated != self._rated:
             self._live, self._rated = LiveRatings(rated, both_bad=self._stage.protocol.both_bad), rated
-            self._codes = np.empty(0, np.int8)
+            self._codes, self._sides = np.empty(0, np.int8), SideCounts()
         before, now = self._codes, table.excluded_by
         known = len(before)
         if known == len(now) and np.array_equal(before, now):
             return False
         was, counts = np.zeros(len(now), bool), now == 0
         was[:known] = before == 0
-        self._live.add_many(_grouped(table, was & ~counts, -1))
-        self._live.add_many(_grouped(table, counts & ~was, 1))
+        for rows, count in ((was & ~counts, -1), (counts & ~was, 1)):
+            self._live.add_many(_grouped(table, rows, count))
+            self._sides.add(table, rows, count)
         self._codes = now
         return True
 
@@ -181,7 +185,7 @@ class Leaderboard:
             n_voters=len(table.voters),
             winners=table.winners(),
             left_out=table.left_out(),
-            side_bias=SideBias.of(table),
+            side_bias=self._sides.bias(),
             exposure=self._exposure,
         )
 

@@ -19,6 +19,7 @@ from arena.record.store import Store
 from arena.results.export import bundle as exports
 from arena.results.export.rating_schema import PairCount, Score, StyledScore, VariantScore
 from arena.results.export.schema import ExposureCell, UserScore
+from arena.results.export.vote_findings import Finding, findings
 from arena.results.live import access_log
 from arena.results.live.access_log import Viewer
 from arena.results.publish import charts
@@ -101,6 +102,8 @@ class Report:
     voids: Mapping[str, int]
     """Void battles by rule."""
     variants: Sequence[Variant]
+    says: Sequence[tuple[Finding, Bilingual]]
+    """What else the votes say, test by test."""
     viewers: Sequence[Viewer]
     early_exports: int
     """Made before the freeze."""
@@ -144,6 +147,7 @@ def report(store: Store, keys: Keys, stage_id: str, now: datetime) -> Report:
         more_spells=max(0, len(spells) - MOST_SPELLS),
         voids={reason: n for reason, n in activity.voids(stage_id, _BEGINNING).items() if reason != TOO_LONG},
         variants=_variants(told),
+        says=[(found, found.in_both(names)) for found in findings(told.tests, told.side_bias)],
         viewers=access_log.viewers(store, stage_id),
         early_exports=sum(event.at < record.frozen_at for event in store.events.of_stage(stage_id, exports.MADE)),
         texts_read=len(store.events.of_stage(stage_id, TEXTS_READ)),

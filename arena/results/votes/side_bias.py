@@ -1,40 +1,54 @@
-"""Whether the side of an answer decides, which it must not."""
+"""Whether the side of an answer decides, which it must not: votes for either side by voter, kept as votes come and go."""
 
-from dataclasses import dataclass
-from math import sqrt
-from typing import Self
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arena.results.votes.table import VoteTable
-from ratings.comparison import A_WINS, B_WINS, OUTCOMES
+from ratings import shares
+from ratings.comparison import A_WINS, B_WINS
+from ratings.shares import SideBias
 
 
-@dataclass(frozen=True, slots=True)
-class SideBias:
-    """How often the answer on side a won, of the counted votes that had a winner; ½ when the sides are drawn fairly."""
+class SideCounts:
+    """Counts of whole votes, so that telling the bias costs the same after ten votes or ten million."""
 
-    a: int
-    b: int
+    def __init__(self) -> None:
+        """Count nothing yet."""
+        self._wins = np.zeros((2, 0), np.int64)
 
-    @classmethod
-    def of(cls, votes: VoteTable) -> Self:
-        """Count the votes that are in the fit."""
-        counts = np.bincount(votes.outcome[votes.counted], minlength=len(OUTCOMES)).tolist()
-        return cls(counts[A_WINS], counts[B_WINS])
+    def add(self, votes: VoteTable, rows: NDArray[np.bool_], count: int = 1) -> None:
+        """Count these votes (`count` 1), or take them back (-1)."""
+        chosen = np.flatnonzero(rows)
+        if not len(chosen):
+            return
+        size = len(votes.voters)
+        voter, outcome = votes.voter[chosen], votes.outcome[chosen]
+        grown = np.stack([np.bincount(voter[outcome == side], minlength=size) for side in (A_WINS, B_WINS)]) * count
+        grown[:, : self._wins.shape[1]] += self._wins
+        self._wins = grown
 
-    @property
-    def share(self) -> float | None:
-        """The share of side a, to six decimals; None without a decided vote."""
-        return round(self.a / (self.a + self.b), 6) if self.a + self.b else None
+    def bias(self) -> SideBias:
+        """Tell the share of side a, its interval and its p, to six decimals."""
+        return _rounded(shares.side_bias(*self._wins))
 
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Its 95 % interval (Wilson 1927), to six decimals, every vote taken as independent."""
-        n, z = self.a + self.b, 1.959963984540054
-        if not n:
-            return None
-        p = self.a / n
-        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-        reach = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-        return round(max(0.0, centre - reach), 6), round(min(1.0, centre + reach), 6)
+
+def side_bias(votes: VoteTable) -> SideBias:
+    """Tell the bias of the votes that are in the fit."""
+    counts = SideCounts()
+    counts.add(votes, votes.counted)
+    return counts.bias()
+
+
+def _rounded(found: SideBias) -> SideBias:
+    if found.share is None or found.interval is None:
+        return found
+    low, high = found.interval
+    return replace(
+        found,
+        voters=round(found.voters, 2),
+        share=round(found.share, 6),
+        interval=(round(low, 6), round(high, 6)),
+        p=None if found.p is None else round(found.p, 6),
+    )

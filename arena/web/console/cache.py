@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,8 +13,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, TypeVar, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from arena.battles.processes import serving_processes
 from arena.battles.proxy_log import proxy_mismatches
+from arena.domain.battle import BattleState, Draw
 from arena.domain.draw import rule_of as draw_rule_of
 from arena.domain.errors import ArenaError
 from arena.domain.stage import Stage
@@ -22,9 +27,13 @@ from arena.record.activity import Activity
 from arena.record.outages import spells
 from arena.record.stages import StageRecord
 from arena.record.store import Store
+from arena.results.export.statistics import side_bias
+from arena.results.export.tables import OUTCOMES, became
+from arena.results.export.vote_findings import findings
+from arena.results.export.vote_tests import vote_tests
 from arena.results.integrity.proposals import Proposal, propose
 from arena.results.live.access_log import viewers
-from arena.results.live.draw_audit import exposure
+from arena.results.live.draw_audit import ExposureTable, exposure
 from arena.results.live.leaderboard import Leaderboard, Snapshot
 from arena.results.live.variants import Variants
 from arena.results.votes.exclusions import active_exclusions, history
@@ -267,6 +276,7 @@ class DocumentCache:
         compared = votes.comparisons(counted, entrants)
         ratings = fits.rated(votes, counted, entrants) if len(compared) else None
         needed, needed_all = _needed(ratings)
+        draws, outcomes = self._draws(votes.entrants, record)
         facts = trends.TrendFacts(
             t=messages("ko"),
             stage=self.stage,
@@ -280,7 +290,8 @@ class DocumentCache:
             strata=strata_rows(people, strata, rake(people, self.stage.population.margins) if people else None)
             if strata
             else (),
-            draws=exposure((d.draw for d in self.store.battles.drawn(self.stage.id)), draw_rule_of(self.stage)),
+            draws=draws,
+            findings=findings(vote_tests(self.stage, votes, entrants, votes.entrants, outcomes), side_bias(votes)),
         )
         now = datetime.now(UTC)
 
@@ -324,6 +335,23 @@ class DocumentCache:
             if self._proposed[0] != basis:
                 self._proposed = (basis, propose(self._feed, self.store, self.stage))
             return self._proposed[1]
+
+    def _draws(self, entrants: Sequence[str], record: StageRecord) -> tuple[ExposureTable, NDArray[np.int64]]:
+        """Test the draws, and count what became of them as an export does, in one pass."""
+        place, counts = {entrant: n for n, entrant in enumerate(entrants)}, Counter[tuple[int, int, int]]()
+
+        def counted() -> Iterator[Draw]:
+            for battle in self.store.battles.drawn(self.stage.id):
+                judged = battle.state in (BattleState.VOTED, BattleState.REVEALED)
+                outcome = OUTCOMES.index(became(battle, judged, record.frozen_at))
+                counts[place[battle.draw.a], place[battle.draw.b], outcome] += 1
+                yield battle.draw
+
+        draws = exposure(counted(), draw_rule_of(self.stage))
+        outcomes = np.zeros((len(entrants), len(entrants), len(OUTCOMES)), np.int64)
+        for cell, times in counts.items():
+            outcomes[cell] = times
+        return draws, outcomes
 
     def _votes_proposed(self, votes: VoteTable, rule: Rule) -> list[int]:
         return [seq for proposal in self._proposed_for(votes, rule) for seq in proposal.seqs]

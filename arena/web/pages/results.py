@@ -15,6 +15,7 @@ from arena.domain.declared import Bilingual
 from arena.domain.stage import Stage
 from arena.i18n.catalogue import InBoth, Messages, messages
 from arena.results.export.schema import UserScore
+from arena.results.export.vote_findings import findings
 from arena.results.live.leaderboard import Leaderboard, Snapshot
 from arena.results.live.public_board import votes_missing
 from arena.results.publish.charts import Mark, on_scale, rank_ribbons
@@ -89,6 +90,7 @@ def routes(layout: Layout, stage: Stage, leaderboard: Leaderboard, publications:
             found=found,
             board=None if found.score is None else _board(_final_rows(found, found.score), t),
             warnings=[] if found.score is None else [_by_name(t.pick(each), found, t) for each in found.score.warnings],
+            says=[] if found.score is None else _votes_say(found, found.score, t),
             named=lambda rows: [t.pick(row.team) for row in rows],
             among=None if found.score is None else _among(found, found.score, t),
             own=sum(each.stage_id == stage_id for each in own),
@@ -148,6 +150,12 @@ def _among(found: Published, score: UserScore, t: Messages) -> str | None:
     if not told["surely"]:
         return t("results_among_none", k=score.cut.k, maybe=told["maybe"])
     return t("results_among_open", k=score.cut.k, teams=told["surely"], maybe=told["maybe"])
+
+
+def _votes_say(found: Published, score: UserScore, t: Messages) -> list[str]:
+    """Say what else the votes say, one test after the other."""
+    names = {entrant.id: entrant.team for entrant in found.stage.entrants}
+    return [each.words(t, names) for each in findings(score.tests, score.side_bias)]
 
 
 def _by_name(said: str, found: Published, t: Messages) -> str:

@@ -1,4 +1,4 @@
-"""How far the order can be trusted: how many more votes, how few turn it, who took part, whether the draws followed the rule."""
+"""How far the order can be trusted: how many more votes, how few turn it, who took part, whether the draws followed the rule, what else the votes say."""
 
 from arena.i18n.catalogue import Messages
 from arena.results.votes.weighting import SMALL
@@ -9,7 +9,7 @@ from arena.web.console.tabs.trends import TrendFacts
 
 def sections(seen: TrendFacts) -> tuple[Section, ...]:
     """All of them."""
-    return (needed(seen), robustness(seen), coverage(seen), draws(seen))
+    return (needed(seen), robustness(seen), coverage(seen), draws(seen), votes_say(seen))
 
 
 def needed(seen: TrendFacts) -> Section:
@@ -152,3 +152,22 @@ def _votes(count: int | None, t: Messages) -> str:
     if count is None:
         return t("trends_needed_over")
     return t("trends_needed_apart") if count == 0 else number(count)
+
+
+def votes_say(seen: TrendFacts) -> Section:
+    """Show the tests beside the fit: side, both_bad, battles left, pairs, time."""
+    t = seen.t
+    names = {entrant.id: entrant.team for entrant in seen.stage.entrants}
+    rows = [
+        (t(f"votes_say_of_{found.test}"), found.words(t, names), None if found.p is None else round(found.p, 4))
+        for found in seen.findings
+    ]
+    apart = [t(f"votes_say_of_{found.test}") for found in seen.findings if found.remarkable]
+    return Section(
+        "votes-say",
+        t("trends_votes_say_title"),
+        t("trends_votes_say_found", tests=apart) if apart else t("trends_votes_say_none"),
+        Table((t("trends_votes_say_what"), t("trends_votes_say_answer"), t("trends_votes_say_p")), tuple(rows)),
+        note=t("trends_votes_say_note"),
+        wide=True,
+    )

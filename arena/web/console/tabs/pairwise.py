@@ -129,7 +129,9 @@ def side(seen: Snapshot, t: Messages) -> Section:
     title = t("live_side_title")
     columns = (t("live_side_side"), t("console_won"), t("console_share"))
     if share is None or ends is None:
-        return Section("side", title, t("console_nothing_counted"), Table(columns[:2], (("A", bias.a), ("B", bias.b))))
+        return Section(
+            "side", title, t("console_nothing_counted"), Table(columns[:2], (("A", bias.wins_a), ("B", bias.wins_b)))
+        )
     fair = ends[0] <= 0.5 <= ends[1]
     won = t("live_side_a_won", share=share, low=ends[0], high=ends[1])
     figure = palette.intervals(
@@ -152,7 +154,7 @@ def side(seen: Snapshot, t: Messages) -> Section:
             "line": {"color": palette.GREY, "dash": "dash", "width": 2},
         }
     ]
-    table = Table(columns, (("A", bias.a, percent(share)), ("B", bias.b, percent(1 - share))))
+    table = Table(columns, (("A", bias.wins_a, percent(share)), ("B", bias.wins_b, percent(1 - share))))
     return Section(
         "side",
         title,

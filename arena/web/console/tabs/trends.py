@@ -11,6 +11,7 @@ from arena.domain.clock import KST
 from arena.domain.stage import Bilingual, Stage
 from arena.domain.starters import topics_of
 from arena.i18n.catalogue import Messages
+from arena.results.export.vote_findings import Finding
 from arena.results.live.draw_audit import ExposureTable
 from arena.results.live.variants import FEWEST_VOTES, Part, PartKind, Standing, Variant
 from arena.results.votes.table import VoteTable
@@ -43,6 +44,8 @@ class TrendFacts:
     fragile: Sequence[Fragility]
     strata: Sequence[Mapping[str, object]]
     draws: ExposureTable | None
+    findings: Sequence[Finding]
+    """Of the tests beside the fit."""
 
     def team(self, entrant: str) -> str:
         """Look up the name."""

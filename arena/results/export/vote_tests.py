@@ -1,0 +1,154 @@
+"""What else the votes say: side, both_bad, unvoted, misfit by pair and drift by day, from the votes and the draws and from nothing else."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arena.domain.stage import Stage
+from arena.results.export.tables import OUTCOMES
+from arena.results.export.vote_tests_schema import (
+    DriftTest,
+    EntrantDrift,
+    MisfitTest,
+    PairMisfit,
+    Period,
+    Quadratic,
+    ShareTest,
+    SideTest,
+    VoteTests,
+)
+from arena.results.votes.side_bias import side_bias
+from arena.results.votes.table import VoteTable
+from ratings import misfit, shares
+from ratings.comparison import Comparisons
+from ratings.errors import RatingsError
+
+MOST_PERIODS = 10
+FEWEST_DAYS = 3
+"""Of fewer, the earlier half of the votes is held against the later one."""
+_DAY_US = 86_400_000_000
+_KST_US = 9 * 3_600_000_000
+VOTED, UNVOTED = OUTCOMES.index("voted"), OUTCOMES.index("unvoted")
+
+
+def vote_tests(
+    stage: Stage,
+    votes: VoteTable,
+    rated: Sequence[str],
+    drawn: Sequence[str],
+    outcomes: NDArray[np.int64],
+) -> VoteTests:
+    """Test what the fit takes for granted, on the counted votes; nothing of it changes the fit.
+
+    Args:
+        stage: its prior and what it does with `both_bad` hold here too.
+        votes: in any order.
+        rated: the entrants that are rated.
+        drawn: the entrants that `outcomes` counts, controls among them.
+        outcomes: (entrants, entrants, 3) what became of the draws, as `DrawTable.outcomes` gives it.
+    """
+    counted = votes.counted
+    compared, side = votes.comparisons(counted, rated), side_bias(votes)
+    place = [drawn.index(entrant) for entrant in rated]
+    of_rated = outcomes[np.ix_(place, place)]
+    left = of_rated[:, :, UNVOTED]
+    return VoteTests(
+        side=SideTest(p=side.p, n_eff_voters=side.voters),
+        both_bad=[_share(test) for test in shares.both_bad(compared)],
+        unvoted=[_share(test) for test in shares.unvoted(rated, left, left + of_rated[:, :, VOTED])],
+        misfit=_misfit(stage, compared),
+        drift=_drift(stage, compared, votes.cast_at[counted]),
+    )
+
+
+def periods(cast_at: NDArray[np.int64]) -> tuple[NDArray[np.intp], list[Period]]:
+    """Cut the time of a stage into at most `MOST_PERIODS` parts: days in Korea with a vote, several together where there are more, or two halves of the votes.
+
+    Args:
+        cast_at: microseconds since 1970 UTC, in any order.
+
+    Returns:
+        Each vote's period, and the periods.
+    """
+    if not len(cast_at):
+        return np.empty(0, np.intp), []
+    day = (cast_at + _KST_US) // _DAY_US
+    days, place = np.unique(day, return_inverse=True)
+    if len(days) < FEWEST_DAYS:
+        period = (cast_at > np.sort(cast_at)[(len(cast_at) - 1) // 2]).astype(np.intp)
+    else:
+        period = place // -(-len(days) // MOST_PERIODS)
+    found = []
+    for n in range(int(period.max()) + 1):
+        here = day[period == n]
+        found.append(Period(first=_date(here.min()), last=_date(here.max()), votes=len(here)))
+    return period, found
+
+
+def _misfit(stage: Stage, compared: Comparisons) -> MisfitTest | None:
+    try:
+        found = misfit.misfit(compared, prior=stage.protocol.prior, both_bad=stage.protocol.both_bad)
+    except RatingsError:  # no prior, and no finite estimate
+        return None
+    if found is None:
+        return None
+    pairs = [
+        PairMisfit(
+            a=pair.a,
+            b=pair.b,
+            votes=pair.votes,
+            observed=round(pair.observed, 3),
+            expected=round(pair.expected, 3),
+            z=_rounded(pair.z, 4),
+            p=_rounded(pair.p, 6),
+            p_holm=_rounded(pair.adjusted, 6),
+        )
+        for pair in found.pairs
+    ]
+    return MisfitTest(overall=_quadratic(found.overall), pairs=pairs)
+
+
+def _drift(stage: Stage, compared: Comparisons, cast_at: NDArray[np.int64]) -> DriftTest | None:
+    period, told = periods(cast_at)
+    try:
+        found = misfit.drift(compared, period, prior=stage.protocol.prior, both_bad=stage.protocol.both_bad)
+    except RatingsError:
+        return None
+    if found is None:
+        return None
+    entrants = [
+        EntrantDrift(
+            team_id=each.model,
+            excess=[round(value, 3) + 0.0 for value in each.excess],
+            test=None if each.test is None else _quadratic(each.test),
+            p_holm=_rounded(each.adjusted, 6),
+        )
+        for each in found.entrants
+    ]
+    return DriftTest(periods=told, overall=_quadratic(found.overall), entrants=entrants)
+
+
+def _share(test: shares.ShareTest) -> ShareTest:
+    return ShareTest(
+        team_id=test.model,
+        side=test.side,
+        times=test.times,
+        of=test.of,
+        share=_rounded(test.share, 6),
+        others=_rounded(test.others, 6),
+        p=_rounded(test.p, 6),
+        p_holm=_rounded(test.adjusted, 6),
+    )
+
+
+def _quadratic(test: misfit.Quadratic) -> Quadratic:
+    return Quadratic(f=round(test.f, 6), df=[round(each, 3) for each in test.df], p=round(test.p, 6))
+
+
+def _rounded(value: float | None, decimals: int) -> float | None:
+    return None if value is None else round(value, decimals) + 0.0
+
+
+def _date(day: np.int64) -> str:
+    return str(np.datetime64(int(day), "D"))

@@ -1,0 +1,105 @@
+"""What an export says of the votes beside their ratings: tests of what the fit takes for granted, as types that refuse anything else.
+
+Every p-value is two-sided and of no effect; `p_holm` is the same corrected (Holm 1979) for all that are asked in the same list.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from arena.results.export.signed import Count, Pair, Part, Share
+
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="a day in Korea")]
+
+
+class SideTest(Part):
+    """Whether side a wins more or less than half of the decided votes; the share and its interval are in `side_bias`."""
+
+    p: Share | None = Field(description="of a share of ½, clustered by voter; null where fewer than two voters tell it")
+    n_eff_voters: float = Field(description="the effective number of voters who decided: (Σn)²/Σn²")
+
+
+class ShareTest(Part):
+    """How often something happened in an entrant's battles, against all battles without it (or without it on that side)."""
+
+    team_id: str = Field(description="the entrant")
+    side: Literal["a", "b"] | None = Field(description="where it stood; null for both together")
+    times: Count = Field(description="how often it happened")
+    of: Count = Field(description="in so many of its battles")
+    share: Share | None = Field(description="times / of")
+    others: Share | None = Field(description="the share in all other battles; null where there are none")
+    p: Share | None = Field(description="that the two are the same; null where nothing can be compared")
+    p_holm: Share | None = Field(description="corrected over every entrant and side")
+
+
+class Quadratic(Part):
+    """A test over many cells at once, second-order corrected for votes of one person being alike (Rao & Scott 1984)."""
+
+    f: float = Field(description="mean square of what is not explained over what chance and voters lead one to expect")
+    df: Pair = Field(description="degrees of freedom of F, of the cells and of the voters")
+    p: Share = Field(description="of a larger F")
+
+
+class PairMisfit(Part):
+    """Two entrants' votes beside what their strengths lead one to expect."""
+
+    a: str = Field(description="one entrant")
+    b: str = Field(description="the other")
+    votes: Count = Field(description="their votes in the fit")
+    observed: float = Field(description="wins of a, a tie as half a win")
+    expected: float = Field(description="by the strengths of a fit of these votes by vote")
+    z: float | None = Field(description="what is between them in standard errors, clustered by voter")
+    p: Share | None = Field(description="of none; null where nothing but the pair itself ties the two together")
+    p_holm: Share | None = Field(description="corrected over the pairs")
+
+
+class MisfitTest(Part):
+    """Whether one number per entrant explains every pair: whether strength is transitive."""
+
+    overall: Quadratic = Field(description="over all pairs")
+    pairs: list[PairMisfit] = Field(description="the pairs that met")
+
+
+class Period(Part):
+    """Some days of the stage, or half of its votes."""
+
+    first: Day = Field(description="its first day with a counted vote, in Korea")
+    last: Day = Field(description="its last one")
+    votes: Count = Field(description="counted votes")
+
+
+class EntrantDrift(Part):
+    """One entrant, period by period."""
+
+    team_id: str = Field(description="the entrant")
+    excess: list[float] = Field(description="wins beyond what its one strength leads one to expect, by period")
+    test: Quadratic | None = Field(description="whether they differ from 0; null where it was in one period only")
+    p_holm: Share | None = Field(description="the test's p corrected over the entrants")
+
+
+class DriftTest(Part):
+    """Whether each entrant was as strong at every time."""
+
+    periods: list[Period] = Field(
+        description="days in Korea with counted votes, put together to at most ten periods; of fewer than three days, the earlier and the later half of the votes"
+    )
+    overall: Quadratic = Field(description="over all entrants and periods")
+    entrants: list[EntrantDrift] = Field(description="by entrant")
+
+
+class VoteTests(Part):
+    """What else the votes say: tests beside the fit, over the counted votes."""
+
+    side: SideTest = Field(description="whether the side mattered")
+    both_bad: list[ShareTest] = Field(
+        description="whose battles ended with `both_bad` more or less often, clustered by voter; a weak entrant's may, and so may one whose friends refuse to say that it lost"
+    )
+    unvoted: list[ShareTest] = Field(
+        description="whose battles, void ones apart, were left without a vote more or less often: Fisher's exact test by draw, since a draw tells no voter, as if every battle were somebody else's"
+    )
+    misfit: MisfitTest | None = Field(
+        description="whether the strengths explain every pair; null where they must (two entrants), and where one voter tells it"
+    )
+    drift: DriftTest | None = Field(
+        description="whether strengths changed over time; null where there is one moment, or one voter"
+    )
