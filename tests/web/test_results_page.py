@@ -82,7 +82,7 @@ def test_before_publication_the_page_says_when_and_what(tmp_path: Path, disclosu
 
 
 def test_a_published_result_is_all_there(tmp_path: Path) -> None:
-    """Sentences, points with intervals, possible ranks, the table; the report, the dataset, the export and the key are a link away, from the footer too."""
+    """Sentences, points with intervals, possible ranks, the table, what else the votes say; the report, the dataset, the export and the key are a link away, from the footer too."""
     data = simulated(tmp_path, 1500)
     (tmp_path / "stage.toml").write_bytes(data)
     with serving(tmp_path, tmp_path / "stage.toml") as base:
@@ -102,6 +102,7 @@ def test_a_published_result_is_all_there(tmp_path: Path) -> None:
         )
         assert ", ".join(sure) in says
         assert ("확실하지 않습니다" in says) == bool(maybe)
+        assert text.split("투표가 더 말해 주는 것")[1].split("</ul>")[0].count("<li>") == len(score["tests"])
         for row in score["scores"]:
             low, high = row["points_ci95"]
             assert f"{row['points']:.2f}점 ({low:.2f}–{high:.2f})" in text
