@@ -79,6 +79,10 @@ class Pacer(Protocol):
         """Tell whether this side's end may be shown."""
         ...
 
+    def shown_whole(self, side: Side) -> bool:
+        """Tell whether this side has ended and all of it was shown, whether or not its end may be yet."""
+        ...
+
 
 class _Buffered:
     """What every pacer does with text that comes."""
@@ -97,6 +101,10 @@ class _Buffered:
     def drained(self, side: Side) -> bool:
         """Both ends are shown together."""
         return all(b.drained for b in self._buffers.values())
+
+    def shown_whole(self, side: Side) -> bool:
+        """Of this side alone."""
+        return self._buffers[side].drained
 
 
 class Metronome(_Buffered):

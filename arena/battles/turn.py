@@ -283,8 +283,12 @@ class RunningTurn:
         for side in SIDES:
             writing = self._writing[side]
             generating[side].cancel()
-            if writing.status != "failed" and writing.shown_ms is None:
-                writing.text, writing.status, writing.shown_ms = ["".join(shown[side])], "stopped", writing.elapsed_ms()
+            if writing.status == "failed" or writing.shown_ms is not None:
+                continue
+            writing.shown_ms = writing.elapsed_ms()
+            # One that had ended, all of it before the citizen's eyes, only waited for the other: nothing of it was stopped.
+            if not self._pacer.shown_whole(side):
+                writing.text, writing.status = ["".join(shown[side])], "stopped"
 
     async def _emit_delta(
         self, renderers: Mapping[Side, BlockRenderer], released: Mapping[Side, str], *, end: bool

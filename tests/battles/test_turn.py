@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
+import pytest
+
 from arena.battles.pacing import Lockstep, Metronome, Pacer
 from arena.battles.turn import Question, RunningTurn, StreamEvent
 from arena.domain.battle import Answer
@@ -47,9 +49,13 @@ async def saying(
 
 
 async def run(
-    left: AsyncGenerator[Delta], right: AsyncGenerator[Delta], pacing: Pacer | None = None, answer_chars: int = 4000
+    left: AsyncGenerator[Delta],
+    right: AsyncGenerator[Delta],
+    pacing: Pacer | None = None,
+    answer_chars: int = 4000,
+    stop_after: int | None = None,
 ) -> tuple[list[Answer], list[StreamEvent], Speakers]:
-    """Runs one turn to its end; what was kept, what was told, who was asked."""
+    """Runs one turn to its end, or until so many characters of the right one were shown; what was kept, what was told, who was asked."""
     kept: list[Answer] = []
 
     async def keep(answers: Sequence[Answer]) -> Mapping[str, Any]:
@@ -62,7 +68,15 @@ async def run(
         "안녕?", False, {"a": "x", "b": "y"}, {"a": messages, "b": messages}, Sampling(max_chars=answer_chars)
     )
     turn = RunningTurn(1, question, speakers, pacing or Lockstep(400), keep)
-    await turn.run()
+    running = asyncio.create_task(turn.run())
+    if stop_after is not None:
+        shown = 0
+        async for event in turn.events():
+            shown += len(event.data.get("b", {}).get("text", "")) if event.name == "delta" else 0
+            if shown >= stop_after:
+                break
+        turn.stop()
+    await running
     await turn.end()
     return kept, [event async for event in turn.events()], speakers
 
@@ -140,3 +154,13 @@ async def test_a_listener_who_comes_late_hears_everything() -> None:
     """Events are numbered from 1 and replayed from wherever a listener left."""
     _, told, _ = await run(saying("하나"), saying("둘"))
     assert [e.id for e in told] == list(range(1, len(told) + 1))
+
+
+@pytest.mark.parametrize("pacing", [Metronome(100, 0.1, 8), Lockstep(100)])
+async def test_a_short_answer_that_was_shown_whole_is_not_stopped_with_the_long_one(pacing: Pacer) -> None:
+    """Both ends are shown together, but who stops the long one has seen all of the short one: it is kept as the whole answer that it is."""
+    long = saying(*["길고 긴 답변입니다. "] * 200, wait=0.001)
+    (a, b), told, _ = await run(saying("예."), long, pacing, stop_after=20)
+    assert (a.status, a.text) == ("complete", "예.")
+    assert (b.status, 20 <= len(b.text) < 1000) == ("stopped", True)
+    assert {e.data["side"]: e.data["status"] for e in told if e.name == "answer"} == {"a": "complete", "b": "stopped"}
