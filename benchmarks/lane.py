@@ -47,7 +47,7 @@ def long_battle(store: Store, citizen: str, rng: random.Random) -> str:
         for side in "ab":
             text = "".join(FORMULA % rng.randrange(10**6) for _ in range(CHARS // len(FORMULA)))
             rows.append({"battle_id": battle.id, "n": n, "side": side, "status": "complete", "text": text})
-    fixed = {"reasoning": "", "dropped_turns": 0, "marks": []}
+    fixed = {"reasoning": "", "dropped_turns": 0, "shown_chars": 0, "marks": []}
     with store.database.writing() as connection:
         asked = [
             {"battle_id": battle.id, "n": n + 1, "prompt": "?", "asked_at": NOW, "marks": []} for n in range(TURNS)

@@ -21,7 +21,17 @@ from arena.battles.text import clean_comment, clean_prompt
 from arena.battles.turn import Entrants, Question, RunningTurn, sampling_of
 from arena.domain import privacy
 from arena.domain import vote as votes
-from arena.domain.battle import ASKS_IDENTITY, SIDES, Answer, Battle, BattleState, Side, new_battle_id, void_reason
+from arena.domain.battle import (
+    ASKS_IDENTITY,
+    SIDES,
+    Answer,
+    Battle,
+    BattleState,
+    Shown,
+    Side,
+    new_battle_id,
+    void_reason,
+)
 from arena.domain.citizen import Citizen
 from arena.domain.errors import ArenaError, Conflict, NotFound, Unavailable, Unusable, not_found
 from arena.domain.stage import Stage, StageStatus
@@ -37,6 +47,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LEASE = timedelta(seconds=20)
+_LONG_MS = 2**31 - 1
+"""As much as the record's columns hold: 24 days."""
 RESUME_S = 60.0
 """How long a finished turn's events stay in memory for a client that comes back."""
 
@@ -175,7 +187,10 @@ class Arena:
             ),
             self._entrants,
             pacer(protocol),
-            lambda answers: self._keep(battle, answers),
+            lambda answers: self._keep(battle, turn, answers),
+            lambda shown: self._note_shown(
+                battle_id, {(len(battle.turns), side): each for side, each in shown.items()}
+            ),
             fold_reasoning=protocol.reasoning == "folded",
         )
         self._running[battle_id] = (citizen.id, turn)
@@ -242,6 +257,9 @@ class Arena:
         now = self._clock()
         self._require_window(now)
         ballot = self._ballot(winner, reasons, comment)
+        owner, turn = self._running.get(battle_id, ("", None))
+        if turn is not None and owner == citizen.id:
+            await turn.note_shown()
 
         def made(battle: Battle) -> Vote:
             if turns is not None and turns != len(battle.turns):
@@ -260,7 +278,7 @@ class Arena:
         return CastVote(done.vote.receipt, done.new, reveal_of(done.battle, self.stage, done.stage_status))
 
     async def view(self, citizen: Citizen, battle_id: str) -> BlindBattle:
-        """Return the owner's view.
+        """Return the owner's view: what stands in it was shown to them.
 
         Raises:
             NotFound: unknown, or somebody else's.
@@ -268,6 +286,9 @@ class Arena:
 
         def read() -> BlindBattle:
             battle = self.store.battles.find(battle_id, citizen.id)
+            if unseen := _unseen(battle, self._clock()):
+                with contextlib.suppress(Unavailable):
+                    self.store.battles.note_shown(battle_id, unseen)
             vote = self.store.votes.of_battle(battle_id)
             return blind(battle, *self._declared(battle.stage_id), vote, self._html.of)
 
@@ -342,7 +363,12 @@ class Arena:
         if self._running.get(battle_id, ("", None))[1] is turn:
             del self._running[battle_id]
 
-    async def _keep(self, battle: Battle, answers: Sequence[Answer]) -> Mapping[str, Any]:
+    async def _note_shown(self, battle_id: str, shown: Mapping[tuple[int, Side], Shown]) -> None:
+        """Store what was handed to the citizen since; a vote may wait for it, so it has the votes' threads."""
+        with contextlib.suppress(Unavailable):
+            await self.run_in_vote_thread(self.store.battles.note_shown, battle_id, shown)
+
+    async def _keep(self, battle: Battle, turn: RunningTurn, answers: Sequence[Answer]) -> Mapping[str, Any]:
         """Store the answers, patiently: two answers are worth a few tries."""
         void = void_reason(answers)
         answers = await self.run_in_db_thread(self._marked, battle, answers)
@@ -353,7 +379,7 @@ class Arena:
                     self.store.battles.finish_turn,
                     battle.id,
                     len(battle.turns),
-                    answers,
+                    turn.as_shown(answers),
                     owner=self._owner,
                     void_reason=void,
                     now=self._clock(),
@@ -431,6 +457,18 @@ class Arena:
         """Both answers or none: a question that only one side has room for would make the battle void."""
         if self.turns_running >= self.stage.limits.streams or self._entrants.room() < 2 * (self._beginning + 1):
             raise Unavailable("busy", retry_after_s=10)
+
+
+def _unseen(battle: Battle, now: datetime) -> dict[tuple[int, Side], Shown]:
+    """Find what a view shows for the first time of a battle that can still be judged, by turn and side: nothing where the streams were heard."""
+    if battle.state not in (BattleState.OPEN, BattleState.ANSWERING):
+        return {}
+    return {
+        (turn.n, side): Shown(min((now - turn.asked_at) // timedelta(milliseconds=1), _LONG_MS), len(answer.text))
+        for turn in battle.turns
+        for side, answer in turn.answers.items()
+        if answer.shown_chars < len(answer.text)
+    }
 
 
 def _too_few() -> Unavailable:

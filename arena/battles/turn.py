@@ -5,16 +5,16 @@ It goes on whether or not anybody listens: a client that leaves can come back an
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from arena.battles.growth import BlockRenderer
 from arena.battles.pacing import TICK_S, Pacer
 from arena.battles.render import render
 from arena.domain import stage
-from arena.domain.battle import SIDES, Answer, AnswerStatus, Side
+from arena.domain.battle import SIDES, Answer, AnswerStatus, Shown, Side
 from arena.domain.errors import ArenaError
 from models.base import Delta, Message, Sampling
 from models.errors import AnswerError
@@ -61,7 +61,7 @@ class _Writing:
     error_detail: str | None = None
     first_token_ms: int | None = None
     total_ms: int | None = None
-    first_shown_ms: int | None = None
+    shown: Shown = field(default_factory=Shown)
     shown_ms: int | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -88,6 +88,11 @@ class _Writing:
     def fail(self, kind: str, detail: str) -> None:
         self.status, self.error_kind, self.error_detail = "failed", kind, detail[:2000]
 
+    def hand(self, text: str) -> None:
+        """Note that the citizen has got this much more of it."""
+        first_ms = self.elapsed_ms() if self.shown.first_ms is None else self.shown.first_ms
+        self.shown = Shown(first_ms, self.shown.chars + len(text))
+
     def answer(self) -> Answer:
         return Answer(
             side=self.side,
@@ -98,7 +103,6 @@ class _Writing:
             error_detail=self.error_detail,
             first_token_ms=self.first_token_ms,
             total_ms=self.total_ms,
-            first_shown_ms=self.first_shown_ms,
             shown_ms=self.shown_ms,
             prompt_tokens=self.prompt_tokens,
             completion_tokens=self.completion_tokens,
@@ -144,17 +148,25 @@ class RunningTurn:
         entrants: Entrants,
         pacer: Pacer,
         keep: Callable[[Sequence[Answer]], Awaitable[Mapping[str, Any]]],
+        note: Callable[[Mapping[Side, Shown]], Awaitable[None]],
         *,
         fold_reasoning: bool = False,
     ) -> None:
-        """`keep(answers)` stores both answers and returns the data of the closing `done` event; it may raise."""
+        """`keep(answers)` stores both answers and returns the data of the closing `done` event; it may raise.
+
+        `note(shown)` stores how much of them the citizen was handed, where that has grown since.
+        """
         self.n = n
         self._question = question
         self._entrants = entrants
         self._pacer = pacer
         self._keep = keep
+        self._note = note
         self._fold_reasoning = fold_reasoning
         self._events: list[StreamEvent] = []
+        self._handed = 0
+        """The highest id that a listener has taken."""
+        self._noted: Mapping[Side, Shown] | None = None
         self._more = asyncio.Condition()
         self._stopping = asyncio.Event()
         self._writing: dict[Side, _Writing] = {}
@@ -176,20 +188,40 @@ class RunningTurn:
         self.stop()
         self.over.set()
 
-    async def events(self, after: int = 0) -> AsyncIterator[StreamEvent]:
-        """Give the events with a larger id, those to come included, until the turn is over."""
+    async def events(self, after: int = 0) -> AsyncGenerator[StreamEvent]:
+        """Give the events with a larger id, those to come included, until the turn is over.
+
+        An event was handed over once its listener asks for the next: who hung up before has not seen it.
+        """
         position = after
         while True:
             async with self._more:
                 while len(self._events) <= position and not self.over.is_set():
                     await self._more.wait()
             if len(self._events) <= position:
+                await self.note_shown()
                 return
             for event in self._events[position:]:
                 if self._silent:
                     return
-                position = event.id
                 yield event
+                position = event.id
+                self._hand(event.id)
+
+    def as_shown(self, answers: Sequence[Answer]) -> list[Answer]:
+        """Say of each answer how much of it the citizen has been handed, about to be kept."""
+        self._noted = shown = self._shown()
+        return [
+            replace(answer, first_shown_ms=shown[answer.side].first_ms, shown_chars=shown[answer.side].chars)
+            for answer in answers
+        ]
+
+    async def note_shown(self) -> None:
+        """Store what the citizen was handed after the answers had been kept, as by a slow line or a stream picked up again."""
+        shown = self._shown()
+        if self._noted is not None and self._noted != shown:
+            await self._note(shown)
+            self._noted = shown
 
     async def run(self) -> None:
         """Run the turn from the first token to the last word kept; never raise for a model's failure."""
@@ -271,8 +303,6 @@ class RunningTurn:
             released = self._pacer.tick(tick * TICK_S)
             for side in SIDES:
                 shown[side].append(released[side])
-                if released[side] and self._writing[side].first_shown_ms is None:
-                    self._writing[side].first_shown_ms = self._writing[side].elapsed_ms()
                 if self._pacer.drained(side) and self._writing[side].shown_ms is None:
                     self._writing[side].shown_ms = self._writing[side].elapsed_ms()
             await self._emit_delta(renderers, released, end=False)
@@ -308,6 +338,18 @@ class RunningTurn:
                 data[side] = delta
         if data:
             await self._emit("delta", data)
+
+    def _shown(self) -> dict[Side, Shown]:
+        return {side: writing.shown for side, writing in self._writing.items()}
+
+    def _hand(self, event_id: int) -> None:
+        """Count what stands in the events up to this one, unless another listener has taken them before."""
+        for event in self._events[self._handed : event_id]:
+            if event.name == "delta":
+                for side, writing in self._writing.items():
+                    if piece := event.data.get(side):
+                        writing.hand(piece["text"])
+        self._handed = max(self._handed, event_id)
 
     async def _emit(self, name: str, data: Mapping[str, Any]) -> None:
         async with self._more:

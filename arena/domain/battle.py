@@ -48,6 +48,15 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """How much of an answer its citizen has been handed, by a stream or by their view of the battle."""
+
+    first_ms: int | None = None
+    """When the first of it was, in milliseconds since the question."""
+    chars: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What one side said in one turn, and how it went. Times in milliseconds since both sides were started."""
 
@@ -60,7 +69,9 @@ class Answer:
     first_token_ms: int | None = None
     total_ms: int | None = None
     first_shown_ms: int | None = None
-    """When the citizen saw the first of it."""
+    """When the citizen was handed the first of it; None while they were not."""
+    shown_chars: int = 0
+    """How much of it they were handed."""
     shown_ms: int | None = None
     """When the citizen had seen all of it: what they waited, as against what the model took."""
     prompt_tokens: int | None = None

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, func, insert, literal, select, update
 
-from arena.domain.battle import Answer, Battle, BattleState, Draw, Turn
+from arena.domain.battle import Answer, Battle, BattleState, Draw, Shown, Side, Turn
 from arena.domain.errors import ArenaError, Conflict, Forbidden, TooMany, Unavailable, not_found
 from arena.domain.stage import Consent, StageStatus
 from arena.domain.vote import Winner
 from arena.record.citizens import agreed, require_present
-from arena.record.conversations import conversations, judged
+from arena.record.conversations import conversations, judged, note_shown
 from arena.record.counters import Admission, require
 from arena.record.database import Database
 from arena.record.events import removed
@@ -213,6 +213,11 @@ class Battles:
                 raise Conflict("turn_lost")
             connection.execute(insert(answers), [answer_values(battle_id, n, answer) for answer in given])
             return _load(connection, battle_id)
+
+    def note_shown(self, battle_id: str, shown: Mapping[tuple[int, Side], Shown]) -> None:
+        """Keep how much of a battle's answers, by turn and side, its citizen has been handed by now: it only grows."""
+        with self._database.writing() as connection:
+            note_shown(connection, battle_id, shown)
 
     def release_expired(self, now: datetime) -> int:
         """Open again every battle whose process died in the middle of a turn; the unfinished turn goes, finished ones stay."""

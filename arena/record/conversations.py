@@ -1,11 +1,11 @@
 """Conversations: the turns of battles with their answers, of many battles in one read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, and_, select
+from sqlalchemy import Column, Connection, Row, and_, func, select, update
 
-from arena.domain.battle import Answer, Turn
+from arena.domain.battle import Answer, Shown, Side, Turn
 from arena.record.database import ForIds
 from arena.record.tables import answers, turns
 
@@ -30,7 +30,9 @@ def _asked(*of_answer: Column[Any]) -> ForIds:
 
 
 _WHOLE = _asked(*(column for column in answers.c if column.name not in ("battle_id", "n")))
-_JUDGED = _asked(answers.c.side, answers.c.status, answers.c.text, answers.c.first_shown_ms, answers.c.marks)
+_JUDGED = _asked(
+    answers.c.side, answers.c.status, answers.c.text, answers.c.first_shown_ms, answers.c.shown_chars, answers.c.marks
+)
 
 
 def conversations(connection: Connection, battle_ids: Sequence[str]) -> dict[str, tuple[Turn, ...]]:
@@ -39,8 +41,20 @@ def conversations(connection: Connection, battle_ids: Sequence[str]) -> dict[str
 
 
 def judged(connection: Connection, battle_ids: Sequence[str]) -> dict[str, tuple[Turn, ...]]:
-    """Read the turns of these battles with what a vote seals of each answer, or is marked for: its status, its text, when it began to be shown and its marks. It costs half."""
+    """Read the turns of these battles with what a vote seals of each answer, or is marked for: its status, its text, when and how much of it was shown, and its marks. It costs half."""
     return _read(connection, _JUDGED, battle_ids, _of_vote)
+
+
+def note_shown(connection: Connection, battle_id: str, shown: Mapping[tuple[int, Side], Shown]) -> None:
+    """Write how much of these answers, by turn and side, their citizen has been handed by now, where that is more than before."""
+    for (n, side), each in shown.items():
+        first = func.coalesce(answers.c.first_shown_ms, each.first_ms)
+        connection.execute(
+            update(answers)
+            .where(answers.c.battle_id == battle_id, answers.c.n == n, answers.c.side == side)
+            .where(answers.c.shown_chars < each.chars)
+            .values(shown_chars=each.chars, first_shown_ms=first)
+        )
 
 
 def _read(
@@ -64,4 +78,11 @@ def _whole(row: Row[Any]) -> Answer:
 
 
 def _of_vote(row: Row[Any]) -> Answer:
-    return Answer(row.side, row.status, row.text, first_shown_ms=row.first_shown_ms, marks=tuple(row.marks))
+    return Answer(
+        row.side,
+        row.status,
+        row.text,
+        first_shown_ms=row.first_shown_ms,
+        shown_chars=row.shown_chars,
+        marks=tuple(row.marks),
+    )

@@ -189,6 +189,7 @@ answers = Table(
     Column("first_token_ms", Integer),
     Column("total_ms", Integer),
     Column("first_shown_ms", Integer),
+    Column("shown_chars", Integer, nullable=False),
     Column("shown_ms", Integer),
     Column("prompt_tokens", Integer),
     Column("completion_tokens", Integer),

@@ -8,7 +8,7 @@ import pytest
 
 from arena.battles.pacing import Lockstep, Metronome, Pacer
 from arena.battles.turn import Question, RunningTurn, StreamEvent
-from arena.domain.battle import Answer
+from arena.domain.battle import Answer, Shown, Side
 from models.base import Delta, Finish, Message, Sampling, Usage
 from models.errors import AnswerError
 
@@ -48,6 +48,10 @@ async def saying(
     yield Delta(finish=finish, usage=Usage(3, len(pieces)))
 
 
+async def nothing_new(shown: Mapping[Side, Shown]) -> None:
+    """Nobody asks later what was shown."""
+
+
 async def run(
     left: AsyncGenerator[Delta],
     right: AsyncGenerator[Delta],
@@ -67,7 +71,7 @@ async def run(
     question = Question(
         "안녕?", False, {"a": "x", "b": "y"}, {"a": messages, "b": messages}, Sampling(max_chars=answer_chars)
     )
-    turn = RunningTurn(1, question, speakers, pacing or Lockstep(400), keep)
+    turn = RunningTurn(1, question, speakers, pacing or Lockstep(400), keep, nothing_new)
     running = asyncio.create_task(turn.run())
     if stop_after is not None:
         shown = 0
@@ -164,3 +168,39 @@ async def test_a_short_answer_that_was_shown_whole_is_not_stopped_with_the_long_
     assert (a.status, a.text) == ("complete", "예.")
     assert (b.status, 20 <= len(b.text) < 1000) == ("stopped", True)
     assert {e.data["side"]: e.data["status"] for e in told if e.name == "answer"} == {"a": "complete", "b": "stopped"}
+
+
+async def test_what_nobody_was_handed_was_not_shown() -> None:
+    """Answers are kept with as much of them as a listener took: nothing where nobody listened, all of it noted once somebody has."""
+    noted: list[Mapping[Side, Shown]] = []
+    kept: list[Answer] = []
+
+    async def keep(answers: Sequence[Answer]) -> Mapping[str, Any]:
+        kept.extend(turn.as_shown(answers))
+        return {"votable": True}
+
+    async def note(shown: Mapping[Side, Shown]) -> None:
+        noted.append(shown)
+
+    messages = [Message("user", "안녕?")]
+    question = Question("안녕?", False, {"a": "x", "b": "y"}, {"a": messages, "b": messages}, Sampling())
+    says = Speakers(x=saying(*["하나 둘 셋. "] * 5), y=saying(*["넷 다섯 여섯. "] * 5))
+    turn = RunningTurn(1, question, says, Lockstep(50), keep, note)
+    await turn.run()
+    await turn.end()
+    assert [(answer.shown_chars, answer.first_shown_ms) for answer in kept] == [(0, None), (0, None)]
+
+    heard = turn.events()
+    names = [(await anext(heard)).name for _ in range(3)]
+    await heard.aclose()
+    await turn.note_shown()
+    assert names == ["turn", "delta", "delta"]  # the last of them was sent to somebody who had left
+    assert all(0 < shown.chars < 10 for shown in noted[-1].values())
+
+    assert [event.name async for event in turn.events(2)][-1] == "done"
+    assert {side: shown.chars for side, shown in noted[-1].items()} == {a.side: len(a.text) for a in kept}
+    first = {side: shown.first_ms for side, shown in noted[0].items()}
+    assert {side: shown.first_ms for side, shown in noted[-1].items()} == first
+    assert len(noted) == 2
+    assert [event async for event in turn.events()]
+    assert len(noted) == 2  # nothing new: nothing is written

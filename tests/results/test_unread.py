@@ -1,6 +1,7 @@
 """Proof of reading: a vote below the stage's minimum of exposure is taken, sealed as unread, left out of the fit, and counted where the result is published."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,10 +26,13 @@ from tests.support.stages import CLI, NOW
 LONG = "하나씩 차근차근 말씀드리면 이렇습니다. " * 40
 
 
-def turn(a: tuple[AnswerStatus, int, int | None], b: tuple[AnswerStatus, int, int | None], n: int = 1) -> Turn:
-    """A turn asked at `NOW`, each side's answer as its status, its length, and when it began to be shown."""
+Given = tuple[AnswerStatus, int, int | None]
+
+
+def turn(a: Given, b: Given, n: int = 1, *, handed: int = 10_000) -> Turn:
+    """A turn asked at `NOW`, each side's answer as its status, its length, and when the first of it was handed over; so many characters at most were."""
     given: dict[Side, Answer] = {
-        side: Answer(side, status, "가" * chars, first_shown_ms=ms)
+        side: Answer(side, status, "가" * chars, first_shown_ms=ms, shown_chars=0 if ms is None else min(chars, handed))
         for side, (status, chars, ms) in zip(SIDES, (a, b), strict=True)
     }
     return Turn(n, "?", NOW, given)
@@ -49,11 +53,14 @@ def turn(a: tuple[AnswerStatus, int, int | None], b: tuple[AnswerStatus, int, in
         ([turn(("stopped", 3, 500), ("complete", 3, 500))], 9, False),
         ([turn(("truncated", 3, 500), ("complete", 3, 500))], 9, True),
         ([turn(("stopped", 20, 500), ("stopped", 20, 500)), turn(("stopped", 20, 1), ("stopped", 20, 1), 2)], 9, True),
-        ([turn(("complete", 5, None), ("complete", 5, None))], 0, True),
+        ([turn(("complete", 900, None), ("complete", 900, None))], 60, False),  # nobody listened
+        ([turn(("complete", 900, 500), ("complete", 900, None))], 60, False),
+        ([turn(("complete", 900, 500), ("complete", 900, 500), handed=39)], 60, False),
+        ([turn(("complete", 900, 500), ("complete", 900, 500), handed=40)], 60, True),
     ],
 )
 def test_what_counts_as_read(turns: list[Turn], after_s: float, met: bool) -> None:
-    """The whole of an answer that ended by itself is enough, so many characters of one that was stopped, of both sides and for the time declared."""
+    """All of an answer that ended by itself is enough, else so many characters, of both sides and for the time declared; what nobody was handed is nothing."""
     assert Exposure(chars=40, seconds=1).is_met(turns, NOW + timedelta(seconds=after_s)) is met
 
 
@@ -119,4 +126,33 @@ def test_a_vote_that_comes_at_once_is_unread_where_the_stage_asks_for_time(tmp_p
     store = Store(f"sqlite:///{tmp_path / 'arena.db'}")
     (row,) = store.votes.after("test", 0)
     assert UNREAD in json.loads(row.record)["marks"]
+    store.close()
+
+
+def unheard(citizen: Citizen) -> str:
+    """Ask, hang up at once, and wait until both answers are kept; the battle's id."""
+    battle = citizen.open()
+    with citizen.http.stream("POST", f"/battles/{battle}/turns", json={"prompt": "안녕하세요?"}):
+        pass
+    for _ in range(200):
+        listed = citizen.http.get("/battles").raise_for_status().json()
+        if any(each["battle_id"] == battle and each["votable"] for each in listed):
+            return battle
+        time.sleep(0.05)
+    pytest.fail("the answers were never kept")
+
+
+def test_who_hung_up_has_read_nothing_until_they_come_back(tmp_path: Path) -> None:
+    """Answers that nobody listened to were not shown, however long ago they were written; a look at the battle or its stream picked up again shows them."""
+    with serving(tmp_path, stage_toml(protocol="min_exposure = { chars = 5, seconds = 0.1 }")) as base:
+        citizen = Citizen(base).agree()
+        never, seen, resumed = (unheard(citizen) for _ in range(3))
+        citizen.see(seen)
+        citizen.http.get(f"/battles/{resumed}/turns/1/stream").raise_for_status()
+        time.sleep(0.2)
+        for battle in (never, seen, resumed):
+            assert citizen.vote(battle).status_code == 201
+    store = Store(f"sqlite:///{tmp_path / 'arena.db'}")
+    marks = {row.battle_id: UNREAD in json.loads(row.record)["marks"] for row in store.votes.after("test", 0)}
+    assert marks == {never: True, seen: False, resumed: False}
     store.close()

@@ -122,6 +122,14 @@ def many_ready(store: Store, citizen: Citizen, count: int, *, first: int = 1) ->
         connection.execute(
             insert(turns), [{"battle_id": b.id, "n": 1, "prompt": "?", "asked_at": NOW, "marks": []} for b in made]
         )
-        answer = {"n": 1, "status": "complete", "text": "!", "reasoning": "", "dropped_turns": 0, "marks": []}
+        answer = {
+            "n": 1,
+            "status": "complete",
+            "text": "!",
+            "reasoning": "",
+            "dropped_turns": 0,
+            "shown_chars": 0,
+            "marks": [],
+        }
         connection.execute(insert(answers), [{**answer, "battle_id": b.id, "side": s} for b in made for s in "ab"])
     return made
