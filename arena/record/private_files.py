@@ -28,18 +28,23 @@ def make_file(path: Path) -> None:
 
 
 def made_here(data_dir: Path, database: Path | None) -> Iterator[Path]:
-    """Find what an arena has made: its data directory, its SQLite database, its exports and simulated stages; links lead nowhere here."""
-    yield data_dir
+    """Find what an arena has made: its data directory, its SQLite database, its exports and simulated stages.
+
+    A data directory, database or folder that is a link is what it leads to. A link below the folders is not the arena's, and leads nowhere here.
+    """
+    yield data_dir.resolve()
     if database is not None:
-        yield from (database.with_name(database.name + more) for more in SQLITE)
-    for folder in (data_dir / made for made in MADE):
+        # SQLite keeps its other files beside the file itself, wherever the link to it stands.
+        file = database.resolve()
+        yield from (file.with_name(file.name + more).resolve() for more in SQLITE)
+    for folder in ((data_dir / made).resolve() for made in MADE):
         yield folder
-        yield from folder.rglob("*")
+        yield from (path for path in folder.rglob("*") if not path.is_symlink())
 
 
 def open_to_others(paths: Iterable[Path]) -> list[Path]:
-    """Choose those that anybody but their owner may read, write or enter."""
-    return [path for path in paths if not path.is_symlink() and path.exists() and path.stat().st_mode & OTHERS]
+    """Choose those that anybody but their owner may read, write or enter; of a link, what it leads to."""
+    return [path for path in paths if path.exists() and path.stat().st_mode & OTHERS]
 
 
 def mend(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from arena.cli import app as cli
+from arena.record.keys import Keys, KeysError
 from arena.record.private_files import made_here, mend, open_to_others
 from tests.support.processes import started
 from tests.support.serving import stage_toml
@@ -83,6 +84,29 @@ def test_what_the_arena_did_not_make_is_left_alone(tmp_path: Path) -> None:
     assert sorted(mended) == [data_dir, data_dir / "exports", data_dir / "exports" / "open.json"]
     assert left == []
     assert open_to_others([theirs, data_dir / "notes.txt"]) == [theirs, data_dir / "notes.txt"]
+
+
+def test_what_the_arena_uses_through_a_link_is_private_too(tmp_path: Path) -> None:
+    """A database, its WAL, a folder of exports or a whole data directory that is a link is mended where it lies, and keys behind one are refused."""
+    volume, data_dir = tmp_path / "volume", tmp_path / "var"
+    for folder in (volume / "exports" / "x", data_dir):
+        folder.mkdir(parents=True)
+    for name in ("real.db", "real.db-wal", "arena.db", "exports/x/votes.parquet", "keys.json"):
+        (volume / name).write_text("{}")
+    (data_dir / "arena.db").symlink_to(volume / "real.db")
+    (data_dir / "exports").symlink_to(volume / "exports")
+    found = made_here(data_dir, data_dir / "arena.db")
+    assert {path.name for path in open_to_others(found)} >= {"real.db", "real.db-wal", "exports", "votes.parquet"}
+    mend(made_here(data_dir, data_dir / "arena.db"))
+    assert {name for name, mode in modes(volume).items() if mode & 0o077} == {".", "arena.db", "keys.json"}
+
+    linked = tmp_path / "linked"
+    linked.symlink_to(volume)
+    mend(made_here(linked, linked / "arena.db"))
+    assert [name for name, mode in modes(volume).items() if mode & 0o077] == ["keys.json"]
+    (data_dir / "keys.json").symlink_to(volume / "keys.json")
+    with pytest.raises(KeysError, match="keys_readable"):
+        Keys.open(data_dir, {})
 
 
 @pytest.mark.http

@@ -151,6 +151,23 @@ def test_tables_for_people_and_for_programmes(tmp_path: Path) -> None:
         "'=1", "'-1", "'\t", "'+", "'@", "가", "", "-1.5", "25"]  # fmt: skip
     assert [safe_cell(x) for x in ("＝1+1", "＋1", "－1", "＠x", "\n=1", "가＝나")] == [
         "'＝1+1", "'＋1", "'－1", "'＠x", "'\n=1", "가＝나"]  # fmt: skip
+    hidden = [
+        "﹦1",
+        "﹢1",
+        "﹣1",
+        "﹫x",
+        "⁺1",
+        "−1",
+        "\v=1",
+        " =1",
+        "\u3000＝1",
+        "\u200b=1",
+        "\ufeff\u2060=1",
+        "\u00ad \u200d@x",
+        "\0=1",
+    ]
+    assert [safe_cell(x) for x in hidden] == [f"'{x}" for x in hidden]
+    assert [safe_cell(x) for x in ("\u200b가=1", " 가", "①=1", "1-2")] == ["\u200b가=1", " 가", "①=1", "1-2"]
     votes: Any = pd.read_parquet(io.BytesIO(bundle.files[VOTES]))
     assert {"question_id", "model_a", "model_b", "winner", "judge", "turn", "anony", "tstamp"} <= set(votes.columns)
     again = rate(Comparisons.from_frame(votes[["model_a", "model_b", "winner", "judge"]], ["garam", "narae"]))

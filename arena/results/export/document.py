@@ -3,11 +3,13 @@
 import csv
 import hashlib
 import io
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
+import regex
 import rfc8785
 
 from arena.domain.stage import Stage, file_sha256
@@ -211,13 +213,17 @@ def scores_csv(stage: Stage, scores: Sequence[Score]) -> bytes:
     return b"\xef\xbb\xbf" + text.getvalue().encode()
 
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""How a cell begins that a spreadsheet may run; the last four are the first ones at full width, which some take for the same."""
+_FORMULA = regex.compile(r"[\s\p{Cc}]*[=+\-@\u2212]|[\t\r\n\v\f\0]")
+"""How a cell begins that a spreadsheet may run, as one may read it: after spaces and controls, which some of them drop."""
+_UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}]+")
 
 
 def safe_cell(value: object) -> object:
-    """Text that a spreadsheet would take for a formula gets an apostrophe; numbers stay numbers, written as RFC 8785 writes them."""
-    if isinstance(value, str) and value[:1] in FORMULA:
+    """Text that a spreadsheet would take for a formula gets an apostrophe; numbers stay numbers, written as RFC 8785 writes them.
+
+    It is looked at in its compatibility form and without what nobody sees: full-width, small and raised signs are signs to some.
+    """
+    if isinstance(value, str) and _FORMULA.match(unicodedata.normalize("NFKC", _UNSEEN.sub("", value))):
         return "'" + value
     if isinstance(value, float):
         return rfc8785.dumps(value).decode()
