@@ -49,6 +49,7 @@ from arena.web.middleware.http_protocol import SERVER
 from arena.web.mount import Parts, create_app
 from models.base import Deadlines
 from models.errors import ModelError
+from models.published import refuse_secrets
 from models.roster import Roster
 from models.specification import parse_entrants
 
@@ -58,9 +59,10 @@ def build(chosen: settings.Settings) -> ArenaApp:
 
     Raises:
         StageError: the stage file or a setting cannot be used.
-        RosterError: an entrant's keys cannot be used.
+        RosterError: an entrant's keys cannot be used, or the file holds a secret.
     """
     data = chosen.stage.read_bytes()
+    refuse_secrets(data)
     stage = Stage.from_toml(data, str(chosen.stage))
     stage.require_operator(str(chosen.stage))
     parse_entrants(stage.served())  # before the file is kept: a secret that it may not hold reaches no database

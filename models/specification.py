@@ -1,10 +1,10 @@
 """What a stage file may say about where an entrant's model runs: nothing about how it answers, which is the same for all."""
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import unquote
 
 from pydantic import (
     AfterValidator,
@@ -21,16 +21,11 @@ from pydantic import (
 from models.endpoint.openai_compatible import EndSign
 from models.errors import RosterError
 from models.local.client import Checkpoint
+from models.published import harmless_header, is_secret, is_variable, secret_parameter
 from models.scripted import Failure, ScriptedModel
 
 Seconds = Annotated[float, Field(ge=0)]
 SECRET_KEYS = ("key", "token", "secret", "password", "headers", "authorization")
-SECRET_HEADER = re.compile(
-    r"auth(?!or\b)|key|token|cookie|secret|passw|credential|session|signature|jwt", re.IGNORECASE
-)
-"""What stands in the name of a header that carries a secret."""
-SECRET_VALUE = re.compile(r"\s*(bearer|basic|digest|token)\s", re.IGNORECASE)
-"""How the value of a header begins that carries one under another name."""
 
 
 class _Specification(BaseModel):
@@ -87,19 +82,46 @@ def _http(url: str) -> str:
     parts = HttpUrl(url)
     if parts.query is not None or parts.fragment is not None:
         raise ValueError("an address must hold no query: use api_key_env or headers_env")
-    if parts.username or parts.password:
+    if parts.username or parts.password or "@" in url:
         raise ValueError("an address must hold no user or password: use api_key_env or headers_env")
+    if secret_parameter(unquote(parts.path or "")) or is_secret(unquote(url)):
+        raise ValueError("an address must hold no key: use api_key_env or headers_env")
     return url.rstrip("/")
 
 
 def _no_secret(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Return headers that may be published with the stage file they stand in; never quotes a value."""
+    """Return headers that may be published with the stage file they stand in; never quotes a value, nor a name that may be one."""
     for name, value in headers.items():
-        if SECRET_HEADER.search(name) or SECRET_VALUE.match(value):
+        if not harmless_header(name, value):
+            told = f"the header {name!r}" if _is_header(name) else "a header"
             raise ValueError(
-                f"{name!r} carries a secret, and the stage file is published: "
+                f"{told} may carry a secret, and the stage file is published: "
                 "name the environment variable that holds it in headers_env (an OpenAI key in api_key_env)"
             )
+    return headers
+
+
+def _is_header(name: str) -> bool:
+    """Whether a header may be called so, as far as it can be told."""
+    return name.replace("-", "").replace("_", "").isalnum() and name.isascii() and not is_secret(name)
+
+
+def _variable(name: str) -> str:
+    """Return the name of an environment variable; never quotes what is none, for it may be the secret itself."""
+    if not is_variable(name):
+        raise ValueError(
+            "this must be the name of an environment variable (letters, digits and _), not the key itself; "
+            "if it was a key, replace it with its provider"
+        )
+    return name
+
+
+Variable = Annotated[str, AfterValidator(_variable)]
+
+
+def _header_names(headers: Mapping[str, str]) -> Mapping[str, str]:
+    if not all(map(_is_header, headers)):
+        raise ValueError("a header's name is letters, digits and -, and no key")
     return headers
 
 
@@ -110,10 +132,10 @@ class OpenAISpecification(_Specification):
     base_url: Annotated[str, AfterValidator(_http)]
     """Up to and with `/v1`."""
     model: Annotated[str, Field(min_length=1)]
-    api_key_env: Annotated[str, Field(min_length=1)] | None = None
+    api_key_env: Variable | None = None
     headers: Annotated[Mapping[str, str], AfterValidator(_no_secret)] = {}
-    """Sent as they stand here, and published with the stage file: no secret."""
-    headers_env: Mapping[str, Annotated[str, Field(min_length=1)]] = {}
+    """Sent as they stand here, and published with the stage file: only such as are known to carry no secret."""
+    headers_env: Annotated[Mapping[str, Variable], AfterValidator(_header_names)] = {}
     """By name of the header, the environment variable that holds its value."""
     finish: EndSign = "reason"
     """`done_only` for an endpoint that gives no finish reason and ends whole answers with `[DONE]`."""
@@ -189,10 +211,20 @@ def parse_entrant(entrant_id: str, keys: Mapping[str, object]) -> Specification:
         first = error.errors()[0]
         loc = [str(part) for part in first["loc"]]
         key = ".".join(loc[1:] if loc[:1] == [str(keys.get("backend"))] else loc) or "backend"
-        secret = key != "api_key_env" and any(word in key.lower() for word in SECRET_KEYS)
-        secret = secret or (isinstance(first["input"], str) and any(c in first["input"] for c in "@?"))  # an address
-        found = "" if secret or isinstance(first["input"], Mapping) else f" (found {first['input']!r})"
+        found = f" (found {first['input']!r})" if _quotable(key, first["input"]) else ""
         if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
-            key, found = "backend", f" (found {keys.get('backend')!r})"
-        hint = ": this backend has no such key" if first["type"] == "extra_forbidden" else f": {first['msg']}"
+            key, found = "backend", f" (found {keys['backend']!r})" if _quotable("", keys.get("backend")) else ""
+        unknown = first["type"] == "extra_forbidden"
+        if unknown and isinstance(first["input"], str):
+            found = ""  # a key that is written wrong may hold anything
+        hint = ": this backend has no such key" if unknown else f": {first['msg']}"
         raise RosterError(f"entrants.{entrant_id}.{key}{hint}{found}") from None
+
+
+def _quotable(key: str, value: object) -> bool:
+    """Whether a value that is refused may be said: no table, nothing under a secret's name, no address with a user, no key."""
+    if isinstance(value, str):
+        return not (
+            any(word in key.lower() for word in SECRET_KEYS) or any(c in value for c in "@?;=#%") or is_secret(value)
+        )
+    return isinstance(value, int | float) and not any(word in key.lower() for word in SECRET_KEYS)

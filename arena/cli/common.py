@@ -58,10 +58,13 @@ def read_stage(file: Path) -> "Stage":
         StageError: it cannot be used, or holds a secret; names the key.
     """
     from arena.domain.stage import Stage
+    from models.published import refuse_secrets
     from models.specification import parse_entrants
 
-    stage = Stage.from_toml(file.read_bytes(), str(file))
+    data = file.read_bytes()
     try:
+        refuse_secrets(data)  # before anything in it is quoted
+        stage = Stage.from_toml(data, str(file))
         parse_entrants(stage.served())
     except ModelError as error:
         raise StageError("stage_file", file=str(file), cause=str(error)) from None

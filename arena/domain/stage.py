@@ -423,7 +423,9 @@ class Stage(Declared):
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"]) or "(file)"
-            value = repr(first["input"]) if not isinstance(first["input"], dict) else "{…}"
+            # Under a key that is written wrong there may be anything, a secret too.
+            told = first["type"] != "extra_forbidden" and not isinstance(first["input"], dict)
+            value = repr(first["input"]) if told else "…"
             cause = StageError("stage_value", at=key, value=value, problem=first["msg"])
         except StageError as error:
             cause = error

@@ -74,12 +74,26 @@ def test_a_stage_that_cannot_be_served_is_refused_by_name(tmp_path: Path, toml: 
 
 
 @pytest.mark.parametrize(
-    "command", [["app.py"], ["-m", "arena", "simulate", "--stage"], ["-m", "arena", "stage", "open"]]
+    ("place", "told"),
+    [
+        ('headers = { X-Vendor = "H1DDEN" }', "entrants.late.headers"),
+        ('api_key_env = "sk-proj-H1DDEN"', "line "),
+        ('# headers = { Authorization = "Bearer H1DDEN" }', "line "),
+    ],
 )
-def test_a_stage_file_with_a_key_in_it_is_kept_nowhere(tmp_path: Path, command: list[str]) -> None:
-    """A header that carries a secret ends the start, and any command that would keep the file, with a sentence that offers
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["app.py"],
+        *(["-m", "arena", *words] for words in (["simulate", "--stage"], ["stage", "open"], ["stage", "check"])),
+    ],
+)
+def test_a_stage_file_with_a_key_in_it_is_kept_nowhere(
+    tmp_path: Path, command: list[str], place: str, told: str
+) -> None:
+    """A secret in a header, in place of a variable's name or in a comment ends the start, and any command that reads the file, with a sentence that offers
     `headers_env`; the secret is neither printed nor in the database."""
-    endpoint = 'backend = "openai"\nbase_url = "http://127.0.0.1:9/v1"\nmodel = "m"\nheaders = { Authorization = "Bearer H1DDEN" }'
+    endpoint = f'backend = "openai"\nbase_url = "http://127.0.0.1:9/v1"\nmodel = "m"\n{place}'
     path = tmp_path / "stage.toml"
     path.write_text(
         f"{stage_toml()}\n[[entrants]]\nid = 'late'\nteam = {{ ko = '늦', en = 'Late' }}\n{endpoint}\n", "utf-8"
@@ -95,7 +109,7 @@ def test_a_stage_file_with_a_key_in_it_is_kept_nowhere(tmp_path: Path, command: 
         check=False,
     )
     assert done.returncode == 1
-    assert "entrants.late.headers" in done.stderr
+    assert told in done.stderr
     assert "headers_env" in done.stderr
     assert "H1DDEN" not in done.stdout + done.stderr
     assert [f for f in data_dir.rglob("*") if f.is_file() and b"H1DDEN" in f.read_bytes()] == []

@@ -173,13 +173,13 @@ def test_secrets_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
             "backend": "openai",
             "base_url": "http://127.0.0.1:9/v1",
             "model": "m",
-            "headers": {"X-Team": "narae", "X-Author": "Narae"},
+            "headers": {"X-Team": "narae", "User-Agent": "arena"},
             "headers_env": {"X-Api-Key": "NARAE_GATE"},
             "api_key_env": "NARAE_KEY",
         },
     )
     assert isinstance(declared, OpenAISpecification)
-    sent = {"X-Team": "narae", "X-Author": "Narae", "X-Api-Key": "hush", "Authorization": f"Bearer {KEY}"}
+    sent = {"X-Team": "narae", "User-Agent": "arena", "X-Api-Key": "hush", "Authorization": f"Bearer {KEY}"}
     assert declared.all_headers("narae") == sent
     assert "hush" not in repr(declared)
 
