@@ -99,18 +99,25 @@ def laplacian(weights: np.ndarray) -> np.ndarray:
     return np.diag(weights.sum(axis=1)) - weights
 
 
-def rated(entrants: list[str], rows: list[dict], prior: float, both_bad: str) -> tuple[np.ndarray, np.ndarray, float]:
+def rated(
+    entrants: list[str], rows: list[dict], prior: float, both_bad: str, voice: str
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Bradley-Terry with a phantom opponent; theta, its voter-clustered covariance, and the effective number of voters."""
     k, place = len(entrants), {name: n for n, name in enumerate(entrants)}
     share = {"model_a": 1.0, "model_b": 0.0, "tie": 0.5} | ({"both_bad": 0.5} if both_bad == "tie" else {})
     votes = [
         (place[r["model_a"]], place[r["model_b"]], share[r["winner"]], r["judge"]) for r in rows if r["winner"] in share
     ]
+    cast = {}
+    for *_, voter in votes:
+        cast[voter] = cast.get(voter, 0) + 1
+    # With one voice for each citizen the votes of one share it, and all weigh 1 on average.
+    weight = {voter: len(votes) / len(cast) / n if voice == "citizen" else 1.0 for voter, n in cast.items()}
     wins = np.full((k + 1, k + 1), float(prior))
     wins[:k, :k] = wins[k, k] = 0
-    for a, b, won, _ in votes:
-        wins[a, b] += won
-        wins[b, a] += 1 - won
+    for a, b, won, voter in votes:
+        wins[a, b] += won * weight[voter]
+        wins[b, a] += (1 - won) * weight[voter]
     theta, games = np.zeros(k + 1), wins + wins.T
     for _ in range(200):
         p = expit(theta[:, None] - theta[None, :])
@@ -124,13 +131,12 @@ def rated(entrants: list[str], rows: list[dict], prior: float, both_bad: str) ->
     p = expit(theta[:, None] - theta[None, :])
     information = laplacian(games[:k, :k] * p * (1 - p))
     regular = np.diag(2 * prior * phantom * (1 - phantom))
-    scores, counts = {}, {}
+    scores = {}
     for a, b, won, voter in votes:
         s = scores.setdefault(voter, np.zeros(k))
-        s[a] += won - p[a, b]
-        s[b] -= won - p[a, b]
-        counts[voter] = counts.get(voter, 0) + 1
-    voters = len(votes) ** 2 / sum(n * n for n in counts.values())
+        s[a] += (won - p[a, b]) * weight[voter]
+        s[b] -= (won - p[a, b]) * weight[voter]
+    voters = len(votes) ** 2 / sum((n * weight[voter]) ** 2 for voter, n in cast.items())
     gram = sum(np.outer(s, s) for s in scores.values())
     bread = np.linalg.pinv(information + regular, hermitian=True)
     meat = gram * (voters / (voters - 1) if voters > 1 else 1.0)
@@ -301,7 +307,7 @@ def main(folder: Path, jwks: Path | None = None) -> None:
         print("--  no votes, or entrants that never met: the numbers are not recomputed here")
         return
     method = document["method"]
-    theta, covariance, voters = rated(names, rows, method["prior"], method["both_bad"])
+    theta, covariance, voters = rated(names, rows, method["prior"], method["both_bad"], method["voice"])
     quantile = norm.ppf(0.975) if voters >= 50 else t.ppf(0.975, max(1.0, voters - 1))
     error = np.sqrt(np.diag(covariance))
     column = {

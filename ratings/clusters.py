@@ -4,7 +4,8 @@ A voter's score is the sum of what surprised the fit in that voter's votes, s = 
 needs Σ s sᵀ over voters at whatever p the fit has found. For whole votes those sums are made in fixed point: p is
 rounded to a multiple of 2^-(q+1), with q as large as 64-bit integers allow (18 at a million votes by 50,000 voters), so
 every sum is exact and the answer is the same to the last digit in any order of votes, from raw votes or from
-`LiveRatings`. The rounding moves a standard error by about one part in a million.
+`LiveRatings`. The rounding moves a standard error by about one part in a million. Where each citizen has one voice, the
+votes of each count whole numbers of shares (`ratings.voices`), and the same sums stay exact.
 """
 
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ _BLOCK = 10_000_000
 """Scores held at a time: bounds the memory for many voters and many models."""
 _PART = 32_768
 """Votes read at a time, for the same reason as below."""
+_LIMB = 20
 _CACHED = 32_768
 """Scores multiplied at a time: they stay in the processor's cache."""
 
@@ -48,7 +50,10 @@ def fixed_point(p: NDArray[np.float64], bits: int) -> NDArray[np.int64]:
 
 
 class WholeVotes:
-    """Raw votes that each count once, with the voter's code beside each; read in parts, so that nothing is copied whole."""
+    """Raw votes with the voter's code beside each, read in parts, so that nothing is copied whole.
+
+    Each counts once, or as many shares as its voter's votes have; `unit` is what one share is worth.
+    """
 
     def __init__(
         self,
@@ -58,14 +63,17 @@ class WholeVotes:
         outcome: NDArray[np.integer],
         voter: NDArray[np.integer],
         both_bad_counts: bool,
+        shares: NDArray[np.int64] | None = None,
+        unit: float = 1.0,
     ) -> None:
         self._k, self._a, self._b, self._outcome, self._voter = k, a, b, outcome, voter
         self._fitted = np.array([True, True, True, both_bad_counts])
         self._voters = int(voter.max()) + 1 if voter.size else 0
+        self._shares, self._unit = shares, unit
 
-    def sum_of_squares(self, members: NDArray[np.bool_]) -> int:
-        """Σ n² over voters, exact."""
-        return self._all_squares if members.all() else self._squares(members)
+    def sum_of_squares(self, members: NDArray[np.bool_]) -> float:
+        """Σ n² over voters, exact but for the worth of a share."""
+        return (self._all_squares if members.all() else self._squares(members)) * self._unit**2
 
     @cached_property
     def _all_squares(self) -> int:
@@ -79,7 +87,8 @@ class WholeVotes:
             if not members.all():
                 counted *= inside.take(self._a[part])
             np.add.at(votes, self._voter[part].astype(np.intp), counted)
-        return int(votes.astype(np.int64) @ votes)
+        total = votes.astype(np.int64) if self._shares is None else votes * self._shares
+        return int(total @ total)
 
     def score_gram(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
         """Σ s sᵀ over voters, exact in fixed point."""
@@ -95,8 +104,11 @@ class WholeVotes:
             scores = np.zeros(min(block, self._voters - start) * k, np.int32)
             for part in parts(len(self._a)):
                 self._score(scores, surprise, part, start)
-            gram += _exact_gram(scores.reshape(-1, k))
-        return np.ldexp(gram.astype(np.float64), -2 * (bits + 1))
+            scores = scores.reshape(-1, k)
+            if self._shares is not None:
+                scores *= self._shares[start : start + len(scores), None].astype(np.int32)
+            gram += _exact_gram(scores)
+        return np.ldexp(gram.astype(np.float64), -2 * (bits + 1)) * self._unit**2
 
     def _score(self, scores: NDArray[np.int32], surprise: NDArray[np.int32], part: slice, first_voter: int) -> None:
         """Add what a part of the votes gives to the scores (voters × k, flat) of the voters from `first_voter` on."""
@@ -134,24 +146,36 @@ def sums(place: NDArray[np.intp], values: NDArray[np.float64], size: int) -> NDA
 
 
 def _exact_gram(scores: NDArray[np.int32]) -> NDArray[np.int64]:
-    """SᵀS of whole numbers, exact."""
+    """SᵀS of whole numbers, exact; it has to fit 64 bits."""
     gram = np.zeros((scores.shape[1], scores.shape[1]), np.int64)
     rows = max(1, _CACHED // scores.shape[1])
     for start in range(0, len(scores), rows):
         part = scores[start : start + rows].astype(np.float64)
         whole = part.T @ part
         # No sum of products, in whatever order, is larger than the largest diagonal (Cauchy–Schwarz).
-        gram += whole.astype(np.int64) if whole.diagonal().max() < 2.0**52 else _gram_in_words(part)
+        exact = whole.diagonal().max() < 2.0**52
+        gram += whole.astype(np.int64) if exact else whole_gram(scores[start : start + rows]).astype(np.int64)
     return gram
 
 
-def _gram_in_words(part: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Compute the same of whole numbers held as floats, in two words, 16 bits apart, so that every sum in BLAS stays below 2^53."""
-    # (h·2^16 + l)ᵀ(h·2^16 + l) = hᵀh·2^32 + (hᵀl + lᵀh)·2^16 + lᵀl, each product exact in a double.
-    high = np.rint(part * 2.0**-16)
-    low = part - high * 2.0**16
-    cross = (high.T @ low).astype(np.int64)
-    return ((high.T @ high).astype(np.int64) << 32) + ((cross + cross.T) << 16) + (low.T @ low).astype(np.int64)
+def whole_gram(scores: NDArray[np.integer]) -> NDArray[np.object_]:
+    """SᵀS of whole numbers of any size, exact: in limbs of 20 bits, whose products BLAS adds up below 2^53."""
+    k = scores.shape[1]
+    limbs, rest = [], scores.astype(np.int64)
+    while not limbs or rest.any():
+        low = ((rest + (1 << _LIMB - 1)) & ((1 << _LIMB) - 1)) - (1 << _LIMB - 1)
+        rest = (rest - low) >> _LIMB
+        limbs.append(low.astype(np.float64))
+    gram = np.zeros((k, k), object)
+    for i, high in enumerate(limbs):
+        for j, low in enumerate(limbs[: i + 1]):
+            whole = np.zeros((k, k), np.int64)
+            for start in range(0, len(high), _CACHED // 2):
+                part = slice(start, start + _CACHED // 2)
+                whole += (high[part].T @ low[part]).astype(np.int64)
+            whole = whole if i == j else whole + whole.T
+            gram += whole.astype(object) << _LIMB * (i + j)
+    return gram
 
 
 class IndependentVotes:

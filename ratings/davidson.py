@@ -32,7 +32,7 @@ def fit(tally: Tally, prior: float = 0.5) -> Davidson:
     Raises:
         NotConvergedError: the optimum was not reached (without ties, or without a prior where one is needed).
     """
-    counts = tally.counts.astype(np.float64)
+    counts = tally.fitted.astype(np.float64)
     wins = counts[:, :, A_WINS] + counts[:, :, B_WINS].T
     ties = counts[:, :, TIE] + (counts[:, :, BOTH_BAD] if tally.both_bad == "tie" else 0)
     ties = ties + ties.T

@@ -86,7 +86,7 @@ def _chances(ratings: Ratings, k: int) -> NDArray[np.float64]:
         return np.full(total, float(k > 0))
     centre = np.eye(total) - 1 / total  # undoes an anchor, which moves no difference
     covariance = centre @ ratings.covariance @ centre
-    sample = intervals.draws_by_strength(ratings.theta, covariance, ratings.n_eff_voters, ratings.seed)
+    sample = intervals.draws_by_strength(ratings.theta, covariance, ratings.n_eff_clusters, ratings.seed)
     drawn = ratings.theta + sample
     bar = np.partition(drawn, total - k, axis=1)[:, total - k, None]
     share = (drawn >= bar).mean(axis=0)

@@ -32,6 +32,8 @@ class _Group:
     votes: float
     sum_of_squares: float
     cuts: tuple[Separation, ...]
+    questions: float | None
+    """The effective number of questions; None where they are not known."""
 
     @property
     def doubtful(self) -> frozenset[int]:
@@ -41,6 +43,15 @@ class _Group:
     @property
     def voters(self) -> float:
         return self.votes**2 / self.sum_of_squares
+
+    @property
+    def clusters(self) -> float:
+        """The smaller of the numbers that the covariance rests on."""
+        return self.voters if self.questions is None or self.few_questions else min(self.voters, self.questions)
+
+    @property
+    def few_questions(self) -> bool:
+        return self.questions is not None and self.questions < intervals.FEWEST_QUESTIONS
 
 
 def rate(
@@ -85,12 +96,12 @@ def rate(
     covariance = np.full((k, k), np.nan)
     apart = np.full((k, k), None, dtype=object)
     rows = [_unrated(tally, i) for i in range(k)]
-    games = wins.sum(axis=0) + wins.sum(axis=1)
+    games = tally.played
     fitted = _fit_groups(tally, wins, met, prior)
     for number, group in enumerate(fitted):
         block = np.ix_(group.place, group.place)
         said += notices.separated(group.cuts, models)
-        sample = intervals.draws_by_strength(group.theta, group.covariance, group.voters, seed)
+        sample = intervals.draws_by_strength(group.theta, group.covariance, group.clusters, seed)
         at_once = intervals.simultaneous(group.theta, group.covariance, sample)
         apart[block] = at_once.separated
         theta, covariance[block] = _anchored(group, models, anchor)
@@ -111,8 +122,10 @@ def rate(
         n_votes=_whole(tally.counts.sum()),
         n_used=_whole(used),
         n_eff_voters=used**2 / sum(group.sum_of_squares for group in fitted),
+        n_eff_questions=_questions(fitted, used),
         prior=prior,
         both_bad=tally.both_bad,
+        voice="vote" if tally.shares is None else "citizen",
         transform=transform,
         component_max=component_max,
         seed=seed,
@@ -125,7 +138,7 @@ def _fit_groups(tally: Tally, wins: NDArray[np.float64], met: Sequence[tuple[int
     for place in met:
         level[list(place)] = bradley_terry.fit(wins[np.ix_(place, place)], prior, [tally.models[i] for i in place])
     gram = tally.clusters.score_gram(bradley_terry.probabilities(level))
-    fitted = []
+    fitted, excess = [], None if tally.questions is None else tally.questions.excess(bradley_terry.probabilities(level))
     for place in met:
         block = np.ix_(place, place)
         theta, members = level[list(place)], np.zeros(len(wins), bool)
@@ -133,8 +146,13 @@ def _fit_groups(tally: Tally, wins: NDArray[np.float64], met: Sequence[tuple[int
         votes, squares = float(wins[block].sum()), float(tally.clusters.sum_of_squares(members))
         information = bradley_terry.information(wins[block], theta)
         phantom = bradley_terry.phantom_information(theta, prior)
-        covariance = intervals.sandwich(information, gram[block], phantom, votes**2 / squares)
-        fitted.append(_Group(place, theta, covariance, votes, squares, tuple(separations(wins, place))))
+        asked = questions = None
+        if tally.questions is not None and excess is not None:
+            questions = votes**2 / tally.questions.sum_of_squares(members)
+            if questions >= intervals.FEWEST_QUESTIONS:
+                asked = intervals.Asked(excess[block], questions)
+        covariance = intervals.sandwich(information, gram[block], phantom, votes**2 / squares, asked)
+        fitted.append(_Group(place, theta, covariance, votes, squares, tuple(separations(wins, place)), questions))
     return fitted
 
 
@@ -162,7 +180,7 @@ def _rows(
     transform: Transform,
     component_max: float,
 ) -> list[EntrantRating]:
-    q = intervals.quantile(group.voters)
+    q = intervals.quantile(group.clusters)
     chance = score.win_probability(group.theta, group.covariance, q)
     names = [tally.models[i] for i in group.place]
     shares = score.shares(transform, names, group.theta, group.covariance, q, sample)
@@ -198,6 +216,8 @@ def _shortcomings(group: _Group, rows: Sequence[EntrantRating], models: Sequence
     said = []
     if group.voters < intervals.FEW_VOTERS:
         said.append(notices.few_voters(group.voters, tuple(models[i] for i in group.place)))
+    if group.questions is not None and group.few_questions:
+        said.append(notices.few_questions(group.questions, tuple(models[i] for i in group.place)))
     for row in rows:
         low, high = row.rating_ci95 or (0.0, 0.0)
         if row.n_votes < PROVISIONAL_VOTES:
@@ -205,6 +225,12 @@ def _shortcomings(group: _Group, rows: Sequence[EntrantRating], models: Sequence
         elif (high - low) / 2 > PROVISIONAL_REACH:
             said.append(notices.wide_interval(row.model, (high - low) / 2, PROVISIONAL_REACH))
     return said
+
+
+def _questions(fitted: Sequence[_Group], used: float) -> float | None:
+    """Put the groups' effective numbers of questions together: (Σn)²/Σn²."""
+    squares = [group.votes**2 / group.questions for group in fitted if group.questions is not None]
+    return used**2 / sum(squares) if squares else None
 
 
 def _unrated(tally: Tally, i: int) -> EntrantRating:

@@ -3,7 +3,8 @@
 The covariance is the voter-clustered sandwich H⁻¹ M H⁻¹ (Huber 1967; Liang & Zeger 1986) with the phantom opponent in
 both H and M, and the small-sample correction of Morel, Bokossa & Neerchal (2003), which keeps a handful of voters from
 looking certain: M = c Σ s sᵀ + δ φ H + phantom with c = V/(V − 1), δ = min(½, d/(V − d)), φ = max(1, tr(H⁻¹ c Σ s sᵀ)/d),
-for d = k − 1 free strengths and V the effective number of voters (Σn)²/Σn² (Kish 1965).
+for d = k − 1 free strengths and V the effective number of voters (Σn)²/Σn² (Kish 1965). Where questions are clusters too
+(`ratings.questions`), M gets their part with a c of its own, and Student's t the smaller of the two numbers of clusters.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,20 @@ FEW_VOTERS = 50
 """Below this many effective voters, quantiles come from Student's t."""
 _DRAWS = 4000
 """Draws of the maximum in simultaneous comparisons; the 95 % point is then good to 0.35 percentage points."""
+
+
+FEWEST_QUESTIONS = 5
+"""Below this many effective questions the intervals are by voter alone, and say so: a handful tells nothing of the others."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What the questions add to the voters' part."""
+
+    excess: NDArray[np.float64]
+    """Σ s sᵀ over questions less Σ s sᵀ over each voter's votes on each, (k, k)."""
+    questions: float
+    """The effective number of questions (Σn)²/Σn²."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +56,7 @@ def sandwich(
     gram: NDArray[np.float64],
     phantom: NDArray[np.float64],
     voters: float,
+    asked: Asked | None = None,
 ) -> NDArray[np.float64]:
     """Compute the covariance of θ with mean 0, (k, k), in squared logits.
 
@@ -49,10 +65,11 @@ def sandwich(
         gram: Σ s sᵀ over voters.
         phantom: the phantom's information; zero without a prior.
         voters: the effective number of voters.
+        asked: the questions' part; None clusters by voter alone.
     """
     k = len(information)
     centre = np.eye(k) - 1 / k
-    return centre @ clustered(information, gram, phantom, voters, free=k - 1) @ centre
+    return centre @ clustered(information, gram, phantom, voters, free=k - 1, asked=asked) @ centre
 
 
 def clustered(
@@ -61,14 +78,30 @@ def clustered(
     regular: NDArray[np.float64],
     voters: float,
     free: int,
+    asked: Asked | None = None,
 ) -> NDArray[np.float64]:
     """H⁻¹ M H⁻¹ for any parameters: `regular` is the regularisation's part of H and M, `free` their free number."""
     bread = np.linalg.pinv(information + regular, hermitian=True)
-    meat = gram * (voters / (voters - 1) if voters > 1 else 1.0)
+    meat = gram * _small(voters)
     delta = min(0.5, free / (voters - free)) if voters > free else 0.5
     phi = max(1.0, float(np.trace(bread @ meat)) / free)
-    covariance = bread @ (meat + delta * phi * information + regular) @ bread
+    meat = meat + delta * phi * information
+    if asked is not None:
+        meat = _positive(meat + asked.excess * _small(asked.questions))
+    covariance = bread @ (meat + regular) @ bread
     return (covariance + covariance.T) / 2
+
+
+def _small(clusters: float) -> float:
+    return clusters / (clusters - 1) if clusters > 1 else 1.0
+
+
+def _positive(meat: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Take away what a difference of sums of squares may have below zero (Cameron, Gelbach & Miller 2011, section 2.3)."""
+    values, vectors = np.linalg.eigh((meat + meat.T) / 2)
+    if values[0] >= -1e-9 * values[-1]:  # rounding aside, nothing is
+        return meat
+    return (vectors * np.maximum(values, 0)) @ vectors.T
 
 
 def degrees_of_freedom(voters: float) -> float:

@@ -1,91 +1,42 @@
 """Ratings while votes come in: a refresh costs the same after ten votes or ten million.
 
 Kept are the counts and, for the clustered covariance, the second moments of voters' pair counts: Σ x xᵀ, Σ x nᵀ, Σ n nᵀ
-over voters, where x and n are a voter's doubled wins and votes per pair. They are whole numbers, so a snapshot equals
-`fit.rate` on the same votes to the last digit, whatever the order and however the votes arrived. For m = k(k − 1)/2
-pairs the moments take 24 m² bytes (0.9 MB at 20 entrants), and each voter's cells 12 bytes per pair voted on.
+over voters, where x and n are a voter's doubled wins and votes per pair, in shares where each citizen has one voice. They
+are whole numbers, so a snapshot equals `fit.rate` on the same votes to the last digit, whatever the order and however the
+votes arrived. For m = k(k − 1)/2 pairs the moments take 24 m² bytes (0.9 MB at 20 entrants), and each voter's cells 12
+bytes per pair voted on.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
 
-from ratings.clusters import FROM_LEFT, fixed_point, fixed_point_bits
-from ratings.comparison import BOTH_BAD, KNOWN, OUTCOMES, BothBad, Comparisons, Outcome, Tally, voters
+from ratings.clusters import FROM_LEFT
+from ratings.comparison import A_WINS, BOTH_BAD, KNOWN, OUTCOMES, BothBad, Comparisons, Outcome, Tally, voters
 from ratings.errors import ComparisonError
 from ratings.fit import rate
+from ratings.live_questions import Cells, LiveQuestions
+from ratings.moments import PairMoments
 from ratings.result import Ratings
 from ratings.score import Transform
+from ratings.voices import COUNT_BITS, SCORE_BITS, Voice, shares
 
+_Cells = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+"""Whole voters: for each pair that one voted on, the voter's code, the pair, x and n."""
 MOST_ENTRANTS = 64
 """Beyond this the moments outgrow their use (98 MB); rate such a stage in batches."""
-
-
-class PairMoments:
-    """Σ over voters of products of their pair counts: all that the sandwich needs of them, at any θ."""
-
-    def __init__(self, k: int) -> None:
-        self._first, self._second = np.triu_indices(k, 1)
-        pairs = len(self._first)
-        self._k = k
-        self.xx, self.xn, self.nn = (np.zeros((pairs, pairs), np.int64) for _ in range(3))
-
-    def sum_of_squares(self, members: NDArray[np.bool_]) -> int:
-        """Σ n² over voters, n being their votes between members."""
-        inside = members[self._first] & members[self._second]
-        return int(self.nn[np.ix_(inside, inside)].sum())
-
-    def score_gram(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Σ s sᵀ over voters, exact in fixed point (see `ratings.clusters`); terms may wrap at 2^64, the sum does not."""
-        bits = fixed_point_bits(int(self.nn.sum()))
-        at = fixed_point(p, bits)[self._first, self._second]
-        mixed = self.xn * at
-        of_pairs = (self.xx << 2 * bits) - ((mixed + mixed.T) << bits) + at[:, None] * self.nn * at
-        gram = self._of_models(self._of_models(of_pairs).T)
-        return np.ldexp(gram.astype(np.float64), -2 * (bits + 1))
-
-    def _of_models(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Multiply the contrasts by the rows of pairs: each goes to its first model, and from its second."""
-        sums = np.zeros((self._k, rows.shape[1]), np.int64)
-        np.add.at(sums, self._first, rows)
-        np.subtract.at(sums, self._second, rows)
-        return sums
-
-    def move(self, cells: NDArray[np.int32], place: int, x: int, n: int) -> None:
-        """One voter's cell `place` grows by (x, n): what that adds to the products with all of this voter's cells."""
-        pairs, wins, votes = cells
-        pair = pairs[place]
-        for moments, row, column in (
-            (self.xx, x * wins, x * wins),
-            (self.xn, x * votes, n * wins),
-            (self.nn, n * votes, n * votes),
-        ):
-            moments[pair, pairs] += row
-            moments[pairs, pair] += column
-        self.xx[pair, pair] += x * x
-        self.xn[pair, pair] += x * n
-        self.nn[pair, pair] += n * n
-
-    def add(self, voter: NDArray, pair: NDArray, x: NDArray, n: NDArray, sign: int) -> None:
-        """Add (or take away) whole voters, as a sparse product."""
-        if len(voter) == 0:
-            return
-        shape = (int(voter.max()) + 1, len(self.nn))
-        wins = sparse.csr_array((x.astype(np.int64), (voter, pair)), shape=shape)
-        votes = sparse.csr_array((n.astype(np.int64), (voter, pair)), shape=shape)
-        self.xx += sign * (wins.T @ wins).toarray()
-        self.xn += sign * (wins.T @ votes).toarray()
-        self.nn += sign * (votes.T @ votes).toarray()
 
 
 class LiveRatings:
     """Takes votes, gives `Ratings`."""
 
-    def __init__(self, models: Sequence[str], *, both_bad: BothBad = "exclude") -> None:
-        """Start without votes.
+    def __init__(
+        self, models: Sequence[str], *, both_bad: BothBad = "exclude", voice: Voice = "vote", questions: bool = False
+    ) -> None:
+        """Start without votes; with `questions` they are clusters too, and each vote says its own.
 
         Raises:
             ComparisonError: an entrant is named twice, or there are more than 64.
@@ -104,12 +55,16 @@ class LiveRatings:
         self._moments = PairMoments(k)
         self._cells: dict[str, NDArray[np.int32]] = {}
         """Per voter, rows (pair, x, n) over the pairs voted on."""
+        self._voices = None if voice == "vote" else _Voices(len(self._moments.nn))
+        self._questions = LiveQuestions(k) if questions else None
+        self._codes: dict[str, int] = {}
+        """Voters as the questions number them."""
 
     def __len__(self) -> int:
         return int(self._counts.sum())
 
-    def add(self, voter: str, model_a: str, model_b: str, winner: str | Outcome) -> None:
-        """Count one vote.
+    def add(self, voter: str, model_a: str, model_b: str, winner: str | Outcome, *, question: int = -1) -> None:
+        """Count one vote; the question's number is -1 where nobody else can have asked it.
 
         Raises:
             ComparisonError: an unknown entrant or outcome, or a model against itself; nothing is counted.
@@ -133,11 +88,38 @@ class LiveRatings:
             cells = np.append(cells, np.array([[pair], [0], [0]], np.int32), axis=1)
             self._cells[voter] = cells
         place = int(found[0]) if len(found) else cells.shape[1] - 1
-        self._moments.move(cells, place, x, 1)
-        cells[1:, place] += (x, 1)
+        if self._voices is None:
+            self._moments.move(cells, place, x, 1)
+            cells[1:, place] += (x, 1)
+        else:
+            self._count(_rows_of(cells), -1)
+            cells[1:, place] += (x, 1)
+            self._count(_rows_of(cells), 1)
+        one = np.zeros(1, np.int64)
+        self._ask([voter], (one, one + pair, one + x, one + 1), one + question, np.array([cells[2].sum()]))
+
+    def _count(self, cells: _Cells, sign: int) -> None:
+        """Add (or take away) the sums of whole voters."""
+        if self._voices is not None:
+            cells = self._voices.count(cells, sign)
+        self._moments.add(*cells, sign=sign)
+
+    def _ask(self, names: Sequence[str], change: _Cells, question: NDArray[np.int64], votes: NDArray) -> None:
+        """Count what was asked by these voters, who now have so many votes in the fit."""
+        if self._questions is None:
+            return
+        codes = np.array([self._codes.setdefault(str(name), len(self._codes)) for name in names], np.int64)
+        each = np.ones(len(codes), np.int64)
+        if self._voices is not None:
+            each = shares(np.ones(len(codes)), votes, SCORE_BITS)
+        voter, pair, x, n = change
+        cells = Cells(codes[voter], question, pair, x, n)
+        self._questions.count(cells, dict(zip(codes.tolist(), each.tolist(), strict=True)))
 
     def add_many(self, table: pd.DataFrame) -> None:
         """Count a batch in any order: the field's columns, and `count` where equal votes are grouped; a negative one takes votes back.
+
+        Where questions are clusters, `question` holds their numbers, -1 for one that nobody else can have asked.
 
         Raises:
             ComparisonError: names a row that cannot be counted; nothing of the batch is.
@@ -153,8 +135,8 @@ class LiveRatings:
         a, b = rows.a[fitted], rows.b[fitted]
         x = FROM_LEFT[rows.outcome[fitted]]
         change = (
-            rows.voter[fitted],
-            self._pair[a, b],
+            rows.voter[fitted].astype(np.int64),
+            self._pair[a, b].astype(np.int64),
             np.where(a < b, x, 2 - x) * count[fitted],
             count[fitted],
         )
@@ -164,9 +146,12 @@ class LiveRatings:
         if (after[3] < 0).any():
             wrong = names[after[0][int(after[3].argmin())]]
             raise ComparisonError("taken_back", voter=repr(wrong))
+        if self._questions is not None:
+            question = np.asarray(table["question"], np.int64)[fitted]
+            self._ask(names.tolist(), change, question, np.bincount(after[0], after[3], minlength=len(names)))
         np.add.at(self._counts, (rows.a, rows.b, rows.outcome), count)
-        self._moments.add(*before, sign=-1)
-        self._moments.add(*after, sign=1)
+        self._count(before, -1)
+        self._count(after, 1)
         ends = np.searchsorted(after[0], np.arange(1, len(names)))
         for name, cells in zip(names, np.split(np.stack(after[1:]).astype(np.int32), ends, axis=1), strict=True):
             self._cells[str(name)] = cells.copy()
@@ -185,10 +170,15 @@ class LiveRatings:
         Raises:
             NothingToRateError: no vote can be counted yet.
         """
-        tally = Tally(self._models, self._counts, self._both_bad, self._moments)
+        tally = Tally(self._models, self._counts, self._both_bad, self._moments, questions=self._questions)
+        if self._voices is not None:
+            counted, unit, self._moments.unit = self._voices.tallied(len(self._models))
+            tally = replace(tally, shares=counted, unit=unit)
+        if self._questions is not None:
+            self._questions.unit = self._moments.unit
         return rate(tally, prior=prior, transform=transform, component_max=component_max, seed=seed, anchor=anchor)
 
-    def _gathered(self, names: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    def _gathered(self, names: NDArray) -> _Cells:
         """Gather what these voters' cells hold so far: voter (as a place in `names`), pair, x, n."""
         held = [(code, self._cells[name]) for code, name in enumerate(names.tolist()) if name in self._cells]
         if not held:
@@ -199,9 +189,40 @@ class LiveRatings:
         return voter, pair, x, n
 
 
-def _summed(
-    voter: NDArray, pair: NDArray, x: NDArray, n: NDArray, pairs: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+class _Voices:
+    """What the votes weigh where each citizen has one voice: sums of shares per pair, exact."""
+
+    def __init__(self, pairs: int) -> None:
+        self._x, self._n = np.zeros(pairs, np.int64), np.zeros(pairs, np.int64)
+        self._votes = self._in_scores = 0
+
+    def count(self, cells: _Cells, sign: int) -> _Cells:
+        """Add (or take away) whole voters; gives their cells in the shares that scores are made of."""
+        voter, pair, x, n = cells
+        size = int(voter.max()) + 1 if len(voter) else 0
+        votes = np.bincount(voter, n, minlength=size).astype(np.int64)
+        worth, in_scores = (shares(np.ones(size), votes, bits)[voter] for bits in (COUNT_BITS, SCORE_BITS))
+        np.add.at(self._x, pair, sign * worth * x)
+        np.add.at(self._n, pair, sign * worth * n)
+        self._votes += sign * int(votes.sum())
+        self._in_scores += sign * int(in_scores @ n)
+        return voter, pair, in_scores * x, in_scores * n
+
+    def tallied(self, k: int) -> tuple[NDArray[np.float64], float, float]:
+        """Give the counts as `Tally.shares` has them, and what a share weighs there and in the scores."""
+        first, second = np.triu_indices(k, 1)
+        counts = np.zeros((k, k, len(OUTCOMES)))
+        counts[first, second, A_WINS] = self._x / 2
+        counts[second, first, A_WINS] = (2 * self._n - self._x) / 2
+        return counts, self._votes / max(int(self._n.sum()), 1), self._votes / max(self._in_scores, 1)
+
+
+def _rows_of(cells: NDArray[np.int32]) -> _Cells:
+    pair, x, n = cells.astype(np.int64)
+    return np.zeros(len(pair), np.int64), pair, x, n
+
+
+def _summed(voter: NDArray, pair: NDArray, x: NDArray, n: NDArray, pairs: int) -> _Cells:
     """One cell for each voter and pair, sorted by voter."""
     cell, place = np.unique(voter.astype(np.int64) * pairs + pair, return_inverse=True)
     sums = [np.rint(np.bincount(place, weights, minlength=len(cell))).astype(np.int64) for weights in (x, n)]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from ratings.connectivity import Separation
 from ratings.listing import printable
 
-Code = Literal["no_votes", "never_compared", "separated", "few_votes", "wide_interval", "few_voters"]
+Code = Literal["no_votes", "never_compared", "separated", "few_votes", "wide_interval", "few_voters", "few_questions"]
 MANY = 30
 """Beyond so many entrants groups and separations are told in one notice each: every pair of them would fill a book."""
 HANDFUL = 5
@@ -114,6 +114,11 @@ def wide_interval(model: str, reach: float, most: float) -> Notice:
 def few_voters(voters: float, models: Names) -> Notice:
     """So few people voted that the intervals themselves are guesses."""
     return Notice("few_voters", models, voters=voters)
+
+
+def few_questions(questions: float, models: Names) -> Notice:
+    """So few different questions that the intervals are by voter alone."""
+    return Notice("few_questions", models, questions=questions)
 
 
 def by_kind(notices: Sequence[Notice]) -> list[Notice]:

@@ -160,7 +160,7 @@ def _plan(ratings: Ratings, asked: tuple[str, ...]) -> _Plan:
     simple = intervals.difference_errors(alone) ** 2
     # Future votes will come from people who vote as often as today's: the design effect of each difference is carried over.
     inflation = np.divide(clustered, simple, out=np.ones_like(simple), where=simple > 0)
-    sample = intervals.draws_by_strength(theta, covariance, ratings.n_eff_voters, ratings.seed)
+    sample = intervals.draws_by_strength(theta, covariance, ratings.n_eff_clusters, ratings.seed)
     critical = intervals.simultaneous(theta, covariance, sample).critical
     return _Plan(names, theta, critical, information, phantom, inflation, slope, int(games.sum() / 2))
 

@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratings.comparison import BothBad
+from ratings.intervals import FEWEST_QUESTIONS
 from ratings.notices import Notice
 from ratings.score import Transform
+from ratings.voices import Voice
 
 METHOD_VERSION = 2
 """Raised whenever the same votes would give another digit."""
@@ -78,8 +80,12 @@ class Ratings:
     """Votes in the fit."""
     n_eff_voters: float
     """Kish's effective number of voters: as many equally busy ones would say as much."""
+    n_eff_questions: float | None
+    """The same of questions; None where they are not known, and the covariance is clustered by voter alone."""
     prior: float
     both_bad: BothBad
+    voice: Voice
+    """Whether each citizen counted the same, or each vote."""
     transform: Transform
     component_max: float
     seed: int
@@ -95,6 +101,17 @@ class Ratings:
     def theta(self) -> NDArray[np.float64]:
         """The log-strengths, NaN where an entrant has none."""
         return np.array([np.nan if row.theta is None else row.theta for row in self.rows])
+
+    @property
+    def by_question(self) -> bool:
+        """Whether the covariance is clustered by question too."""
+        return self.n_eff_questions is not None and self.n_eff_questions >= FEWEST_QUESTIONS
+
+    @property
+    def n_eff_clusters(self) -> float:
+        """The smaller of the numbers of clusters that the covariance rests on."""
+        questions = self.n_eff_questions
+        return self.n_eff_voters if questions is None or not self.by_question else min(self.n_eff_voters, questions)
 
     def row(self, model: str) -> EntrantRating:
         """Find the row of this entrant."""
@@ -140,12 +157,14 @@ class Ratings:
                 "version": self.method_version,
                 "prior": self.prior,
                 "both_bad": self.both_bad,
-                "covariance": "voter-clustered sandwich",
+                "voice": self.voice,
+                "covariance": f"sandwich clustered by {'voter and question' if self.by_question else 'voter'}",
                 "seed": self.seed,
                 "anchor": self.anchor,
                 "n_votes": _count(self.n_votes),
                 "n_used": _count(self.n_used),
                 "n_eff_voters": _number(self.n_eff_voters, 2),
+                "n_eff_questions": _number(self.n_eff_questions, 2),
                 "transform": self.transform.to_dict(self.component_max),
             },
         }

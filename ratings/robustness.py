@@ -1,8 +1,8 @@
 """How few votes decide an order: the smallest number found whose removal swaps two neighbours.
 
 Each vote's influence on a gap is approximated by one Newton step (Broderick, Giordano & Meager 2020); the most
-influential are removed first, and every number reported was checked by removing them and refitting. It is an upper bound
-of the true minimum: a cleverer choice might need fewer.
+influential are removed first, and every number reported was checked by removing them and refitting; the others keep their
+weights. It is an upper bound of the true minimum: a cleverer choice might need fewer.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ratings import bradley_terry
 from ratings.clusters import FROM_LEFT, laplacian
-from ratings.comparison import BOTH_BAD, BothBad, Comparisons, win_matrix
+from ratings.comparison import BothBad, Comparisons, win_matrix
 from ratings.connectivity import groups
 from ratings.errors import NothingToRateError, RatingsError
 
@@ -54,10 +54,10 @@ def robustness(comparisons: Comparisons, *, prior: float = 0.5, both_bad: BothBa
 
     Raises:
         NothingToRateError: no vote can be counted.
-        RatingsError: the votes carry weights, or the prior is 0 (removals may then leave no estimate).
+        RatingsError: the prior is 0 (removals may then leave no estimate).
     """
-    if comparisons.weight is not None or prior == 0:
-        raise RatingsError("robustness_weighted")
+    if prior == 0:
+        raise RatingsError("robustness_without_prior")
     tally = comparisons.tally(both_bad)
     met = [group for group in groups(tally.wins) if len(group) > 1]
     if not met:
@@ -76,9 +76,7 @@ class _Removal:
     def __init__(self, comparisons: Comparisons, group: tuple[int, ...], prior: float, both_bad: BothBad) -> None:
         place = np.full(len(comparisons.models), -1)
         place[list(group)] = np.arange(len(group))
-        kept = place[comparisons.a] >= 0
-        if both_bad == "exclude":
-            kept &= comparisons.outcome != BOTH_BAD
+        kept = (place[comparisons.a] >= 0) & comparisons.in_fit(both_bad)
         k = self.k = len(group)
         self.models, self.prior = [comparisons.models[i] for i in group], prior
         self.both_bad: BothBad = both_bad
@@ -86,10 +84,11 @@ class _Removal:
         self.key = (a * k + b) * 4 + comparisons.outcome[kept]
         voter = np.arange(len(comparisons)) if comparisons.voter is None else comparisons.voter
         self.voter = np.unique(voter[kept], return_inverse=True)[1]
+        self.weight = comparisons.weights(both_bad)[kept]
         # Removals walk through the votes of a kind in an order that does not depend on theirs.
         order = np.lexsort((self.voter, self.key))
-        self.key, self.voter = self.key[order], self.voter[order]
-        self.counts = np.bincount(self.key, minlength=4 * k * k)
+        self.key, self.voter, self.weight = self.key[order], self.voter[order], self.weight[order]
+        self.counts = self._counted(self.key, self.weight)
         self.theta = self._fit(self.counts)
         p = bradley_terry.probabilities(self.theta)
         wins = win_matrix(self.counts.reshape(k, k, 4), both_bad)
@@ -102,10 +101,13 @@ class _Removal:
         spread = self.bread[left, left] + self.bread[right, right] - 2 * self.bread[left, right]
         self.leverage = np.minimum(slope * spread, 0.9)
 
-    def _fit(self, counts: NDArray[np.integer]) -> NDArray[np.float64]:
+    def _counted(self, key: NDArray[np.integer], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.bincount(key, weight, minlength=4 * self.k * self.k), dtype=np.float64)
+
+    def _fit(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
         return bradley_terry.fit(win_matrix(counts.reshape(self.k, self.k, 4), self.both_bad), self.prior)
 
-    def _swapped(self, counts: NDArray[np.integer], i: int, j: int) -> bool:
+    def _swapped(self, counts: NDArray[np.float64], i: int, j: int) -> bool:
         theta = self._fit(counts)
         return bool(theta[j] > theta[i])
 
@@ -119,27 +121,26 @@ class _Removal:
         return Fragility(self.models[i], self.models[j], gap, votes, share, self._fewest_voters(influence, i, j))
 
     def _fewest_votes(self, influence: NDArray[np.float64], i: int, j: int) -> int | None:
-        kinds = np.argsort(-influence, kind="stable")
-        kinds = kinds[(influence[kinds] > 0) & (self.counts[kinds] > 0)]
-        ends = np.cumsum(self.counts[kinds])
+        of_vote = influence[self.key] * self.weight
+        order = np.argsort(-of_vote, kind="stable")
+        order = order[of_vote[order] > 0]
 
-        def without(n: int) -> NDArray[np.integer]:
-            left = self.counts.copy()
-            taken = np.clip(n - np.concatenate([[0], ends[:-1]]), 0, self.counts[kinds])
-            left[kinds] -= taken
-            return left
+        def without(n: int) -> NDArray[np.float64]:
+            taken = self._counted(self.key[order[:n]], self.weight[order[:n]])
+            return np.maximum(self.counts - taken, 0)  # of equal sums in another order, rounding may be left
 
-        return _smallest(lambda n: self._swapped(without(n), i, j), int(ends[-1]) if len(ends) else 0)
+        return _smallest(lambda n: self._swapped(without(n), i, j), len(order))
 
     def _fewest_voters(self, influence: NDArray[np.float64], i: int, j: int) -> int | None:
-        of_voter = np.bincount(self.voter, influence[self.key])
+        of_voter = np.bincount(self.voter, influence[self.key] * self.weight)
         order = np.argsort(-of_voter, kind="stable")
         order = order[of_voter[order] > 0]
         rank = np.full(len(of_voter), len(of_voter))
         rank[order] = np.arange(len(order))
 
-        def without(n: int) -> NDArray[np.integer]:
-            return np.bincount(self.key[rank[self.voter] >= n], minlength=len(self.counts))
+        def without(n: int) -> NDArray[np.float64]:
+            left = rank[self.voter] >= n
+            return self._counted(self.key[left], self.weight[left])
 
         return _smallest(lambda n: self._swapped(without(n), i, j), len(order))
 

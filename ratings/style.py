@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from ratings import intervals
 from ratings.clusters import FROM_LEFT, laplacian, sums
-from ratings.comparison import B_WINS, BOTH_BAD, BothBad, Comparisons
+from ratings.comparison import B_WINS, BothBad, Comparisons
 from ratings.connectivity import groups
 from ratings.errors import ComparisonError, NotConvergedError, RatingsError
 from ratings.fit import CENTRE, PER_LOGIT
@@ -153,10 +153,10 @@ def controlled(
         raise ComparisonError("covariate_infinite", name=labels[column], value=float(x[row, column]), row=row)
     if len(groups(comparisons.tally(both_bad).wins)) > 1:
         raise RatingsError("style_of_groups")
-    kept = np.ones(len(comparisons), bool) if both_bad == "tie" else comparisons.outcome != BOTH_BAD
+    kept = comparisons.in_fit(both_bad)
     spread = x[kept].std(axis=0)
     x = np.column_stack([x[kept] / np.where(spread > 0, spread, 1), np.ones(int(kept.sum()))])
-    problem = _Problem(comparisons, kept, x, prior, ridge)
+    problem = _Problem(comparisons, kept, x, comparisons.weights(both_bad)[kept], prior, ridge)
     point = problem.optimum()
     return problem.described(point, labels)
 
@@ -193,11 +193,16 @@ class _Problem:
     """The joint likelihood: k strengths, then the covariates; the phantom stands at 0."""
 
     def __init__(
-        self, comparisons: Comparisons, kept: NDArray[np.bool_], x: NDArray[np.float64], prior: float, ridge: float
+        self,
+        comparisons: Comparisons,
+        kept: NDArray[np.bool_],
+        x: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        prior: float,
+        ridge: float,
     ) -> None:
         self.models, self.k, self.prior, self.ridge = comparisons.models, len(comparisons.models), prior, ridge
         a, b, won = comparisons.a[kept], comparisons.b[kept], (FROM_LEFT / 2)[comparisons.outcome[kept]]
-        weight = np.ones(len(x)) if comparisons.weight is None else comparisons.weight[kept]
         voter = np.arange(len(x)) if comparisons.voter is None else comparisons.voter[kept]
         # Floating sums depend on their order, so the votes are put in one that does not depend on theirs.
         keys = (*x.T, weight, won, b, a)

@@ -164,6 +164,8 @@ class Protocol(Declared):
     min_exposure: Exposure = Exposure()
     """What a citizen must have been shown for the vote to enter the fit; a vote below it is kept, marked `vote:unread`, and left out."""
     both_bad: Literal["exclude", "tie"] = "exclude"
+    voice: Literal["citizen", "vote"] | None = None
+    """Whether each citizen counts the same, however often they voted, or each vote does; left out, `Stage.voice` says which."""
     prior: Annotated[float, Field(ge=0, le=10)] = 0.5
     transform: TransformDeclaration = TransformDeclaration()
 
@@ -357,6 +359,11 @@ class Stage(Declared):
     entrants: Annotated[tuple[Entrant, ...], Field(min_length=2)]
     controls: tuple[Entrant, ...] = ()
     """What answers badly on purpose in a check; never ranked, its votes never counted."""
+
+    @property
+    def voice(self) -> Literal["citizen", "vote"]:
+        """Whose opinion the score averages: the citizens' where they are told apart, else the votes', since accounts that vote once would gain weight."""
+        return self.protocol.voice or ("citizen" if self.population.takes_persons else "vote")
 
     @model_validator(mode="before")
     @classmethod

@@ -47,13 +47,13 @@ def test_offline_reload_and_stop(browser: Browser, tmp_path: Path) -> None:
         first = finished(page)
         page.reload()
         assert finished(page) == first
-        page.fill(BOX, "하나 더")
-        page.press(BOX, "Enter")
-        page.wait_for_selector(".arena-turn[data-turn='2'] .arena-status[data-status='writing']")
+    with serving(tmp_path / "slower", SLOWER) as base, visiting(browser, base) as watched:
+        page = watched.page
+        begin(page)
         page.reload()
-        page.wait_for_selector(".arena-turn[data-turn='2'] .arena-status[data-status='writing']")
+        page.wait_for_selector(".arena-turn[data-turn='1'] .arena-status[data-status='writing']")
         page.click("#arena-stop")
-        page.wait_for_selector(".arena-turn[data-turn='2'] .arena-status[data-status='stopped']")
+        page.wait_for_selector(".arena-turn[data-turn='1'] .arena-status[data-status='stopped']")
         page.wait_for_selector("#arena-vote-tie:enabled")
 
 

@@ -50,6 +50,7 @@ from models.errors import AnswerErrorKind
 from models.progress import Step
 from ratings import errors as rating_errors
 from ratings.notices import Note, Notice
+from ratings.voices import Voice
 
 I18N = ROOT / "arena" / "i18n"
 BROWSERS = ("page.json", "console_page.json")
@@ -157,6 +158,9 @@ FAMILIES: dict[str, Iterable[str]] = {
            *(w for f in ("pairing", "pacing", "reveal") for w in literal(Protocol, f))),
     "r_both_bad_": literal(Protocol, "both_bad"),
     "r_leaks_": (*Leak, "out", "none"),
+    "r_voice_": get_args(Voice),
+    "report_voice_": get_args(Voice),
+    "results_voice_": get_args(Voice),
     "report_leaks_": ("self_named", "posed", "own", "rival"),
     "refused_": (*map(str, REFUSED), "other"),
     "refused_so_": map(str, (404, 405, 413, 500, 503)),
@@ -254,7 +258,7 @@ CODED: dict[str, tuple[str, type]] = {
 """What is called with a code and parameters: what the keys of its sentences begin with, and what it is."""
 BESIDES = {"refuse": {"file", "row", "column", "value"}}
 """Parameters that are given besides those of the call. A note has its count, too, which its sentence need not tell."""
-NOTICES_OF_MANY = ("no_votes", "few_votes", "wide_interval", "few_voters")
+NOTICES_OF_MANY = ("no_votes", "few_votes", "wide_interval", "few_voters", "few_questions")
 """Told of many entrants at once by one sentence."""
 
 

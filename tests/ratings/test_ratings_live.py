@@ -58,7 +58,8 @@ def test_a_wrong_vote_changes_nothing():
         live.add_many(pd.DataFrame([{**good, "count": -1}]))
     for wrong in ({"model_a": "m9"}, {"model_b": "m0"}, {"winner": "left"}):
         with pytest.raises(ComparisonError):
-            live.add(**{**good, **wrong})
+            vote = {**good, **wrong}
+            live.add(vote["voter"], vote["model_a"], vote["model_b"], vote["winner"])
     assert len(live) == 0
     with pytest.raises(NothingToRateError):
         live.snapshot()

@@ -234,8 +234,6 @@ def test_the_export_rakes_with_the_same_weights():
     traits = pd.DataFrame({"sex": [people[name]["sex"] for name in sorted(people)]})
     raked = weights.rake(traits, sexes)
     np.testing.assert_allclose([published.weights[name] for name in sorted(people)], raked.weights, atol=1e-9)
-    assert published.n_eff == pytest.approx(raked.n_eff, abs=0.01)
-    assert published.design_effect == pytest.approx(raked.design_effect, abs=1e-4)
     assert set(published.achieved) == {"sex"}
 
 

@@ -202,8 +202,9 @@ out, first = Path(sys.argv[1]), Path(sys.argv[2])
 keys = Keys.open(Path(sys.argv[3]), {})
 files = {p.name: p.read_bytes() for p in first.iterdir() if p.name not in ("export.json", "SHA256SUMS")}
 document = UserScore.model_validate_json((first / "export.json").read_bytes())
-latest, partial = set(), 0
-for n in range(12):
+latest, partial, n = set(), 0, 0
+while n < 12 or (n < 60 and (len(latest) < 2 or not partial)):  # a busy machine writes less in the same time
+    n += 1
     child = os.fork()
     if child == 0:
         while True:
@@ -219,7 +220,7 @@ print(len(latest), partial)
 
 
 def test_kill_nine_leaves_the_last_good_export(tmp_path: Path) -> None:
-    """A process killed at a dozen random moments of writing exports: each time `latest` is a whole export that verifies, and what was left
+    """A process killed at a dozen random moments or more of writing exports: each time `latest` is a whole export that verifies, and what was left
     half-written is in nobody's way and swept up later."""
     room = Room(tmp_path, teams={i: (i, i) for i in ("garam", "narae")}).vote(60).freeze()
     out = tmp_path / "out"

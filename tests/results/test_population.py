@@ -1,18 +1,26 @@
 """Who voted, as against who was meant to: asked with consent, weighted to the plan, never shown of fewer than ten."""
 
+import hashlib
 import json
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arena.domain.stage import Population, Stage
+from arena.results.export import statistics
 from arena.results.export.bundle import make
+from arena.results.export.statistics import StageVotes
 from arena.results.export.verify import verify_files
-from arena.results.votes.weighting import MOST, SMALL, effective, published, rake
+from arena.results.votes.weighting import MOST, SMALL, effective, in_classes, published, rake
 from arena.settings import ROOT
+from arena.simulate import simulated_stage
 from tests.support.serving import Citizen, serving, stage_toml
 from tests.support.stages import NOW, Room
+from tests.support.vote_tables import vote_table
 
 POPULATIONS = ROOT / "stages" / "populations"
 SEX = {"sex": {"female": 0.5, "male": 0.5}}
@@ -53,15 +61,13 @@ def test_the_panel_of_500_is_the_plan() -> None:
 
 
 def test_raking_meets_the_margins() -> None:
-    """A crowd of 30 women and 90 men weighs half and half; the price is told: effective voters and the design effect."""
+    """A crowd of 30 women and 90 men weighs half and half, however often each of them votes."""
     raked = rake(people(female=30, male=90), SEX)
 
     assert raked is not None
     assert raked.achieved["sex"] == pytest.approx({"female": 0.5, "male": 0.5})
     assert sum(raked.weights.values()) == pytest.approx(120)
     assert raked.weights["female-0"] == pytest.approx(2)
-    assert raked.n_eff == pytest.approx(120**2 / (30 * 2**2 + 90 * (2 / 3) ** 2), abs=0.01)
-    assert raked.design_effect == pytest.approx(120 / raked.n_eff, abs=1e-3)
 
 
 def test_raking_knows_its_limits() -> None:
@@ -77,9 +83,57 @@ def test_raking_knows_its_limits() -> None:
 
 
 def test_effective_numbers() -> None:
-    """Equal weights cost nothing; Kish's number falls with their spread."""
-    assert effective([1.0] * 40) == (40.0, 1.0)
-    assert effective([1.0, 3.0]) == (1.6, 1.25)
+    """Equal weights and equal numbers of votes cost nothing; Kish's number of votes falls with the spread of both."""
+    ones = np.ones(40)
+    assert effective(ones, np.full(40, 3)) == (120.0, 1.0)
+    assert effective(np.array([1.0, 3.0]), np.array([1, 1])) == (1.6, 1.25)
+    assert effective(np.ones(2), np.array([1, 9])) == (3.6, 2.7778)
+
+
+@given(raw=st.lists(st.floats(0.2, 5), min_size=1, max_size=80))
+def test_ten_people_share_each_weight(raw: list[float]) -> None:
+    """Whoever holds a weight shares it with nine others, or with everybody; the mean and the order stay."""
+    weights = np.array(raw)
+    classes = in_classes(weights)
+    assert np.unique(classes, return_counts=True)[1].min() >= min(SMALL, len(raw))
+    assert classes.mean() == pytest.approx(weights.mean(), abs=1e-8)
+    order = np.argsort(weights, kind="stable")
+    assert (np.diff(classes[order]) >= 0).all()
+
+
+@pytest.mark.parametrize("busier", [1, 3, 9])
+def test_weighted_to_the_population_is_the_population(busier: int) -> None:
+    """Half of the country and half of the voters like what the other half dislikes: the truth is 12.50 however often men vote;
+    the export's weighted result holds it, and it says what share each half has in that very fit and what the busy ones cost."""
+    stage, file = simulated_stage()
+    rng = np.random.default_rng(busier)
+    male = np.arange(300) % 2 == 1
+    voter = np.repeat(np.arange(300), np.where(male, 6 * busier, 6))
+    a = rng.integers(0, 5, len(voter))
+    b = (a + rng.integers(1, 5, len(voter))) % 5
+    gap = np.where(male[voter], -1.0, 1.0) * ((a == 0) * 1.0 - (b == 0))
+    outcome = np.where(rng.random(len(voter)) < 1 / (1 + np.exp(-gap)), 0, 1)
+    raked = rake({f"voter-{n:05d}": {"sex": "male" if male[n] else "female"} for n in range(300)}, SEX)
+    assert raked is not None
+    weight = np.array([raked.weights[f"voter-{n:05d}"] for n in range(300)])
+    votes = vote_table(stage.entrant_ids, voter, a, b, outcome, weight[voter])
+    given = StageVotes(stage, hashlib.sha256(file).hexdigest(), votes, stage.entrant_ids)
+    main = given.rated(votes.counted)
+
+    for rows in (statistics.sensitivity(given, main).weighted, statistics.sensitivity(given, main).other_voice):
+        [first] = [row for row in rows or () if row.team_id == stage.entrant_ids[0]]
+        assert first.points_ci95 is not None
+        assert first.points_ci95[0] <= 12.5 <= first.points_ci95[1]
+    [by_vote] = [row for row in statistics.fit(main, stage).scores if row.team_id == stage.entrant_ids[0]]
+    assert by_vote.points is not None
+    assert (by_vote.points < 10.5) == (busier > 1)
+    told = statistics.weighting(stage, votes)
+    assert told is not None
+    assert raked.achieved == {"sex": {"female": 0.5, "male": 0.5}}
+    assert told.classes == 1
+    # (Σw)²/Σ(w²/n) by hand: all weights alike, half of the voters with n votes, half with `busier` times as many
+    assert told.n_eff == pytest.approx(300**2 / (150 / 6 + 150 / (6 * busier)), abs=0.01)
+    assert told.n_eff * told.design_effect == pytest.approx(len(voter), rel=1e-3)
 
 
 def test_small_groups_are_hidden() -> None:
@@ -105,7 +159,7 @@ def test_the_export_tells_who_came(database_url: str, tmp_path: Path) -> None:
     told = bundle.document.population
     rows = {(row.stratum, row.category): row for row in told.strata or ()}
     assert (rows["sex", "female"].target, rows["sex", "female"].voters) == (0.5, (len(voters) - 10) // 3)
-    assert rows["sex", "female"].weighted_share == pytest.approx((len(voters) - 12) / len(voters) / 2, abs=1e-6)
+    assert rows["sex", "female"].weighted_share == pytest.approx((len(voters) - 12) / len(voters) / 2, abs=0.02)
     assert rows["age", "20s"].voters is None
     assert rows["sex", "unknown"].voters == 12
     assert [row.voters for row in rows.values() if row.stratum == "age"].count(None) == 2
@@ -113,7 +167,7 @@ def test_the_export_tells_who_came(database_url: str, tmp_path: Path) -> None:
     weighting = told.weighting
     assert weighting is not None
     assert (told.kind, weighting.method) == ("panel", "raking")
-    assert weighting.n_eff * weighting.design_effect == pytest.approx(len(voters), rel=1e-3)
+    assert weighting.n_eff * weighting.design_effect == pytest.approx(told.n_votes_used, rel=1e-3)
     weighted = bundle.document.sensitivity.weighted or []
     assert [row.theta for row in weighted] != [row.theta for row in bundle.document.scores]
     evidence = bundle.files["votes.parquet"]

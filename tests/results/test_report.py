@@ -124,7 +124,8 @@ def test_the_page_shows_the_numbers_of_the_export(room: Room) -> None:
     assert sum(n for row in told.serving for n in row.failed.values()) == 1
     beside = told.export.sensitivity
     style = beside.style_controlled and beside.style_controlled.scores
-    shown = [beside.nothing_excluded, beside.leaks_included, beside.leaks_excluded, beside.both_bad_tie, style]
+    plain = [beside.nothing_excluded, beside.leaks_included, beside.leaks_excluded]
+    shown = [*plain, beside.both_bad_tie, beside.other_voice, style]
     assert [list(variant.rows.values()) for variant in told.variants] == shown
 
 

@@ -118,7 +118,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
     kept = [Checkpoint.model_validate(ledger.checkpoint(room.stage.id, NOW).to_json())]
     voters = sorted({row.voter for row in store.votes.after(room.stage.id, 0)})
     for n, voter in enumerate(voters[:-2]):
-        store.strata.answer(voter, {"sex": "female" if n < 10 else "male"}, NOW)
+        store.strata.answer(voter, {"sex": "female" if n < 13 else "male"}, NOW)
     some = room.battles()[:9]
     exclude(
         store,

@@ -126,7 +126,6 @@ def test_a_file_gives_the_table_of_the_record(tmp_path: Path) -> None:
     assert told.left_out() == live.left_out()
     assert set(told.left_out()) == {"speed", "removed"}
     assert np.array_equal(~told.measured.styled, told.voter == told.voters.index(gone))
-    assert not told.weighted
     assert bytes_of(told) <= 64
     room.close()
 

@@ -58,7 +58,8 @@ class Golden:
         board = Leaderboard(self.store, stage, clock=lambda: LATER)
         live = board.snapshot()
         table, rule = board.feed.table()
-        counted = table.comparisons(table.counted, [e for e in stage.entrant_ids if e in rule.entrants])
+        rated = [e for e in stage.entrant_ids if e in rule.entrants]
+        counted = table.comparisons(table.counted, rated, voice=stage.voice)
         record = self.store.stages.find(self.stage_id)
         without = None if record is None else rate_stage(stage, record.file_sha256, counted)
         return {

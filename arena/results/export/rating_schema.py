@@ -104,6 +104,9 @@ class Method(Part):
         description="wins and losses of a phantom opponent against every entrant"
     )
     both_bad: Literal["exclude", "tie"] = Field(description="what a `both_bad` vote does to the fit")
+    voice: Literal["citizen", "vote"] = Field(
+        description="what the score averages: citizens, each of whom shares one weight among their votes in the fit, or votes"
+    )
     covariance: str = Field(description="how uncertainty was found")
     seed: Count = Field(
         description="the seed of the simultaneous comparisons: the first 32 bits of the stage file's hash"
@@ -112,6 +115,9 @@ class Method(Part):
     n_votes: Count = Field(description="counted votes")
     n_used: Count = Field(description="votes in the fit")
     n_eff_voters: float = Field(description="effective voters")
+    n_eff_questions: float | None = Field(
+        description="effective questions (Σn)²/Σn²; null where the intervals know the voters alone"
+    )
     transform: TransformPart = Field(description="from ratings to points")
 
 
@@ -203,6 +209,11 @@ class Sensitivity(Part):
     leaks_excluded: list[VariantScore] | None = Field(
         description="without any vote in whose battle a prompt asked, or an answer held a name that no prompt had said"
     )
-    weighted: list[VariantScore] | None = Field(description="with voters weighted to the plan's margins")
+    other_voice: list[VariantScore] | None = Field(
+        description="with each vote counted the same where each citizen is, and the other way round"
+    )
+    weighted: list[VariantScore] | None = Field(
+        description="with citizens weighted to the plan's margins, each one's weight shared over their votes"
+    )
     style_controlled: StyleControlled | None = Field(description="with length, formatting and side held equal")
     robustness: list[Swap] | None = Field(description="how few votes decide the order, neighbour by neighbour")

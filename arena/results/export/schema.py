@@ -103,7 +103,7 @@ class Stratum(Part):
     category: str = Field(description="the category, such as 20s; `unknown` for who did not say")
     target: Share | None = Field(description="its share by plan; null for `unknown`")
     voters: Count | None = Field(description="people; null for groups that are too small to show")
-    weighted_share: Share | None = Field(description="the share of the weight they carry in the weighted variant")
+    weighted_share: Share | None = Field(description="their share of the weighted fit")
 
 
 class Weighting(Part):
@@ -112,8 +112,11 @@ class Weighting(Part):
     method: Literal["raking"] = Field(description="iterative proportional fitting to the margins")
     cap: Annotated[float, Field(gt=1)] = Field(description="the largest weight, as a multiple of the mean")
     capped: Count = Field(description="voters whose weight was cut")
-    n_eff: Annotated[float, Field(gt=0)] = Field(description="Kish's effective number of voters: (Σw)²/Σw²")
-    design_effect: Annotated[float, Field(ge=1)] = Field(description="voters divided by n_eff")
+    classes: Count = Field(description="different weights; each belongs to ten people or more")
+    n_eff: Annotated[float, Field(gt=0)] = Field(
+        description="Kish's effective number of votes: (Σw)²/Σ(w²/n), for a voter's weight w and votes n in the fit"
+    )
+    design_effect: Annotated[float, Field(ge=1)] = Field(description="votes in the fit divided by n_eff")
 
 
 class PopulationPart(Part):

@@ -44,6 +44,7 @@ from ratings.errors import RatingsError
 from ratings.first import FirstK, first
 from ratings.result import Ratings
 from ratings.robustness import robustness
+from ratings.voices import Voice
 
 _NO_FIT = Fit(scores=[], cut=None, covariance=[], pairwise=[], warnings=[], method=None)
 
@@ -60,10 +61,15 @@ class StageVotes:
     """Those that are rated: declared, and not removed; in the stage file's order."""
 
     def rated(
-        self, rows: NDArray[np.bool_], *, both_bad: BothBad | None = None, weighted: bool = False
+        self,
+        rows: NDArray[np.bool_],
+        *,
+        both_bad: BothBad | None = None,
+        voice: Voice | None = None,
+        weighted: bool = False,
     ) -> Ratings | None:
         """Rate these votes as the stage declares, but for what is said here; None where no two entrants were compared."""
-        compared = self.votes.comparisons(rows, self.entrants, weighted=weighted)
+        compared = self.votes.comparisons(rows, self.entrants, voice=voice or self.stage.voice, weighted=weighted)
         return rate_stage(self.stage, self.file_sha256, compared, both_bad=both_bad)
 
 
@@ -85,16 +91,23 @@ def _cut(among: FirstK, stage: Stage) -> Cut | None:
 def sensitivity(given: StageVotes, main: Ratings | None) -> Sensitivity:
     """Rate the same votes under other choices."""
     votes, counted = given.votes, given.votes.counted
+    has_weights = _has_weights(votes, votes.in_fit(given.stage.protocol.both_bad))
     beside = Sensitivity(
         nothing_excluded=_variant(given.rated(votes.in_scope)),
         leaks_included=_variant(given.rated(counted | (votes.excluded_by == REASONS.index(MARKED)))),
         leaks_excluded=_variant(given.rated(counted & ((votes.leaks & mask(Leak)) == 0))),
-        weighted=_variant(given.rated(counted, weighted=True)) if votes.weighted else None,
+        other_voice=_variant(given.rated(counted, voice="vote" if given.stage.voice == "citizen" else "citizen")),
+        weighted=_variant(given.rated(counted, voice="citizen", weighted=True)) if has_weights else None,
         style_controlled=None if main is None else _style_controlled(given, main),
         robustness=_robustness(given),
     )
     other: BothBad = "tie" if given.stage.protocol.both_bad == "exclude" else "exclude"
     return beside.model_copy(update={f"both_bad_{other}": _variant(given.rated(counted, both_bad=other))})
+
+
+def _has_weights(votes: VoteTable, rows: NDArray[np.bool_]) -> bool:
+    """Tell whether everybody in the fit has a weight."""
+    return bool(votes.weight is not None and rows.any() and not np.isnan(votes.weight[rows]).any())
 
 
 def _variant(ratings: Ratings | None) -> list[VariantScore] | None:
@@ -116,7 +129,8 @@ def _style_controlled(given: StageVotes, main: Ratings) -> StyleControlled | Non
 
 def _robustness(given: StageVotes) -> list[Swap] | None:
     """How few votes, and how few voters, would swap neighbours if they were taken away."""
-    compared, protocol = given.votes.comparisons(given.votes.counted, given.entrants), given.stage.protocol
+    protocol = given.stage.protocol
+    compared = given.votes.comparisons(given.votes.counted, given.entrants, voice=given.stage.voice)
     try:
         found = robustness(compared, prior=protocol.prior, both_bad=protocol.both_bad)
     except RatingsError:  # no vote that counts, or no prior
@@ -140,7 +154,7 @@ def population(stage: Stage, votes: VoteTable, main: Fit, strata: Sequence[Strat
         identity_levels=identity_levels(votes),
         exclusions=[ReasonCount(reason=reason, count=count) for reason, count in sorted(votes.left_out().items())],
         strata=None if strata is None else list(strata),
-        weighting=weighting(votes),
+        weighting=weighting(stage, votes),
     )
 
 
@@ -152,15 +166,18 @@ def identity_levels(votes: VoteTable) -> list[IdentityLevel]:
     return [IdentityLevel(level=level, voters=shown[level]) for level in sorted(IDENTITY) if level in shown]
 
 
-def weighting(votes: VoteTable) -> Weighting | None:
-    """Say what weighting costs; None where a vote has no weight."""
-    if votes.weight is None or not votes.weighted:
+def weighting(stage: Stage, votes: VoteTable) -> Weighting | None:
+    """Say what weighting costs; None where a vote in the fit has no weight."""
+    rows = votes.in_fit(stage.protocol.both_bad)
+    if votes.weight is None or not _has_weights(votes, rows):
         return None
-    people = np.unique(np.column_stack([votes.voter, votes.weight]), axis=0)
-    weights = sorted(people[:, 1].tolist())
-    n_eff, effect = effective(weights)
-    capped = sum(1 for weight in weights if weight >= MOST * (1 - 1e-6) * (sum(weights) / len(weights)))
-    return Weighting(method="raking", cap=MOST, capped=capped, n_eff=n_eff, design_effect=effect)
+    here, first, cast = np.unique(votes.voter[rows], return_index=True, return_counts=True)
+    order = np.lexsort((cast, votes.weight[rows][first]))  # sums of floats in an order that no voter's name decides
+    weights, cast = votes.weight[rows][first][order], cast[order]
+    n_eff, effect = effective(weights, cast)
+    capped = int((weights >= MOST * (1 - 1e-6) * (weights.sum() / len(here))).sum())
+    classes = len(np.unique(weights))
+    return Weighting(method="raking", cap=MOST, capped=capped, classes=classes, n_eff=n_eff, design_effect=effect)
 
 
 def side_bias(votes: VoteTable) -> SideBiasPart:

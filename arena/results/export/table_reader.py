@@ -137,7 +137,8 @@ def vote_table(file: TableFile, stage: Stage) -> VoteTable:
     does not tell (networks, languages, questions, seconds) is unknown. A reason that this version does not know is carried as it stands.
 
     Raises:
-        EvidenceError: an entrant, a decision or a check of identity that there is not, or more reasons than can be told apart.
+        EvidenceError: an entrant, a decision or a check of identity that there is not, more reasons than can be told apart, or
+            two weights of one voter.
     """
     n, entrants = len(file), entrants_of(stage)
     of_entrant = {entrant: code for code, entrant in enumerate(entrants)}
@@ -164,6 +165,11 @@ def vote_table(file: TableFile, stage: Stage) -> VoteTable:
         style[at] = np.stack([batch.column(name).fill_null(-1).to_numpy() for name in STYLE], axis=1)
     if len(of_reason) > _MOST_REASONS:
         raise EvidenceError("reasons_too_many", file=file.name, n=len(of_reason))
+    held = np.full(len(of_voter), np.nan)
+    held[voter[::-1]] = weight[::-1]  # each voter's first
+    differs = ~((held[voter] == weight) | (np.isnan(held[voter]) & np.isnan(weight)))
+    if differs.any():
+        raise EvidenceError("weights_differ", file=file.name, row=int(differs.argmax()))
     names = sorted(of_voter)
     place = np.empty(len(names), np.int32)
     place[[of_voter[name] for name in names]] = np.arange(len(names), dtype=np.int32)

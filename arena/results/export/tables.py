@@ -72,7 +72,7 @@ VOTE_COLUMNS = {
     "comment_digest": "a keyed digest of the comment",
     "receipt": "the vote's receipt, which is its leaf in the Merkle tree; the rows stand in the tree's order",
     "left_out": "why the vote is not in the fit; empty when it is",
-    "weight": "the vote's weight in the weighted variant; empty when the stage has none",
+    "weight": "the voter's weight in the weighted variant, to be divided by the voter's votes in that fit; ten people or more share each; empty for voters without a vote in the fit, and when the stage has none",
     **{
         f"{mark}_{side}": f"{words} on side {side}, all turns together; empty when the texts had been erased before the freeze"
         for side in "ab"

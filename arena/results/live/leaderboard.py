@@ -145,7 +145,8 @@ class Leaderboard:
         """Move the live counts to what this table counts; true when anything has changed."""
         rated = tuple(entrant for entrant in self._stage.entrant_ids if entrant in rule.entrants)
         if self._live is None or rated != self._rated:
-            self._live, self._rated = LiveRatings(rated, both_bad=self._stage.protocol.both_bad), rated
+            both_bad, voice = self._stage.protocol.both_bad, self._stage.voice
+            self._live, self._rated = LiveRatings(rated, both_bad=both_bad, voice=voice), rated
             self._codes, self._sides = np.empty(0, np.int8), SideCounts()
         before, now = self._codes, table.excluded_by
         known = len(before)

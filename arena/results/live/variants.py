@@ -14,12 +14,13 @@ from arena.domain.stage import Stage
 from arena.results.votes.inclusion import Rule
 from arena.results.votes.rating import rate_stage, style_controlled
 from arena.results.votes.table import IDENTITY, LANGUAGES, VoteTable
-from arena.results.votes.weighting import rake
+from arena.results.votes.weighting import in_fit, rake
 from ratings.fit import CENTRE, PER_LOGIT
 from ratings.result import Ratings
+from ratings.voices import Voice
 
 PartKind = Literal["language", "turns", "identity", "topic"]
-Name = Literal["declared", "raw", "cleaned", "weighted", "style"]
+Name = Literal["declared", "raw", "cleaned", "by_citizen", "by_vote", "weighted", "style"]
 TURNS = ("1", "2", "3+")
 FEWEST_VOTES = 30
 """Below, a part of the votes is counted and not rated."""
@@ -87,14 +88,17 @@ class Variants:
             self._plain("declared", votes, counted, entrants),
             self._plain("raw", votes, unexcluded, entrants),
             self._plain("cleaned", votes, cleaned, entrants),
+            self._plain("by_vote", votes, counted, entrants, voice="vote")
+            if self._stage.voice == "citizen"
+            else self._plain("by_citizen", votes, counted, entrants, voice="citizen"),
         ]
-        raked = rake(people, self._stage.population.margins) if people else None
+        raked = rake(in_fit(votes, self._stage, people), self._stage.population.margins) if people else None
         if raked is None:
             found.append(Variant("weighted", (), int(counted.sum()), "no_strata"))
         else:
-            weights = np.array([raked.weights.get(voter, 1.0) for voter in votes.voters], np.float64)
+            weights = np.array([raked.weights.get(voter, np.nan) for voter in votes.voters], np.float64)
             weighed = replace(votes, weight=weights[votes.voter])
-            found.append(self._plain("weighted", weighed, counted, entrants, weighted=True))
+            found.append(self._plain("weighted", weighed, counted, entrants, voice="citizen", weighted=True))
         found.append(self._style(votes, counted, entrants))
         return found
 
@@ -123,10 +127,17 @@ class Variants:
         return tuple(entrant for entrant in self._stage.entrant_ids if entrant in rule.entrants)
 
     def rated(
-        self, votes: VoteTable, rows: NDArray[np.bool_], entrants: Sequence[str], *, weighted: bool = False
+        self,
+        votes: VoteTable,
+        rows: NDArray[np.bool_],
+        entrants: Sequence[str],
+        *,
+        voice: Voice | None = None,
+        weighted: bool = False,
     ) -> Ratings | None:
-        """Fit these votes as declared; None where none can be counted."""
-        return rate_stage(self._stage, self._file_sha256, votes.comparisons(rows, entrants, weighted=weighted))
+        """Fit these votes as declared, but for what is said here; None where none can be counted."""
+        compared = votes.comparisons(rows, entrants, voice=voice or self._stage.voice, weighted=weighted)
+        return rate_stage(self._stage, self._file_sha256, compared)
 
     def _plain(
         self,
@@ -135,9 +146,10 @@ class Variants:
         rows: NDArray[np.bool_],
         entrants: Sequence[str],
         *,
+        voice: Voice | None = None,
         weighted: bool = False,
     ) -> Variant:
-        standings = _standings(self.rated(votes, rows, entrants, weighted=weighted))
+        standings = _standings(self.rated(votes, rows, entrants, voice=voice, weighted=weighted))
         return Variant(name, standings, int(rows.sum()), "" if standings else "no_votes")
 
     def _style(self, votes: VoteTable, rows: NDArray[np.bool_], entrants: Sequence[str]) -> Variant:

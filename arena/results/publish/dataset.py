@@ -274,7 +274,7 @@ def _compared(stage: Stage, exported: UserScore, votes: VoteTable, agreed: froze
     """Each entrant's rating in the export and from the released votes alone: the same when everybody agreed."""
     released = np.array([voter in agreed for voter in votes.voters], np.bool_)
     entrants = [row.team_id for row in exported.scores]
-    compared = votes.comparisons(votes.counted & released[votes.voter], entrants)
+    compared = votes.comparisons(votes.counted & released[votes.voter], entrants, voice=stage.voice)
     made = statistics.fit(rate_stage(stage, exported.stage.file_sha256, compared), stage)
     of_team = {row.team_id: Level.of(row) for row in made.scores}
     nobody = Level(rating=None, rating_ci95=None, n_votes=0)

@@ -38,6 +38,8 @@ VariantName = Literal[
     "leaks_excluded",
     "both_bad_tie",
     "both_bad_exclude",
+    "by_citizen",
+    "by_vote",
     "weighted",
     "style_controlled",
 ]
@@ -204,6 +206,7 @@ def _variants(told: UserScore) -> list[Variant]:
         "leaks_excluded": beside.leaks_excluded,
         "both_bad_tie": beside.both_bad_tie,
         "both_bad_exclude": beside.both_bad_exclude,
+        "by_vote" if told.method and told.method.voice == "citizen" else "by_citizen": beside.other_voice,
         "weighted": beside.weighted,
         "style_controlled": style,
     }

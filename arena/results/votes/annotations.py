@@ -14,7 +14,7 @@ import orjson
 from arena.domain.stage import Stage
 from arena.record.store import Store
 from arena.results.votes.feed import VoteFeed
-from arena.results.votes.weighting import StratumRow, rake, strata_rows
+from arena.results.votes.weighting import StratumRow, in_fit, rake, strata_rows
 from ratings.style import MARKS
 
 STYLE = tuple(f"{mark}_{side}" for side in "ab" for mark in MARKS)
@@ -41,7 +41,7 @@ def measured(store: Store, stage: Stage) -> Annotations:
     battles, counts = feed.battles_of(votes.seq[styled].tolist()), votes.measured.style[styled].tolist()
     strata = stage.population.strata
     people = store.strata.of_voters(stage.id) if strata else {}
-    raked = rake(people, stage.population.margins) if people else None
+    raked = rake(in_fit(votes, stage, people), stage.population.margins) if people else None
     return Annotations(
         styles=dict(zip(battles, counts, strict=True)),
         weights=raked.weights if raked else None,

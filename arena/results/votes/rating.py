@@ -74,7 +74,7 @@ def style_controlled(
     protocol = stage.protocol
     try:
         return style.controlled(
-            votes.comparisons(rows, entrants),
+            votes.comparisons(rows, entrants, voice=stage.voice),
             style.differences(sides),
             prior=protocol.prior,
             both_bad=protocol.both_bad,

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from arena.domain.vote import Winner
 from arena.results.votes.inclusion import CHECK, REMOVED
-from ratings.comparison import OUTCOMES, Comparisons
+from ratings.comparison import BOTH_BAD, OUTCOMES, BothBad, Comparisons
 from ratings.style import MARKS
+from ratings.voices import Voice
 
 LANGUAGES = ("ko", "en", "mixed", "other", "erased")
 IDENTITY = ("anonymous", "email", "verified", "invited")
@@ -88,7 +89,7 @@ class VoteTable:
     topic: NDArray[np.int16] | None = None
     """-1 where the citizen said nothing; None in a table that was read from a file, which does not tell."""
     weight: NDArray[np.float64] | None = None
-    """Of the voter, mean 1 over the voters; not a number where a voter has none, None where nobody has."""
+    """Of the voter, mean 1 over the voters in the fit; not a number for those without a vote in it, None where nobody has one."""
     circumstances: Circumstances | None = None
     """Measured only for whoever asks: it takes the texts."""
 
@@ -109,11 +110,6 @@ class VoteTable:
     def in_scope(self) -> NDArray[np.bool_]:
         """Which votes are between two rated entrants: all but those on checks and those of an entrant that was removed."""
         return ~np.isin(self.excluded_by, [self.reasons.index(CHECK), self.reasons.index(REMOVED)])
-
-    @property
-    def weighted(self) -> bool:
-        """Whether every vote has a weight."""
-        return len(self) > 0 and self.weight is not None and not np.isnan(self.weight).any()
 
     def winners(self) -> dict[str, int]:
         """Count all votes by what was decided, those too that stay out of the fit."""
@@ -140,18 +136,25 @@ class VoteTable:
         order = np.lexsort((self.seq, self.cast_at))
         return replace(self, **_taken(self, order))
 
-    def comparisons(self, rows: NDArray[np.bool_], entrants: Sequence[str], *, weighted: bool = False) -> Comparisons:
+    def in_fit(self, both_bad: BothBad) -> NDArray[np.bool_]:
+        """Tell which counted votes decide the score, where `both_bad` does this."""
+        return self.counted if both_bad == "tie" else self.counted & (self.outcome != BOTH_BAD)
+
+    def comparisons(
+        self, rows: NDArray[np.bool_], entrants: Sequence[str], *, voice: Voice, weighted: bool = False
+    ) -> Comparisons:
         """Take these votes for a fit of these entrants; all of the rows have to be between two of them.
 
         Args:
             rows: which votes.
             entrants: in the order of the answer.
-            weighted: each by its weight, which all of them must have.
+            voice: whether each vote counts the same, or each citizen.
+            weighted: each citizen by their weight; those without one count nothing.
         """
         place = np.array([entrants.index(e) if e in entrants else -1 for e in self.entrants], np.int64)
         chosen = (place[self.a[rows]], place[self.b[rows]], self.outcome[rows], self.voter[rows])
-        weight = self.weight[rows] if weighted and self.weight is not None else None
-        return Comparisons.from_codes(tuple(entrants), *chosen, weight)
+        weight = np.nan_to_num(self.weight[rows]) if weighted and self.weight is not None else None
+        return Comparisons.from_codes(tuple(entrants), *chosen, weight, voice)
 
 
 def _taken(columns: VoteTable | Circumstances, order: NDArray[np.intp]) -> dict[str, object]:

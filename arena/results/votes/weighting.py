@@ -6,8 +6,10 @@ from typing import TypedDict
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from arena.domain.stage import Stratum
+from arena.domain.stage import Stage, Stratum
+from arena.results.votes.table import VoteTable
 from ratings import weights as raking
 
 SMALL = 10
@@ -31,24 +33,23 @@ def published(counts: Mapping[str, int]) -> dict[str, int | None]:
 
 @dataclass(frozen=True, slots=True)
 class Raked:
-    """Weights of mean 1 that bring the voters to the target margins as far as the cap allows."""
+    """Weights of mean 1 that bring the voters to the target margins as far as the cap and the classes allow."""
 
     weights: Mapping[str, float]
     achieved: Mapping[str, Mapping[str, float]]
-    """Of the strata that were used, the weighted share of each category."""
-    n_eff: float
-    """Kish's effective number: as many unweighted voters would say as much."""
-    design_effect: float
+    """Of the strata that were used, the share of the fit that each category has."""
 
 
 def rake(voters: Mapping[str, Mapping[str, str]], margins: Mapping[str, Mapping[str, float]]) -> Raked | None:
     """Rake the voters to the target shares (`ratings.weights`), no weight above 5 times or below a fifth of the mean.
 
-    A stratum is used only if every category of it has ten voters or more: fewer cannot stand for a share of the country, and their
-    weights would show who they are. Voters who gave no answer keep their share.
+    A voter's weight is shared over their votes (`ratings.voices`), so the shares are those of the voters, however often each
+    voted. A stratum is used only if every category of it has ten voters or more: fewer cannot stand for a share of the country.
+    Voters who gave no answer keep their share. In the end voters of about the same weight get the mean of theirs, so that each
+    weight belongs to ten people or more and shows nobody's answers.
 
     Args:
-        voters: each voter's category per stratum, as far as known.
+        voters: each voter's category per stratum, as far as known; only those with a vote in the fit.
         margins: target shares per stratum, each adding up to 1.
 
     Returns:
@@ -64,17 +65,43 @@ def rake(voters: Mapping[str, Mapping[str, str]], margins: Mapping[str, Mapping[
         return None
     answers = {stratum: [voters[name].get(stratum) for name in names] for stratum in usable}
     known = {s: [held if held in usable[s] else None for held in column] for s, column in answers.items()}
-    weights = np.round(raking.rake(pd.DataFrame(known, dtype=object), usable, cap=MOST).weights, 9)
-    n_eff, effect = effective(weights.tolist())
+    weights = in_classes(raking.rake(pd.DataFrame(known, dtype=object), usable, cap=MOST).weights)
     achieved = {stratum: _shares(names, weights, voters, stratum) for stratum in usable}
-    return Raked(dict(zip(names, weights.tolist(), strict=True)), achieved, n_eff, effect)
+    return Raked(dict(zip(names, weights.tolist(), strict=True)), achieved)
 
 
-def effective(weights: Sequence[float]) -> tuple[float, float]:
-    """Give Kish's effective number of voters, and the design effect (how many times more voters weighting costs)."""
-    w = np.asarray(weights, dtype=np.float64)
-    n_eff = float(w.sum() ** 2 / (w @ w))
-    return round(n_eff, 2), round(len(w) / n_eff, 4)
+def in_fit(votes: VoteTable, stage: Stage, people: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+    """Take the voters with a vote that decides the score: those that weights are for."""
+    here = np.unique(votes.voter[votes.in_fit(stage.protocol.both_bad)])
+    return {votes.voters[code]: people.get(votes.voters[code], {}) for code in here.tolist()}
+
+
+def in_classes(weights: NDArray[np.float64], least: int = SMALL) -> NDArray[np.float64]:
+    """Give neighbouring weights their mean, so that at least so many people share each; equal weights stay together.
+
+    Args:
+        weights: of each voter, (voters,).
+        least: how many people share a weight; all of them where there are fewer.
+    """
+    values, which, people = np.unique(np.round(weights, 9), return_inverse=True, return_counts=True)
+    of_value, held, at = np.zeros(len(values), np.intp), 0, 0
+    for n, count in enumerate(people.tolist()):
+        of_value[n], held = at, held + count
+        if held >= least and people[n + 1 :].sum() >= least:
+            held, at = 0, at + 1
+    sums, sizes = np.bincount(of_value, values * people), np.bincount(of_value, people)
+    return np.round(sums / sizes, 9)[of_value[which]]
+
+
+def effective(weights: NDArray[np.float64], votes: NDArray[np.integer]) -> tuple[float, float]:
+    """Give Kish's effective number of votes, and the design effect (how many times more votes weighting and sharing cost).
+
+    Args:
+        weights: of each voter, shared over their votes.
+        votes: of each voter in the fit, 1 or more.
+    """
+    n_eff = float(weights.sum() ** 2 / (weights**2 / votes).sum())
+    return round(n_eff, 2), round(float(votes.sum()) / n_eff, 4)
 
 
 class StratumRow(TypedDict):
@@ -88,7 +115,7 @@ class StratumRow(TypedDict):
     voters: int | None
     """None for a group that is too small to show."""
     weighted_share: float | None
-    """The share of the weight that they carry; None where nothing is weighted."""
+    """Their share of the weighted fit; None where nothing is weighted."""
 
 
 def strata_rows(

@@ -42,7 +42,7 @@ from arena.results.votes.inclusion import Rule
 from arena.results.votes.removals import removals
 from arena.results.votes.sealed import known
 from arena.results.votes.table import VoteTable
-from arena.results.votes.weighting import rake, strata_rows
+from arena.results.votes.weighting import Raked, in_fit, rake, strata_rows
 from arena.web.console.document import Document, clock
 from arena.web.console.tabs import certainty, exports, forms, integrity, live, operations, trends
 from arena.web.console.tabs import pairwise as contests
@@ -268,12 +268,15 @@ class DocumentCache:
             exports.forms(t) if record.opened_at else (),
         )
 
+    def _raked(self, votes: VoteTable, people: Mapping[str, Mapping[str, str]]) -> Raked | None:
+        return rake(in_fit(votes, self.stage, people), self.stage.population.margins) if people else None
+
     def _trends(self, votes: VoteTable, rule: Rule, record: StageRecord) -> Writing:
         fits = Variants(self.stage, record.file_sha256)
         entrants, counted = fits.entrants(rule), votes.counted
         strata = self.stage.population.strata
         people = self.store.strata.of_voters(self.stage.id) if strata else {}
-        compared = votes.comparisons(counted, entrants)
+        compared = votes.comparisons(counted, entrants, voice=self.stage.voice)
         ratings = fits.rated(votes, counted, entrants) if len(compared) else None
         needed, needed_all = _needed(ratings)
         draws, outcomes = self._draws(votes.entrants, record)
@@ -287,9 +290,7 @@ class DocumentCache:
             needed=needed,
             needed_all=needed_all,
             fragile=self._fragile(ratings, compared),
-            strata=strata_rows(people, strata, rake(people, self.stage.population.margins) if people else None)
-            if strata
-            else (),
+            strata=strata_rows(people, strata, self._raked(votes, people)) if strata else (),
             draws=draws,
             findings=findings(vote_tests(self.stage, votes, entrants, votes.entrants, outcomes), side_bias(votes)),
         )

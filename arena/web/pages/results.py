@@ -24,6 +24,7 @@ from arena.web.core.dependencies import Here, Services
 from arena.web.core.negotiation import language_of
 from arena.web.core.standing import TAKES_VOTES
 from arena.web.pages.layout import Layout
+from ratings.voices import Voice
 
 StageId = Annotated[str, PathParameter(max_length=64)]
 MANY: Final = 2
@@ -47,6 +48,8 @@ class Board:
     rows: Sequence[Row]
     points: Markup
     ranks: Markup | None
+    voice: Voice
+    """What the points average."""
 
     @property
     def leaders(self) -> list[Row]:
@@ -68,7 +71,11 @@ def routes(layout: Layout, stage: Stage, leaderboard: Leaderboard, publications:
             seen = leaderboard.snapshot()
             missing = votes_missing(seen, stage)
             t = messages(language_of(request))
-            live = {"board": None if missing else _board(_live_rows(seen), t), "missing": missing, "seen": seen}
+            live = {
+                "board": None if missing else _board(_live_rows(seen), stage.voice, t),
+                "missing": missing,
+                "seen": seen,
+            }
         return layout.page_at(
             standing, request, "results_soon.html", title="title_results", earlier=publications.stages(), **live
         )
@@ -88,7 +95,7 @@ def routes(layout: Layout, stage: Stage, leaderboard: Leaderboard, publications:
             "results.html",
             title="title_results",
             found=found,
-            board=None if found.score is None else _board(_final_rows(found, found.score), t),
+            board=None if found.score is None else _board(_final_rows(found, found.score), found.stage.voice, t),
             warnings=[] if found.score is None else [_by_name(t.pick(each), found, t) for each in found.score.warnings],
             says=[] if found.score is None else _votes_say(found, found.score, t),
             named=lambda rows: [t.pick(row.team) for row in rows],
@@ -177,7 +184,7 @@ def _row(
     return Row(team, int(votes), mark, None if ranks is None else (ranks[0], ranks[1]), provisional)
 
 
-def _board(rows: Sequence[Row], t: Messages) -> Board | None:
+def _board(rows: Sequence[Row], voice: Voice, t: Messages) -> Board | None:
     """Draw the rows; nothing where none has a result."""
     marks = [(t.pick(row.team), _points(row.points, t), row.points) for row in rows if row.points is not None]
     ranks = [(t.pick(row.team), _ranks(row.ranks, t), row.ranks) for row in rows if row.ranks is not None]
@@ -187,6 +194,7 @@ def _board(rows: Sequence[Row], t: Messages) -> Board | None:
         rows,
         on_scale(marks, label=t("results_picture_points")),
         rank_ribbons(ranks, label=t("results_picture_ranks")) if len(ranks) >= MANY else None,
+        voice,
     )
 
 

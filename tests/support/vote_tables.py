@@ -1,0 +1,40 @@
+"""Vote tables out of arrays, for the numbers that follow from votes of a kind that no simulation casts."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from arena.results.votes.inclusion import REASONS
+from arena.results.votes.table import Circumstances, VoteTable
+
+
+def vote_table(
+    entrants: tuple[str, ...], voter: ArrayLike, a: ArrayLike, b: ArrayLike, outcome: ArrayLike, weight: ArrayLike
+) -> VoteTable:
+    """Votes in this order, all of them counted; `weight` is each vote's voter's."""
+    who = np.asarray(voter, np.int32)
+    n = len(who)
+    return VoteTable(
+        entrants=entrants,
+        voters=tuple(f"voter-{code:05d}" for code in range(int(who.max()) + 1)),
+        networks=(),
+        reasons=REASONS,
+        seq=np.arange(1, n + 1),
+        voter=who,
+        a=np.asarray(a, np.int16),
+        b=np.asarray(b, np.int16),
+        outcome=np.asarray(outcome, np.int8),
+        cast_at=np.arange(n) * 1_000_000,
+        identity=np.zeros(n, np.int8),
+        network=np.full(n, -1, np.int32),
+        leaks=np.zeros(n, np.int32),
+        unread=np.zeros(n, np.bool_),
+        excluded_by=np.zeros(n, np.int8),
+        weight=np.asarray(weight, np.float64),
+        circumstances=Circumstances(
+            turns=np.ones(n, np.int16),
+            language=np.full(n, -1, np.int8),
+            style=np.full((n, 8), -1, np.int32),
+            judged_s=np.full(n, np.nan),
+            question=np.full(n, -1, np.int32),
+        ),
+    )
