@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from arena.i18n.catalogue import LANGUAGES, Language
+from arena.web.core.cookies import cookie_of
 
 SIZES: Final = ("normal", "large", "larger")
 _COOKIES: Final = {"lang": ("arena_language", LANGUAGES), "text": ("arena_text", SIZES)}
@@ -16,7 +17,7 @@ MAX_AGE_S: Final = 365 * 24 * 3600
 def _chosen(request: Request, choice: str) -> str | None:
     """Read a choice: the address before the cookie."""
     cookie, known = _COOKIES[choice]
-    asked = (request.query_params.get(choice), request.cookies.get(cookie))
+    asked = (request.query_params.get(choice), cookie_of(request.scope["headers"], cookie))
     return next((value for value in asked if value in known), None)
 
 

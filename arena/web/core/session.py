@@ -17,6 +17,7 @@ from starlette.responses import Response
 from arena.domain.citizen import Citizen, IdentityLevel, keyed_digest, pseudonym
 from arena.record.organizers import SESSION_LASTS, Organizers
 from arena.record.persons import PersonKind
+from arena.web.core.cookies import cookie_of
 
 COOKIE = "arena_session"
 MAX_AGE_S = 180 * 24 * 3600
@@ -45,7 +46,7 @@ class SealedCookie:
 
     def read(self, request: Request) -> str | None:
         """Read its value."""
-        return request.cookies.get(self.name)
+        return cookie_of(request.scope["headers"], self.name)
 
     def give(self, response: Response, value: str, lasts_s: int) -> None:
         """Have the browser keep it."""

@@ -6,7 +6,7 @@ from functools import lru_cache
 from math import ceil
 from typing import Final
 
-from starlette.requests import Request, cookie_parser
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from arena.domain.errors import TooMany
@@ -38,7 +38,8 @@ class PatienceMiddleware:
         if scope["type"] == "http" and scope["path"].startswith("/api/") and scope["method"] != "DELETE":
             headers = dict(scope["headers"])
             app: ArenaApp = scope["app"]
-            citizen_id = self._citizen_of(app.services.sessions, headers.get(b"cookie", b""))
+            sessions = app.services.sessions
+            citizen_id = self._citizen_of(sessions, sessions.cookie.read(Request(scope)))
             if citizen_id is not None:
                 try:
                     app.services.refused.require(citizen_id)
@@ -68,8 +69,7 @@ class PatienceMiddleware:
         return [*written.raw_headers, *self._headers], bytes(written.body)
 
 
-def _citizen_of(sessions: Sessions, cookies: bytes) -> str | None:
-    """Read whose cookie is among these."""
-    value = cookie_parser(cookies.decode("latin-1")).get(sessions.cookie.name) if cookies else None
-    known = sessions.holder(value)
+def _citizen_of(sessions: Sessions, cookie: str | None) -> str | None:
+    """Read whose cookie it is."""
+    known = sessions.holder(cookie)
     return None if known is None else known[0].id
