@@ -249,9 +249,9 @@ class Limits(Declared):
     reads_per_minute: Annotated[int, Field(ge=1)] = 120
     """How often one citizen may look at battles, lists and their own answers, or stop and resume one; each process counts for itself."""
     refusals_per_minute: Annotated[int, Field(ge=1)] = 60
-    """After so many refused calls a citizen is told to wait for the minute's end; each process counts for itself."""
+    """After so many refused calls a citizen is told to wait for the minute's end; refused votes are counted apart. Each process counts for itself."""
     organizer_logins_per_hour: Annotated[int, Field(ge=1)] = 60
-    """Tries to log in to the console from one network, the right ones too."""
+    """Wrong passwords from one network; right ones do not count, but wait with it once it is past the bound."""
     proof: Literal["never", "pressure", "always"] = "pressure"
     """When the browser of a new citizen, or of one who opens a battle, has to work a little (ALTCHA); a network is never refused for what it did."""
     proof_cost: Annotated[int, Field(ge=1, le=1_000_000)] = 2000

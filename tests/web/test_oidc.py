@@ -360,6 +360,18 @@ def test_the_way_back_belongs_to_the_browser_that_went(base: str) -> None:
     assert http.get(back).headers["location"] == "/?login=failed"
 
 
+def test_no_picture_of_another_site_ends_a_login(base: str) -> None:
+    """While somebody is at the provider, another site's pictures begin no other login in their browser and use up none."""
+    http = browser(base)
+    back = httpx.get(http.get("/login").headers["location"]).headers["location"]
+    for site in ("same-site", "cross-site"):
+        headers = {"sec-fetch-site": site, "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}
+        for path in ("/login", "/login/callback?state=x&code=y"):
+            assert http.get(path, headers=headers).status_code == 403
+    came = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    assert http.get(back, headers=came).headers["location"] == "/"
+
+
 def test_settings_that_cannot_log_anybody_in_are_named() -> None:
     """An arena whose stage asks for a login does not start without a provider, and says what is missing."""
     whole = {"issuer": "i", "client_id": "c", "client_secret": "s", "level": "email", "public_url": "p"}

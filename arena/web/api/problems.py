@@ -12,6 +12,7 @@ from arena.domain.errors import ArenaError, Malformed, NotFound, TooLarge, Unusa
 from arena.web.core.dependencies import ArenaApp
 from arena.web.core.headers import HEADERS
 from arena.web.core.problem import Refusals
+from arena.web.core.provenance import account
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def install(app: ArenaApp, refusals: Refusals) -> None:
     def count(request: Request) -> None:
         """Count a refused call of a citizen's, which nobody else pays for."""
         if citizen_id := getattr(request.state, "citizen_id", None):
-            app.services.refused.note(citizen_id)
+            app.services.refused.note(account(request.scope, citizen_id))
 
     @app.exception_handler(ArenaError)
     async def refused(request: Request, error: ArenaError) -> Response:

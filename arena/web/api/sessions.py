@@ -21,6 +21,7 @@ from arena.web.api.schemas import (
     SessionResponse,
 )
 from arena.web.core.dependencies import Here, MaybeMe, Me, Reader, Services
+from arena.web.core.provenance import account
 from arena.web.core.session import MAX_AGE_S
 
 router = APIRouter(prefix="/api/v1")
@@ -91,7 +92,7 @@ async def challenge(here: Here, request: Request, me: MaybeMe, act: Worked = "se
     if act == "battle" and me is None:
         raise Unauthorized("session_needed")
     if me is not None:
-        here.reads.take(me.id)
+        here.reads.take(account(request.scope, me.id))
     made = await here.challenge(request, act, me if act == "battle" else None)
     return made if made is not None else Response(status_code=204)
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 import aiohttp
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -26,6 +26,7 @@ from arena.domain.citizen import IdentityLevel
 from arena.domain.errors import Forbidden, StageError, TooMany
 from arena.record.counters import Admission, Bound, Counters
 from arena.record.persons import Persons
+from arena.web.core.provenance import is_embedded_elsewhere
 from arena.web.core.session import LOGIN_COOKIE, LOGIN_LASTS_S, SESSION_LASTS_S, SealedCookie, Sessions, new_subject
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Oidc:
         self._metadata: tuple[float, dict[str, Any]] = (0.0, {})
         self._jwks: KeySet | None = None
         self._fetching = asyncio.Lock()
-        self.router = APIRouter(include_in_schema=False)
+        self.router = APIRouter(include_in_schema=False, dependencies=[Depends(_gone_to)])
         self.router.add_api_route("/login", self._login, methods=["GET"])
         self.router.add_api_route("/login/callback", self._callback, methods=["GET"])
         self.router.add_api_route("/logout", self._logout, methods=["POST"])
@@ -261,6 +262,12 @@ class Oidc:
         if not isinstance(read, dict):
             raise LoginRefused("the provider's answer is not an object")
         return read
+
+
+def _gone_to(request: Request) -> None:
+    """Refuse to begin, or to end, a login for what another site's page embeds: it would take the place of one that goes on."""
+    if is_embedded_elsewhere(request.scope):
+        raise Forbidden("foreign_origin")
 
 
 def _with_query(url: str, query: dict[str, str]) -> str:

@@ -16,6 +16,7 @@ from arena.results.live.access_log import LiveViews
 from arena.results.live.leaderboard import Leaderboard
 from arena.web.core.client_address import WatchedProxies, client_address
 from arena.web.core.own_calls import OwnCalls
+from arena.web.core.provenance import account
 from arena.web.core.session import OrganizerSessions, Sessions
 from arena.web.core.standing import StandingReader
 from models.entrant_stats import Health
@@ -134,14 +135,14 @@ Me = Annotated[Citizen, Depends(known_citizen)]
 Voter = Annotated[Citizen, Depends(voting_citizen)]
 
 
-def reading_citizen(here: Here, me: Me) -> Citizen:
+def reading_citizen(here: Here, request: Request, me: Me) -> Citizen:
     """Give the citizen that the cookie stands for, and count that they look at something, or stop it.
 
     Raises:
         Unauthorized: as `known_citizen`.
         TooMany: they have looked as often as they may.
     """
-    here.reads.take(me.id)
+    here.reads.take(account(request.scope, me.id))
     return me
 
 

@@ -12,7 +12,7 @@ OwnCall = Literal["read", "refused"]
 
 
 class OwnCalls:
-    """Counts each citizen's calls of one kind in this minute; when it ends all of them are forgotten."""
+    """Counts the calls of one kind on each account (`provenance.account`) in this minute; when it ends all of them are forgotten."""
 
     def __init__(self, kind: OwnCall, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._kind = kind
@@ -21,29 +21,29 @@ class OwnCalls:
         self._until = 0.0
         self._counted = Counter[str]()
 
-    def note(self, citizen_id: str) -> None:
+    def note(self, account: str) -> None:
         """Count one."""
         self._begin_minute()
-        self._counted[citizen_id] += 1
+        self._counted[account] += 1
 
-    def require(self, citizen_id: str) -> None:
-        """Let this citizen ask on.
+    def require(self, account: str) -> None:
+        """Let them ask on.
 
         Raises:
             TooMany: not before the minute's end.
         """
         self._begin_minute()
-        if self._counted[citizen_id] >= self._per_minute:
+        if self._counted[account] >= self._per_minute:
             raise TooMany("too_many", act=self._kind, minutes=1, retry_after_s=max(1.0, self._until - self._clock()))
 
-    def take(self, citizen_id: str) -> None:
+    def take(self, account: str) -> None:
         """Count one, unless there have been as many as there may be.
 
         Raises:
             TooMany: as `require`.
         """
-        self.require(citizen_id)
-        self.note(citizen_id)
+        self.require(account)
+        self.note(account)
 
     def _begin_minute(self) -> None:
         now = self._clock()

@@ -18,6 +18,7 @@ from arena.domain.citizen import Citizen, IdentityLevel, keyed_digest, pseudonym
 from arena.record.organizers import SESSION_LASTS, Organizers
 from arena.record.persons import PersonKind
 from arena.web.core.cookies import cookie_of
+from arena.web.core.provenance import is_embedded_elsewhere
 
 COOKIE = "arena_session"
 MAX_AGE_S = 180 * 24 * 3600
@@ -45,8 +46,9 @@ class SealedCookie:
         return f"__Host-{self.plain_name}" if self.secure else self.plain_name
 
     def read(self, request: Request) -> str | None:
-        """Read its value."""
-        return cookie_of(request.scope["headers"], self.name)
+        """Read its value; nothing where another site had the browser send it and nobody went anywhere: then it is nobody's call."""
+        scope = request.scope
+        return None if is_embedded_elsewhere(scope) else cookie_of(scope["headers"], self.name)
 
     def give(self, response: Response, value: str, lasts_s: int) -> None:
         """Have the browser keep it."""

@@ -12,10 +12,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from arena.domain.errors import TooMany
 from arena.web.core.dependencies import ArenaApp
 from arena.web.core.problem import Refusals
+from arena.web.core.provenance import account
 from arena.web.core.session import Sessions
 
 AT_ONCE: Final = 16
-"""So many calls of one citizen are answered at once, streams among them; a browser has six connections."""
+"""So many calls of one citizen are answered at once, streams among them, and so many votes besides; a browser has six connections."""
 _COOKIES: Final = 4096
 
 
@@ -41,23 +42,24 @@ class PatienceMiddleware:
             sessions = app.services.sessions
             citizen_id = self._citizen_of(sessions, sessions.cookie.read(Request(scope)))
             if citizen_id is not None:
+                whose = account(scope, citizen_id)
                 try:
-                    app.services.refused.require(citizen_id)
-                    if self._running[citizen_id] >= AT_ONCE:
-                        app.services.refused.note(citizen_id)
+                    app.services.refused.require(whose)
+                    if self._running[whose] >= AT_ONCE:
+                        app.services.refused.note(whose)
                         raise TooMany("too_many", act="refused", minutes=1, retry_after_s=1)
                 except TooMany as error:
                     start, body = self._answers(ceil(error.retry_after_s), headers.get(b"accept-language", b"")[:100])
                     await send({"type": "http.response.start", "status": error.status, "headers": start})
                     await send({"type": "http.response.body", "body": body})
                     return
-                self._running[citizen_id] += 1
+                self._running[whose] += 1
                 try:
                     await self._app(scope, receive, send)
                 finally:
-                    self._running[citizen_id] -= 1
-                    if not self._running[citizen_id]:
-                        del self._running[citizen_id]
+                    self._running[whose] -= 1
+                    if not self._running[whose]:
+                        del self._running[whose]
                 return
         await self._app(scope, receive, send)
 

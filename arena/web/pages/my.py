@@ -17,6 +17,7 @@ from arena.results.votes.taste import Preference, preferences
 from arena.web.api.battles import BATTLES_LISTED
 from arena.web.core.dependencies import Here
 from arena.web.core.negotiation import language_of
+from arena.web.core.provenance import account
 from arena.web.core.standing import Standing
 from arena.web.pages.layout import Layout
 
@@ -31,7 +32,7 @@ def routes(layout: Layout, stage: Stage, publications: Publications) -> APIRoute
     def mine(request: Request, here: Here) -> Response:
         standing, citizen = layout.standing(), here.citizen(request)
         if citizen:
-            here.reads.take(citizen.id)
+            here.reads.take(account(request.scope, citizen.id))
         listed = here.arena.own(citizen, BATTLES_LISTED) if citizen else []
         # A battle that was opened and never asked anything is nothing to look at.
         shown = [own for own in listed if own.turns or own.state is not BattleState.OPEN]
