@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
 from arena.battles.blind_view import BlindBattle, BlindSummary, Reveal, blind, blind_summary, reveal_of
-from arena.battles.draw_floor import FEWEST, DrawFloor
+from arena.battles.draw_floor import DrawFloor
 from arena.battles.identity import Lexicon
 from arena.battles.kept_html import KeptHtml
 from arena.battles.pacing import pacer
@@ -301,11 +301,8 @@ class Arena:
         return [blind_summary(each, *declared[each.battle.stage_id]) for each in listed]
 
     async def ready(self) -> None:
-        """Raise Unavailable unless a vote could be saved now and two entrants reached."""
+        """Raise Unavailable unless a vote could be saved now. How many entrants can be drawn is no part of it: anybody may ask."""
         await self.run_in_db_thread(self.store.ping)
-        removed = await self.run_in_db_thread(self.store.events.removed, self.stage.id)
-        if len((self._entrants.available() - removed) & set(self.stage.entrant_ids)) < FEWEST:
-            raise _too_few()
 
     # --- the life of the process -----------------------------------------------------------------------------------
 
@@ -428,11 +425,8 @@ class Arena:
         return Ballot(Winner(winner), tags, privacy.mask(said, privacy.check(said)))
 
     def draws(self) -> bool:
-        """Whether there are enough entrants to draw from. Reads the record when one is out."""
-        available = self._entrants.available()
-        if available >= set(self.stage.entrant_ids):
-            return True
-        return self._floor.holds(available, self.store.events.removed(self.stage.id))
+        """Whether there are enough entrants to draw from. Reads the record, also where none is out: that would be told by the time it takes."""
+        return self._floor.holds(self._entrants.available(), self.store.events.removed(self.stage.id))
 
     def _drawable(self, available: AbstractSet[str], removed: AbstractSet[str]) -> list[str]:
         """Put them in the order that a draw takes them in; raise Unavailable unless there are enough."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import event
 from typer.testing import CliRunner
 
 import models.cause
@@ -200,6 +201,38 @@ async def test_a_question_is_let_in_with_both_answers_or_not_at_all(tmp_path: Pa
     assert {view.state for view in views} == {"open"}
     late = ended.index("busy")
     assert await ask(citizens[late], battles[late]) == "done"
+    await arena.close()
+    store.close()
+
+
+class Some(Full):
+    """Entrants of whom some can be drawn."""
+
+    def __init__(self) -> None:
+        super().__init__(100)
+        self.up = frozenset(TEAMS)
+
+    def available(self) -> frozenset[str]:
+        return self.up
+
+
+async def test_readiness_says_nothing_of_how_many_can_be_drawn(tmp_path: Path) -> None:
+    """With all, two, one or none that can be drawn the arena is as ready, and to say whether battles are drawn asks the record the same."""
+    text = stage_toml().encode()
+    stage, store = Stage.from_toml(text, "stage.toml"), Store(f"sqlite:///{tmp_path / 'arena.db'}")
+    store.stages.adopt(stage, text, NOW)
+    entrants, asked = Some(), list[str]()
+    arena = Arena(stage, store, entrants, secret=b"s" * 32, clock=lambda: NOW)
+    event.listen(store.database.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    told, read = [], []
+    for n in range(len(TEAMS), -1, -1):
+        entrants.up = frozenset(list(TEAMS)[:n])
+        await arena.ready()
+        asked.clear()
+        told.append(arena.draws())
+        read.append(tuple(asked))
+    assert told == [True, False, False, False]
+    assert len(set(read)) == 1
     await arena.close()
     store.close()
 

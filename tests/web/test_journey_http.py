@@ -388,7 +388,7 @@ def test_a_restart_loses_no_finished_turn(tmp_path: Path) -> None:
 
 
 def test_alive_and_ready(base: str, citizen: Citizen) -> None:
-    """The process answers, and says that it could save a vote and reach two models."""
+    """The process answers, and says that it could save a vote."""
     for path in ("/healthz", "/readyz"):
         assert citizen.http.get(base + path).json() == {"ok": True}
 

@@ -105,7 +105,7 @@ async def alive() -> dict[Literal["ok"], bool]:
 
 @health.get("/readyz")
 async def ready(here: Here) -> dict[Literal["ok"], bool]:
-    """Tell whether a vote could be saved now and two entrants reached."""
+    """Tell whether a vote could be saved now."""
     await here.arena.ready()
     return {"ok": True}
 

@@ -28,7 +28,7 @@ class Standing:
 
 
 class StandingReader:
-    """Reads where one stage stands: two rows of the record, whatever the number of votes."""
+    """Reads where one stage stands: a few rows of the record, whatever the number of votes."""
 
     def __init__(
         self, stage: Stage, store: Store, ledger: Ledger, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
