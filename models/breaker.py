@@ -12,7 +12,7 @@ State = Literal["closed", "half_open", "open"]
 FAILING_OF: Final = (10, 20)
 """Open when this many of the last that many answers failed …"""
 FAILING_OVER: Final = 5
-"""… for askers of that many networks: nobody works a breaker from one place, however many cookies they have."""
+"""… for askers of that many networks, each as wide as a provider's (/16 or /32): nobody works a breaker from one place, however many cookies or /48s they have."""
 
 
 @dataclass(frozen=True, slots=True)

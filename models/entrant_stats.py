@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter
 
 from models.breaker import Breaker, State
 from models.endpoint.quirks import Quirk
-from models.errors import NO_OUTAGE, PROMPTS_OWN, AnswerErrorKind
+from models.errors import NO_OUTAGE, AnswerError, AnswerErrorKind
 
 K = TypeVar("K")
 
@@ -150,13 +150,13 @@ class EntrantStats:
         self._recent.append(True)
         self.breaker.answered()
 
-    def failure(self, kind: AnswerErrorKind, network: str) -> bool:
+    def failure(self, error: AnswerError, network: str) -> bool:
         """Count an answer that failed for an asker of this network; tell whether that alone is reason to take the entrant out."""
-        self.errors[kind] += 1
-        if kind in NO_OUTAGE:
+        self.errors[error.kind] += 1
+        if error.kind in NO_OUTAGE:
             return False
         self._recent.append(False)
-        return kind not in PROMPTS_OWN and self.breaker.failed(network)
+        return not error.is_prompts_own and self.breaker.failed(network)
 
     def quirk(self, quirk: Quirk) -> None:
         """Count an answer that was unusual, and understood."""

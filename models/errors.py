@@ -30,8 +30,8 @@ NO_OUTAGE: frozenset[AnswerErrorKind] = frozenset({"busy", "crashed", "too_long"
 """Failures of ours, a conversation that outgrew a model, a team's own filter: counted apart, and no reason to take an entrant out."""
 PATIENCE = 3
 """So often in a row our own question may be filtered, or too long, before the entrant is ill: each alone is no outage."""
-PROMPTS_OWN: frozenset[AnswerErrorKind] = frozenset({"rejected"})
-"""A refusal of one prompt is the prompt's: however many there are, only a question of our own shows whether the entrant is ill."""
+PROMPTS_OWN: frozenset[AnswerErrorKind] = frozenset({"rejected", "empty"})
+"""Failures that a prompt can ask for, a refusal or an answer of nothing: however many there are, only a question of our own shows whether the entrant is ill."""
 
 
 class ModelError(Exception):
@@ -54,3 +54,8 @@ class AnswerError(ModelError):
         self.detail = detail
         self.retry_after_s = retry_after_s
         self.alive = alive
+
+    @property
+    def is_prompts_own(self) -> bool:
+        """Tell whether the prompt may have asked for it; not of who was cut while still thinking."""
+        return self.kind in PROMPTS_OWN and not self.alive

@@ -180,7 +180,7 @@ class Roster:
             entrant_id: Whose answer.
             messages: The conversation.
             sampling: How the answer is drawn and bounded.
-            network: Where the question comes from, by a name that says nothing else: failures count by how many it fails for.
+            network: The widest network that the question comes from, by a name that says nothing else: failures count by how many it fails for.
 
         Raises:
             AnswerError: the answer failed, or ended without a visible character.
@@ -247,7 +247,7 @@ class Roster:
 
     def _failed(self, entrant_id: str, error: AnswerError, network: str) -> None:
         record = self._records[entrant_id]
-        for_many = record.failure(error.kind, network)
+        for_many = record.failure(error, network)
         if record.breaker.state != "closed":
             return
         if for_many:

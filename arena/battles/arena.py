@@ -183,7 +183,7 @@ class Arena:
                 entrants={side: battle.entrant(side) for side in SIDES},
                 messages={side: self._conversation(battle, side) for side in SIDES},
                 sampling=sampling_of(protocol),
-                network=admission.network if admission else "",
+                network=admission.widest_network if admission else "",
             ),
             self._entrants,
             pacer(protocol),

@@ -67,12 +67,12 @@ class Limits:
 
         Reads the database when a day begins; nothing is counted yet.
         """
-        network = self.network(address)
+        network, widest = self.network(address), self._digest(prefixes_of(address)[-1])
         of_citizen = self._of_citizen.get(act, ()) if citizen_id is not None else ()
         bounds = [_bound(act, "citizen", str(citizen_id), most, window) for most, window in of_citizen]
         if act == "login":
             bounds.append(_bound(act, "network", network, self._declared.organizer_logins_per_hour, HOUR))
-        return Admission(tuple(bounds), self._clock(), network, act)
+        return Admission(tuple(bounds), self._clock(), network, act, widest_network=widest)
 
     def admit(self, act: Act, citizen_id: str | None, address: str) -> None:
         """Count an act that nothing else is kept of, such as a login.

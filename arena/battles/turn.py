@@ -123,7 +123,7 @@ class Question:
     messages: Mapping[Side, Sequence[Message]]
     sampling: Sampling
     network: str = ""
-    """Today's digest of where the question comes from."""
+    """Today's digest of the widest network that the question comes from."""
 
 
 def sampling_of(protocol: stage.Protocol) -> Sampling:

@@ -65,6 +65,8 @@ class Admission:
     """What is counted: `session`, `battle`, `turn`, `vote`, `change` or `login`."""
     work: Work | None = None
     """What it may cost in work, and the proof that was shown for it."""
+    widest_network: str = ""
+    """Today's digest of the widest network around it (/16, or /32), which nobody has many of."""
 
     def refusal(self, until: datetime) -> TooMany:
         """Past a bound whose window ends then."""

@@ -92,6 +92,21 @@ def test_processes_share_their_counts(make: Callable[..., Limits]) -> None:
     assert let == 20
 
 
+def test_whoever_has_a_whole_48_is_one_to_the_breaker(make: Callable[..., Limits]) -> None:
+    """What counts for how many an entrant fails is the widest network of each: all of a /32 are one, and all of an IPv4 /16; the neighbours are others."""
+    limits = make()
+
+    def widest(address: str) -> str:
+        return limits.admission("turn", "c", address).widest_network
+
+    assert len({widest(f"2001:db8:77:{n * 256:x}::1") for n in range(256)} | {widest("2001:db8:ffff::1")}) == 1
+    assert len({widest(f"203.0.{n}.1") for n in range(256)} | {widest("::ffff:203.0.1.1")}) == 1
+    others = ("2001:db9::1", "203.1.0.1", "unknown")
+    assert len({widest(each) for each in (*others, HERE, "2001:db8::1")}) == 5
+    turn = limits.admission("turn", "c", HERE)
+    assert turn.network != turn.widest_network
+
+
 def test_an_address_is_never_kept(make: Callable[..., Limits], store: Store, clock: Clock) -> None:
     """The digest covers a network, not a person; it changes every day, and the key to it is deleted two days later."""
     limits = make()

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import models.cause
 from arena.battles.arena import Arena
+from arena.battles.limits import Limits
 from arena.battles.outage_log import OutageLog
 from arena.cli import app as commands
 from arena.cli.stage_page import shown
@@ -159,6 +160,7 @@ class Full:
 
     def __init__(self, room: int) -> None:
         self.left = room
+        self.networks: list[str] = []
 
     def available(self) -> frozenset[str]:
         return frozenset(TEAMS)
@@ -169,6 +171,7 @@ class Full:
     async def stream(
         self, entrant_id: str, messages: Sequence[Message], sampling: Sampling, network: str = ""
     ) -> AsyncGenerator[Delta]:
+        self.networks.append(network)
         self.left -= 1
         await asyncio.sleep(0.05)
         yield Delta("하나", finish="stop")
@@ -201,6 +204,26 @@ async def test_a_question_is_let_in_with_both_answers_or_not_at_all(tmp_path: Pa
     assert {view.state for view in views} == {"open"}
     late = ended.index("busy")
     assert await ask(citizens[late], battles[late]) == "done"
+    await arena.close()
+    store.close()
+
+
+async def test_a_failure_counts_for_the_widest_network_of_who_asked(tmp_path: Path) -> None:
+    """Two citizens at two ends of one /32 ask: the roster hears of one network, twice from each."""
+    text = stage_toml().encode()
+    stage, store = Stage.from_toml(text, "stage.toml"), Store(f"sqlite:///{tmp_path / 'arena.db'}")
+    store.stages.adopt(stage, text, NOW)
+    entrants = Full(10)
+    arena = Arena(stage, store, entrants, secret=b"s" * 32, clock=lambda: NOW)
+    limits = Limits(stage.limits, store.counters, secret=b"s" * 32, clock=lambda: NOW)
+    for n, address in enumerate(("2001:db8:77:100::1", "2001:db8:ffff::1")):
+        citizen = Pseudonym(f"{n:032x}", "anonymous")
+        store.citizens.enrol(citizen, {c.id: (c.version, True) for c in stage.consents}, NOW)
+        battle = await arena.open(citizen)
+        turn = await arena.ask(citizen, battle, "안녕?", limits.admission("turn", citizen.id, address))
+        assert [event async for event in turn.events()][-1].name == "done"
+    assert (len(entrants.networks), len(set(entrants.networks))) == (4, 1)
+    assert entrants.networks[0]
     await arena.close()
     store.close()
 

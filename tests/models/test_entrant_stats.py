@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from models.breaker import Breaker
 from models.cause import Cause
 from models.entrant_stats import FIGURES, WINDOW, EntrantStats, merged
+from models.errors import AnswerError
 
 EVENTS = ("success", "timeout", "filtered", "upstream")
 
@@ -29,7 +30,7 @@ def happens(stats: EntrantStats, kind: str, seconds: float) -> None:
     if kind == "success":
         stats.success()
     else:
-        stats.failure(kind, "network")  # type: ignore[arg-type]
+        stats.failure(AnswerError(kind), "network")  # type: ignore[arg-type]
 
 
 def test_merged_figures_are_those_of_one_process() -> None:

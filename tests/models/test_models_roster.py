@@ -184,12 +184,12 @@ async def test_nobody_works_the_breaker_from_a_few_networks(stage: Stage, kind: 
 
 
 @pytest.mark.parametrize(
-    ("kind", "out"), [("protocol", True), ("empty", True), ("rejected", False), ("filtered", False)]
+    ("kind", "out"), [("protocol", True), ("empty", False), ("rejected", False), ("filtered", False)]
 )
 async def test_failing_half_the_time_for_five_networks_is_failing(
     stage: Stage, kind: AnswerErrorKind, out: bool
 ) -> None:
-    """Ten of the last twenty answers, for citizens of five networks, though we are answered; refusals of prompts are the prompts' wherever they come from."""
+    """Ten of the last twenty answers, for citizens of five networks, though we are answered; a prompt that is refused, or asks for nothing and gets it, is to blame itself, wherever it comes from."""
     stage.wayward.well = True
     for n in range(19):
         assert stage.roster.available() == {"steady", "wayward"}
@@ -198,6 +198,25 @@ async def test_failing_half_the_time_for_five_networks_is_failing(
         await stage.clock.passes(0)
     assert stage.roster.available() == ({"steady"} if out else {"steady", "wayward"})
     assert stage.moves() == ([("open", f"answers_failed failure={kind}")] if out else [])
+
+
+async def test_who_answers_us_with_nothing_is_ill(stage: Stage) -> None:
+    """An empty answer is the prompt's only as long as our own question gets words."""
+    stage.wayward.error = AnswerError("empty")
+    assert await stage.ask() == "empty"
+    await stage.clock.passes(0)
+    assert stage.roster.available() == {"steady"}
+    assert stage.moves() == [("open", "own_question_failed failure=empty")]
+
+
+async def test_who_only_thinks_until_it_is_cut_is_failing(stage: Stage) -> None:
+    """An answer that is all reasoning up to its bound is no prompt's wish: our short question cannot see it, so it counts over five networks."""
+    stage.wayward.error, stage.wayward.well = AnswerError("empty", alive=True), True
+    for n in range(10):
+        assert stage.roster.available() == {"steady", "wayward"}
+        await stage.ask(network=f"network {n % 5}")
+        await stage.clock.passes(0)
+    assert stage.moves() == [("open", "answers_failed failure=empty")]
 
 
 async def test_failures_of_ours_are_counted_and_cost_nobody_the_draw(stage: Stage) -> None:
