@@ -130,7 +130,7 @@ class Protocol(Declared):
     min_in_draw: Annotated[int, Field(ge=2)] | None = None
     """Battles are drawn only while so many entrants can be; left out, all but one of four and more, and of three all."""
     pause_minutes: Annotated[int, Field(ge=0, le=1440)] = 10
-    """Of three entrants one is out: so long nobody is drawn, then the other two, whose pair is known."""
+    """Of three entrants one is out: so long in all, within six times as long, nobody is drawn, then the other two, whose pair is known."""
     pacing: Literal["metronome", "lockstep", "natural"] = "metronome"
     """How answers are shown; `arena/battles/pacing.py` says what each way is, docs/pacing.md what it hides and costs."""
     pacing_graphemes_per_s: Annotated[int, Field(ge=1, le=400)] = 25

@@ -40,7 +40,7 @@ def test_battles_are_drawn_while_enough_entrants_can_be(n: int, protocol: str, f
 
 
 def test_of_three_two_are_drawn_only_after_a_pause() -> None:
-    """One team that is out leaves a pair that is known: it waits ten minutes, then goes on; once all are back, the next outage waits anew."""
+    """One team that is out leaves a pair that is known: it waits ten minutes, then goes on; once all have been back for an hour, the next outage waits anew."""
     held, now = floor(3)
     two = ids(0, 2)
     assert held.holds(ids(0, 1, 2), frozenset())
@@ -49,9 +49,47 @@ def test_of_three_two_are_drawn_only_after_a_pause() -> None:
         assert held.holds(two, frozenset()) is drawn, minutes
     assert held.holds(ids(0), frozenset()) is False
     assert held.holds(ids(0, 1, 2), frozenset())
+    assert held.holds(two, frozenset())
+    assert held.holds(ids(0, 1, 2), frozenset())
+    now[0] += timedelta(minutes=61)
     assert held.holds(two, frozenset()) is False
     now[0] += timedelta(minutes=10)
     assert held.holds(two, frozenset())
+
+
+@pytest.mark.parametrize(("away_s", "back_s"), [(540, 1), (60, 1), (20, 5), (300, 60)])
+def test_who_comes_and_goes_pauses_the_draw_no_longer_than_who_stays_away(away_s: int, back_s: int) -> None:
+    """Of three one is away and back for a moment, for five hours: in no hour is the draw paused for more than ten minutes, whoever asks how often."""
+    held, now = floor(3)
+    paused: list[float] = []
+    for second in range(5 * 3600):
+        now[0] = START + timedelta(seconds=second)
+        back = second % (away_s + back_s) >= away_s
+        if not held.holds(ids(0, 1, 2) if back else ids(0, 2), frozenset()):
+            paused.append(second)
+    assert paused
+    worst = max(sum(begin <= second < begin + 3600 for second in paused) for begin in range(0, 4 * 3600, 60))
+    assert worst <= 10 * 60 + 3600 / (away_s + back_s) + 1  # each absence is noticed at its first second
+
+
+def test_an_absence_that_nobody_watched_is_not_counted() -> None:
+    """Two were seen at night and all in the morning: when they came back nobody knows, so the next outage waits as the first would."""
+    held, now = floor(3)
+    assert not held.holds(ids(0, 1), frozenset())
+    now[0] += timedelta(minutes=50)
+    assert held.holds(ids(0, 1, 2), frozenset())
+    assert not held.holds(ids(0, 1), frozenset())
+
+
+@pytest.mark.parametrize("minutes", [0, 1, 1440])
+def test_the_pause_is_as_long_as_declared(minutes: int) -> None:
+    """None at all, a minute or a day."""
+    held, now = floor(3, f"pause_minutes = {minutes}")
+    assert held.holds(ids(0, 1), frozenset()) is (minutes == 0)
+    now[0] += timedelta(minutes=minutes) - timedelta(seconds=1)
+    assert held.holds(ids(0, 1), frozenset()) is (minutes == 0)
+    now[0] += timedelta(seconds=1)
+    assert held.holds(ids(0, 1), frozenset())
 
 
 def test_who_was_removed_is_no_part_of_the_whole() -> None:
