@@ -111,6 +111,27 @@ def test_websockets_are_refused_without_a_word_in_the_log(base: str, caplog: pyt
     assert [record for record in caplog.records if record.name.startswith(("uvicorn", "arena"))] == []
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        [b"websocket, h2c"],
+        [b"h2c,WebSocket"],
+        [b"websocket\t"],
+        [b"websocket/13"],
+        [b"websocket", b"h2c"],
+        [b"h2c", b"\twebsocket ,"],
+    ],
+    ids=repr,
+)
+def test_a_websocket_among_other_protocols_is_refused_too(base: str, asked: list[bytes]) -> None:
+    """Wherever WebSocket stands in what a request would rather speak, it gets 426; who names other protocols only is answered as plain HTTP."""
+    upgrade = b"".join(b"Upgrade: " + each + b"\r\n" for each in asked)
+    rest = b"Connection: Upgrade, close\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    head = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+    assert said(base, head + upgrade + rest)[0].startswith(b"HTTP/1.1 426 ")
+    assert said(base, head + b"Upgrade: h2c, websockets\r\n" + rest)[0].startswith(b"HTTP/1.1 200 ")
+
+
 def test_gradios_logout_is_not_there(base: str) -> None:
     """Gradio would send whoever asks for its logout to any host that the request names; neither page has it, by whatever method."""
     evil = {"host": "evil.example", "x-forwarded-host": "evil.example", "origin": "http://evil.example"}

@@ -48,7 +48,7 @@ class SecurityMiddleware:
         if not _ALLOWED.fullmatch(scope["path"]):
             await self._refuse(NotFound("not_found"), scope, receive, send)
             return
-        if headers.get(b"upgrade", b"").lower() == b"websocket":
+        if _wants_websocket(scope):
             await self._refuse(NotUpgraded("no_websockets"), scope, receive, send)
             return
         if scope["method"] not in _SAFE and not self._own_origin(scope, headers):
@@ -114,6 +114,12 @@ class SecurityMiddleware:
         if self._origins:
             return text in self._origins
         return text == f"{scope.get('scheme', 'http')}://{headers.get(b'host', b'').decode('latin-1')}"
+
+
+def _wants_websocket(scope: Scope) -> bool:
+    """Tell whether WebSocket, of whatever version, is among the protocols that a request would rather speak, in one header or several (RFC 9110, 7.8)."""
+    asked = (each for name, value in scope["headers"] if name == b"upgrade" for each in value.split(b","))
+    return any(each.partition(b"/")[0].strip(b" \t").lower() == b"websocket" for each in asked)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
