@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check lint format lock demo-models bench-models bench-ratings bench-votes bench-lane bench-integrity bench-checks bench-abuse bench-page bench-console bench-blindness docs tour clean
+.PHONY: help run test test-fast check lint format lock demo-models bench-models bench-ratings bench-votes bench-lane bench-integrity bench-checks bench-looks bench-abuse bench-page bench-console bench-blindness docs tour clean
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -114,6 +114,9 @@ bench-integrity: $(VENV)/dev.stamp ## attackers of several kinds: who is found, 
 
 bench-checks: $(VENV)/run.stamp ## the tests beside the fit: coverage, false alarms, power, speed
 	@$(BIN)/python -m benchmarks.checks
+
+bench-looks: $(VENV)/run.stamp  ## looking while people vote: false claims at some look, widths, random walks
+	@$(BIN)/python -m benchmarks.looks
 
 docs: $(VENV)/run.stamp        ## write the pages that come from the code
 	@$(BIN)/python docs/make.py

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratings import bradley_terry, intervals, notices, score
+from ratings.anytime import Anytime
 from ratings.comparison import A_WINS, B_WINS, BOTH_BAD, TIE, BothBad, Comparisons, Tally
 from ratings.connectivity import Separation, groups, separations
 from ratings.errors import NothingToRateError, RatingsError
@@ -53,6 +54,14 @@ class _Group:
     def few_questions(self) -> bool:
         return self.questions is not None and self.questions < intervals.FEWEST_QUESTIONS
 
+    def quantile(self, looks: Anytime | None) -> float:
+        return intervals.quantile(self.clusters) if looks is None else looks.quantile(self.votes, self.clusters)
+
+    def simultaneous(self, sample: NDArray[np.float64], looks: Anytime | None) -> intervals.Simultaneous:
+        if looks is None:
+            return intervals.simultaneous(self.theta, self.covariance, sample)
+        return looks.simultaneous(self.theta, self.covariance, self.votes, self.clusters)
+
 
 def rate(
     comparisons: Comparisons | Tally,
@@ -63,6 +72,7 @@ def rate(
     component_max: float = 25.0,
     seed: int = 0,
     anchor: str | None = None,
+    looks: Anytime | None = None,
 ) -> Ratings:
     """Rate the entrants; the same votes, in any order, and the same seed give the same ratings to the last digit.
 
@@ -74,6 +84,7 @@ def rate(
         component_max: the points of the whole user component.
         seed: for the draws of simultaneous comparisons.
         anchor: the entrant whose rating is 1000; without it the mean of the group is.
+        looks: intervals and pairs apart hold at every look while votes come in; None where results are looked at once.
 
     Raises:
         NothingToRateError: no vote can be counted.
@@ -102,12 +113,11 @@ def rate(
         block = np.ix_(group.place, group.place)
         said += notices.separated(group.cuts, models)
         sample = intervals.draws_by_strength(group.theta, group.covariance, group.clusters, seed)
-        at_once = intervals.simultaneous(group.theta, group.covariance, sample)
+        at_once, q = group.simultaneous(sample, looks), group.quantile(looks)
         apart[block] = at_once.separated
         theta, covariance[block] = _anchored(group, models, anchor)
-        part = _rows(
-            tally, games, group, number, theta, np.diag(covariance[block]), at_once, sample, transform, component_max
-        )
+        variance = np.diag(covariance[block])
+        part = _rows(tally, games, group, number, theta, variance, at_once, q, sample, transform, component_max)
         for i, row in zip(group.place, part, strict=True):
             rows[i] = row
         said += _shortcomings(group, part, models)
@@ -130,6 +140,7 @@ def rate(
         component_max=component_max,
         seed=seed,
         anchor=anchor,
+        looks=looks,
     )
 
 
@@ -176,14 +187,15 @@ def _rows(
     theta: NDArray[np.float64],
     variance: NDArray[np.float64],
     at_once: intervals.Simultaneous,
+    q: float,
     sample: NDArray[np.float64],
     transform: Transform,
     component_max: float,
 ) -> list[EntrantRating]:
-    q = intervals.quantile(group.clusters)
     chance = score.win_probability(group.theta, group.covariance, q)
     names = [tally.models[i] for i in group.place]
-    shares = score.shares(transform, names, group.theta, group.covariance, q, sample)
+    stretched = sample if q == (once := intervals.quantile(group.clusters)) else sample * (q / once)
+    shares = score.shares(transform, names, group.theta, group.covariance, q, stretched)
     points = shares.points(component_max, transform.decimals)
     errors = np.sqrt(np.maximum(variance, 0))
     doubtful = group.doubtful

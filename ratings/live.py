@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ratings.anytime import Anytime
 from ratings.clusters import FROM_LEFT
 from ratings.comparison import A_WINS, BOTH_BAD, KNOWN, OUTCOMES, BothBad, Comparisons, Outcome, Tally, voters
 from ratings.errors import ComparisonError
@@ -164,6 +165,7 @@ class LiveRatings:
         component_max: float = 25.0,
         seed: int = 0,
         anchor: str | None = None,
+        looks: Anytime | None = None,
     ) -> Ratings:
         """Return the ratings of all votes so far: what `fit.rate` gives for them, to the last digit.
 
@@ -176,7 +178,15 @@ class LiveRatings:
             tally = replace(tally, shares=counted, unit=unit)
         if self._questions is not None:
             self._questions.unit = self._moments.unit
-        return rate(tally, prior=prior, transform=transform, component_max=component_max, seed=seed, anchor=anchor)
+        return rate(
+            tally,
+            prior=prior,
+            transform=transform,
+            component_max=component_max,
+            seed=seed,
+            anchor=anchor,
+            looks=looks,
+        )
 
     def _gathered(self, names: NDArray) -> _Cells:
         """Gather what these voters' cells hold so far: voter (as a place in `names`), pair, x, n."""

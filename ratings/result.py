@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ratings.anytime import Anytime
 from ratings.comparison import BothBad
 from ratings.intervals import FEWEST_QUESTIONS
 from ratings.notices import Notice
@@ -90,6 +91,8 @@ class Ratings:
     component_max: float
     seed: int
     anchor: str | None
+    looks: Anytime | None = None
+    """Intervals and pairs apart hold at every look while votes come in; None where they hold at one."""
     method_version: int = METHOD_VERSION
 
     @property
@@ -159,6 +162,8 @@ class Ratings:
                 "both_bad": self.both_bad,
                 "voice": self.voice,
                 "covariance": f"sandwich clustered by {'voter and question' if self.by_question else 'voter'}",
+                "intervals": "fixed" if self.looks is None else "anytime",
+                "planned_votes": None if self.looks is None else _count(self.looks.planned_votes),
                 "seed": self.seed,
                 "anchor": self.anchor,
                 "n_votes": _count(self.n_votes),

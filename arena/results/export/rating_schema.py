@@ -108,6 +108,10 @@ class Method(Part):
         description="what the score averages: citizens, each of whom shares one weight among their votes in the fit, or votes"
     )
     covariance: str = Field(description="how uncertainty was found")
+    intervals: Literal["fixed", "anytime"] = Field(
+        description="`fixed`: intervals, ranks and pairs apart hold at one look; `anytime`: at all looks together while votes came in"
+    )
+    planned_votes: float | None = Field(description="votes at which `anytime` intervals are tightest; null where fixed")
     seed: Count = Field(
         description="the seed of the simultaneous comparisons: the first 32 bits of the stage file's hash"
     )
