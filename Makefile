@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check lint format lock demo-models bench-models bench-ratings bench-votes bench-lane bench-integrity bench-checks bench-looks bench-abuse bench-page bench-console bench-blindness docs tour clean
+.PHONY: help run test test-fast check lint format lock demo-models bench-models bench-ratings bench-votes bench-lane bench-integrity bench-checks bench-coverage bench-looks bench-abuse bench-page bench-console bench-blindness docs tour clean
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -117,6 +117,9 @@ bench-checks: $(VENV)/run.stamp ## the tests beside the fit: coverage, false ala
 
 bench-looks: $(VENV)/run.stamp  ## looking while people vote: false claims at some look, widths, random walks
 	@$(BIN)/python -m benchmarks.looks
+
+bench-coverage: $(VENV)/run.stamp ## whether the 95 % intervals hold where votes share questions, and whose voice moves the score
+	@$(BIN)/python -m benchmarks.coverage --jobs $$(nproc)
 
 docs: $(VENV)/run.stamp        ## write the pages that come from the code
 	@$(BIN)/python docs/make.py

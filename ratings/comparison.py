@@ -198,10 +198,11 @@ class Comparisons:
             counts = np.bincount(key, weight, minlength=4 * k * k).reshape(shape)
             return Tally(self.models, counts, both_bad, WeightedVotes(k, key, voter, weight, both_bad == "tie"))
         counts = self._counts().reshape(shape)
-        if self.voter is None:
+        if self.voter is None and self.question is None:
             return Tally(self.models, counts, both_bad, IndependentVotes(counts, both_bad == "tie"))
-        votes = WholeVotes(k, self.a, self.b, self.outcome, self.voter, both_bad == "tie")
-        asked = self._asked(both_bad, self.voter, np.ones(1, np.int64), 1.0)
+        voter = np.arange(len(self)) if self.voter is None else self.voter
+        votes = WholeVotes(k, self.a, self.b, self.outcome, voter, both_bad == "tie")
+        asked = self._asked(both_bad, voter, np.ones(1, np.int64), 1.0)
         return Tally(self.models, counts, both_bad, votes, questions=asked)
 
     def in_fit(self, both_bad: BothBad) -> NDArray[np.bool_]:
@@ -212,7 +213,9 @@ class Comparisons:
         """Give what each vote weighs in the fit, (votes,): 0 for those that stay out of it."""
         fitted = self.in_fit(both_bad)
         if self.voice == "vote" or self.voter is None:
-            return fitted.astype(np.float64) if self.weight is None else np.where(fitted, self.weight, np.zeros(len(self)))
+            return (
+                fitted.astype(np.float64) if self.weight is None else np.where(fitted, self.weight, np.zeros(len(self)))
+            )
         share = self._shares(both_bad, self.voter, COUNT_BITS)[self.voter] * fitted
         return share.astype(np.float64) * (int(fitted.sum()) / max(int(share.sum()), 1))
 

@@ -6,6 +6,7 @@ voters or more are looked at: where everybody asks something else, nothing is ad
 fixed point, as those of `ratings.clusters`.
 """
 
+import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -99,6 +100,11 @@ def exact_squares(totals: NDArray[np.int64]) -> int:
     """Σ n² of whole numbers, exact, however large the few large ones are."""
     small = totals < 1 << 20
     return int((totals[small] ** 2).sum()) + sum(total**2 for total in totals[~small].tolist())
+
+
+def question_text(text: str) -> str:
+    """Give the letters and digits of a question, composed and in one case (NFKC): what makes two questions the same."""
+    return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
 
 
 def of_questions(scores: NDArray[np.int64], unit: float) -> NDArray[np.float64]:

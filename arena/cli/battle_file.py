@@ -1,24 +1,29 @@
 """Battle files from the disk: Parquet, CSV, TSV, JSON and JSON Lines as tables of cells, nothing guessed about them."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from arena.cli.delimited import DELIMITERS, USUAL, separated, stand_twice
 from arena.cli.text_encoding import decode
 from ratings.errors import ComparisonError
-from ratings.intake import formats
-from ratings.intake.cells import Column, Gathered, Table, seen
+from ratings.intake import asked, formats
+from ratings.intake.asked import Asking
+from ratings.intake.cells import Asked, Column, Gathered, Table, seen
 from ratings.listing import printable, quoted
 from ratings.notices import Note
 
+_AT_ONCE, _MOST_ROWS = 1 << 22, 4096
+"""Bytes and rows of questions or conversations that are read at a time."""
 ENDINGS = (".parquet", ".csv", ".tsv", ".jsonl", ".ndjson", ".json")
 
 
@@ -33,8 +38,12 @@ class BattleFile:
     notes: tuple[Note, ...] = ()
 
 
-def read(path: Path) -> BattleFile:
+def read(path: Path, *, questions: bool = True) -> BattleFile:
     """Read a battle file as a table of the columns that some release is read from.
+
+    Args:
+        path: the file.
+        questions: whether to read what was asked, too, of which a key of 64 bits is kept for each row.
 
     Raises:
         ComparisonError: the ending is none of `ENDINGS`, or the content is not what the ending says.
@@ -43,7 +52,7 @@ def read(path: Path) -> BattleFile:
     if ending not in ENDINGS:
         raise ComparisonError("ending_unknown", file=quoted(path.name), known=ENDINGS)
     try:
-        return _parquet(path) if ending == ".parquet" else _text(path, ending)
+        return _parquet(path, questions) if ending == ".parquet" else _text(path, ending, questions)
     except ComparisonError as error:
         if error.row is not None:
             raise
@@ -58,18 +67,18 @@ def _unreadable(path: Path, ending: str, cause: ComparisonError | str) -> Compar
     return ComparisonError("file_unreadable", file=printable(path.name), format=ending[1:], cause=cause)
 
 
-def _text(path: Path, ending: str) -> BattleFile:
+def _text(path: Path, ending: str, questions: bool) -> BattleFile:
     text, encoding = decode(path.read_bytes())
     if not text.strip():
         raise ComparisonError("file_empty")
     delimiter, notes = None, [] if encoding == "utf-8" else [Note("encoding", 1, name=encoding.upper())]
     if ending in USUAL:
-        table, delimiter = separated(text, USUAL[ending])
+        table, delimiter = separated(text, USUAL[ending], questions)
         notes += [Note("delimiter", 1, delimiter=DELIMITERS[delimiter])] if delimiter != USUAL[ending] else []
     else:
         # A list under the other ending is read all the same: no line of JSON Lines begins with a bracket.
         as_lines = ending in (".jsonl", ".ndjson") and not text.lstrip().startswith("[")
-        table = _lines(text) if as_lines else _json(text)
+        table = _lines(text, questions) if as_lines else _json(text, questions)
     return BattleFile(table, encoding, delimiter, tuple(notes))
 
 
@@ -102,22 +111,22 @@ _decoder = json.JSONDecoder(
 )
 
 
-def _json(text: str) -> Table:
+def _json(text: str, questions: bool) -> Table:
     try:
         content = _decoder.decode(text)
     except json.JSONDecodeError as error:
         if error.msg != "Extra data":
             raise
-        return _lines(text)  # one object a line, under another ending
+        return _lines(text, questions)  # one object a line, under another ending
     if isinstance(content, list):
-        return _records(content)
+        return _records(content, questions)
     if isinstance(content, dict):
-        return _of_columns(content)
+        return _of_columns(content, questions)
     raise ComparisonError("json_one_value")
 
 
-def _lines(text: str) -> Table:
-    return _records(_parsed(text.split("\n")))
+def _lines(text: str, questions: bool) -> Table:
+    return _records(_parsed(text.split("\n")), questions)
 
 
 def _parsed(lines: Iterable[str]) -> Iterator[Any]:
@@ -135,12 +144,12 @@ def _parsed(lines: Iterable[str]) -> Iterator[Any]:
         number += 1
 
 
-def _records(records: Iterable[Any]) -> Table:
+def _records(records: Iterable[Any], questions: bool) -> Table:
     """Make a table of objects; what an object does not name is empty in its row."""
     columns: dict[str, Gathered] = {}
     names: dict[str, None] = {}
     unfit: dict[str, ComparisonError] = {}
-    rows = 0
+    rows, asking = 0, Asking()
     for rows, record in enumerate(records, start=1):
         if not isinstance(record, dict):
             raise ComparisonError("row_no_object", value=quoted(record), row=rows - 1)
@@ -153,7 +162,10 @@ def _records(records: Iterable[Any]) -> Table:
             columns[name] = _filled(rows - 1)
         for name, column in columns.items():
             column.add(found.get(name))
-    return Table({name: Column(*column.parts()) for name, column in columns.items()}, list(names), rows, unfit)
+        if questions:
+            asking.add(rows - 1, found)
+    read = {name: Column(*column.parts()) for name, column in columns.items()}
+    return Table(read, list(names), rows, unfit, asking.asked(unfit))
 
 
 def _filled(rows: int) -> Gathered:
@@ -163,7 +175,7 @@ def _filled(rows: int) -> Gathered:
     return column
 
 
-def _of_columns(content: dict[str, Any]) -> Table:
+def _of_columns(content: dict[str, Any], questions: bool) -> Table:
     """Read an object of columns: lists of cells, or objects from row labels to cells, as pandas writes them."""
     columns: dict[str, Column] = {}
     names = _names(content)
@@ -185,18 +197,52 @@ def _of_columns(content: dict[str, Any]) -> Table:
         columns[name] = Column.of(cells)
     if len({len(column) for column in columns.values()}) > 1:
         raise ComparisonError("columns_uneven")
-    return Table(columns, names, max(map(len, columns.values()), default=0), unfit)
+    rows = max(map(len, columns.values()), default=0)
+    return Table(columns, names, rows, unfit, _asked_of(content, unfit, labels, rows) if questions else None)
 
 
-def _parquet(path: Path) -> BattleFile:
-    with pq.ParquetFile(path) as file:
+def _asked_of(content: dict[str, Any], unfit: Collection[str], labels: list[str] | None, rows: int) -> Asked | None:
+    """Read the questions of an object of columns; a column that does not fit the others is left alone."""
+    by_name = {seen(name): cells for name, cells in content.items()}
+    column = asked.found(asked.COLUMNS, by_name, unfit)
+    cells = by_name[column] if column else None
+    if isinstance(cells, dict):
+        cells = [cells.get(label) for label in labels or cells]
+    if column is None or not isinstance(cells, list) or len(cells) != rows:
+        return None
+    return Asked(column, asked.of_cells(column, cells))
+
+
+def _parquet(path: Path, questions: bool) -> BattleFile:
+    with pq.ParquetFile(path, buffer_size=_AT_ONCE) as file:
         stored = [str(name) for name in file.schema_arrow.names]
         names = [seen(name) for name in stored]
         unfit = stand_twice(names)
         wanted = {s: name for s, name in zip(stored, names, strict=True) if name in formats.READ - unfit.keys()}
         read = file.read(columns=list(wanted))
         columns = {wanted[stored]: _column(wanted[stored], read.column(stored)) for stored in read.column_names}
-        return BattleFile(Table(columns, names, file.metadata.num_rows, unfit))
+        where = dict(zip(names, stored, strict=True))
+        column = asked.found(asked.COLUMNS, where, unfit) if questions else None
+        told = None if column is None else Asked(column, _keys(file, where[column], column))
+        return BattleFile(Table(columns, names, file.metadata.num_rows, unfit, told))
+
+
+def _keys(file: pq.ParquetFile, stored: str, column: str) -> NDArray[np.int64]:
+    """Read the questions of a Parquet column, few rows at a time, since each may be a conversation."""
+    keys, done = np.zeros(file.metadata.num_rows, np.int64), 0
+    for batch in file.iter_batches(_rows_at_once(file.metadata, stored), columns=[stored]):
+        cells = _column(column, pa.chunked_array([batch.column(batch.schema.get_field_index(stored))]))
+        found = asked.of_cells(column, cells.values)
+        keys[done : done + len(cells)] = found[cells.codes] if len(found) else asked.UNKNOWN
+        done += len(cells)
+    return keys
+
+
+def _rows_at_once(metadata: pq.FileMetaData, stored: str) -> int:
+    groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
+    parts = [group.column(n) for group in groups for n in range(group.num_columns)]
+    size = sum(part.total_uncompressed_size for part in parts if part.path_in_schema.partition(".")[0] == stored)
+    return max(1, min(_MOST_ROWS, _AT_ONCE * metadata.num_rows // max(size, 1)))
 
 
 def _column(name: str, chunks: pa.ChunkedArray) -> Column:

@@ -3,13 +3,16 @@
 import csv
 import io
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
+
 from ratings.errors import ComparisonError
-from ratings.intake import formats
-from ratings.intake.cells import Column, Gathered, Table, seen
+from ratings.intake import asked, formats
+from ratings.intake.cells import Asked, Column, Gathered, Table, seen
 from ratings.listing import quoted
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
@@ -22,8 +25,8 @@ _TITLES = 20
 """Lines that are searched for the header where the first is none."""
 
 
-def separated(text: str, usual: str) -> tuple[Table, str]:
-    """Read the table, and the delimiter by which its header names the columns of a release.
+def separated(text: str, usual: str, questions: bool) -> tuple[Table, str]:
+    """Read the table, and the delimiter by which its header names the columns of a release; with the questions of its rows where asked for.
 
     Raises:
         ComparisonError: the quotes or the number of cells are wrong in a row, or the header does not come first.
@@ -37,7 +40,7 @@ def separated(text: str, usual: str) -> tuple[Table, str]:
         _refuse_title(text)
         delimiter = max(headers, key=lambda d: len(headers[d]))
     rows = _rows(text, delimiter)
-    gathering = _Gathering([seen(name) for name in next(rows, [])])
+    gathering = _Gathering([seen(name) for name in next(rows, [])], questions)
     for row in rows:
         gathering.add(row)
     return gathering.table(), delimiter
@@ -114,17 +117,23 @@ def _refuse_title(text: str) -> None:
 class _Gathering:
     """Rows in the order of a header, of which only the columns that a release is read from are kept."""
 
-    def __init__(self, header: list[str]) -> None:
+    def __init__(self, header: list[str], questions: bool) -> None:
         self.header = header
         self.places = {name: n for n, name in enumerate(header) if name in formats.READ}
         self.columns = {name: Gathered() for name in self.places}
+        self.unfit = stand_twice(header)
+        self.asked = asked.found(asked.COLUMNS, header, self.unfit) if questions else None
+        self.keys = array("q")
         self.rows = 0
 
     def add(self, row: list[Any]) -> None:
         self.rows += 1
         for name, place in self.places.items():
             self.columns[name].add(row[place])
+        if self.asked is not None:
+            self.keys.append(asked.key(self.asked, row[self.header.index(self.asked)]))
 
     def table(self) -> Table:
         columns = {name: Column(*column.parts()) for name, column in self.columns.items()}
-        return Table(columns, self.header, self.rows, stand_twice(self.header))
+        told = None if self.asked is None else Asked(self.asked, np.array(self.keys, dtype=np.int64))
+        return Table(columns, self.header, self.rows, self.unfit, told)

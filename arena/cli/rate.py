@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import orjson
 import typer
 
+from arena.cli import rate_scope
 from arena.cli.battle_file import BattleFile, read
 from arena.cli.common import refusals
 from arena.cli.rate_page import show
@@ -29,6 +30,7 @@ from ratings.notices import Note
 from ratings.result import Ratings
 from ratings.robustness import robustness
 from ratings.sensitivity import sensitivity
+from ratings.voices import Voice
 
 SCHEMA = "kai.ratings/2"
 MOST_ENTRANTS = 2000
@@ -37,6 +39,9 @@ FULL_COVARIANCE = 100
 """Up to so many entrants the covariance is written; beyond, it would be most of the file."""
 MOST_VARIANTS = 50
 """Up to so many entrants the other readings are made; they refit the votes for every pair of neighbours."""
+_CHOICES = ("style_controlled", "position_bias", "robustness", "votes_needed", "other_voice", "voter_only")
+_OF_SCORE = ("model", "rating", "rating_ci95", "rank", "rank_ci95", "points", "points_ci95", "group")
+"""What another reading tells of each entrant."""
 
 
 class BothBad(StrEnum):
@@ -44,6 +49,20 @@ class BothBad(StrEnum):
 
     EXCLUDE = "exclude"
     TIE = "tie"
+
+
+class VoiceOf(StrEnum):
+    """Whether each vote counts the same, or each citizen does."""
+
+    VOTE = "vote"
+    CITIZEN = "citizen"
+
+
+class Questions(StrEnum):
+    """Whether questions are clusters beside voters: where the file tells them, or not at all."""
+
+    AUTO = "auto"
+    NONE = "none"
 
 
 def command(
@@ -61,6 +80,8 @@ def command(
         typer.Option(min=0, help=t("option_prior")),
     ] = 0.5,
     both_bad: Annotated[BothBad, typer.Option(help=t("option_both_bad"))] = BothBad.EXCLUDE,
+    voice: Annotated[VoiceOf, typer.Option(help=t("option_voice"))] = VoiceOf.VOTE,
+    questions: Annotated[Questions, typer.Option(help=t("option_questions"))] = Questions.AUTO,
     first: Annotated[int | None, typer.Option(min=1, help=t("option_first"))] = None,
     variants: Annotated[
         bool,
@@ -72,7 +93,16 @@ def command(
 ) -> None:
     """Rate any file of battles: print a table and write the export's scores, covariance and pairwise counts as JSON."""
     with refusals():
-        rate(battles, out, prior, both_bad.value, variants=variants, first=first)
+        rate(
+            battles,
+            out,
+            prior,
+            both_bad.value,
+            voice=voice.value,
+            questions=questions is Questions.AUTO,
+            variants=variants,
+            first=first,
+        )
 
 
 def rate(
@@ -81,18 +111,20 @@ def rate(
     prior: float,
     both_bad: Literal["exclude", "tie"],
     *,
+    voice: Voice = "vote",
+    questions: bool = True,
     variants: bool = False,
     first: int | None = None,
 ) -> None:
-    """Rate the battles in `path`, print a table and write `out`.
+    """Rate the battles in `path`, print a table and write `out`; `questions`: as clusters beside the voters, where the file tells them.
 
     Raises:
         RatingsError: the file is no table of battles, or cannot be rated; the message names the row and the next step.
     """
     _refuse_place(path, out)
-    file = read(path)
+    file = read(path, questions=questions)
     battles = formats.translate(file.table, style=variants)
-    comparisons = battles.comparisons()
+    comparisons = battles.comparisons(voice)
     _refuse_many(comparisons, variants)
     left_out = _left_out(battles)
     try:
@@ -101,25 +133,30 @@ def rate(
         raise _why_nothing(error, comparisons, left_out) from None
     among = None if first is None else first_k(ratings, first)
     said = notices.by_kind(ratings.notices)
-    notes = [*file.notes, *left_out, *_no_voters(battles), *battles.notes]
-    document = {"schema": SCHEMA, "source": _source(path, file, battles, notes), **_result(ratings, said, among)}
+    asked = rate_scope.questions(battles, comparisons, ratings, wanted=questions)
+    notes = [*file.notes, *left_out, *_no_voters(battles), *rate_scope.unread(asked), *battles.notes]
+    source = _source(path, file, battles, notes) | {"questions": asked}
+    document = {"schema": SCHEMA, "source": source, **_result(ratings, said, among)}
     if variants:
         document["variants"] = otherwise(battles, comparisons, ratings)
     temporary = out.with_name(out.name + ".tmp")
     temporary.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     temporary.replace(out)
-    show(ratings, [t.of(each) for each in (*said, *notes)], document.get("variants"), among)
+    show(ratings, rate_scope.over(asked), [t.of(each) for each in (*said, *notes)], document.get("variants"), among)
 
 
 def otherwise(battles: formats.Battles, comparisons: Comparisons, ratings: Ratings) -> dict[str, Any]:
     """Rate the same votes under other choices; None where a choice does not apply to them."""
     prior, both_bad, frame = ratings.prior, ratings.both_bad, battles.frame
-    chosen: Any = dict.fromkeys(("style_controlled", "position_bias", "robustness", "votes_needed"))
+    chosen: Any = dict.fromkeys(_CHOICES)
     made: dict[str, Callable[[], Any]] = {
         "position_bias": lambda: style.position_bias(comparisons, prior=prior, both_bad=both_bad).to_dict(),
         "robustness": lambda: [f.to_dict() for f in robustness(comparisons, prior=prior, both_bad=both_bad)],
         "votes_needed": lambda: planning.votes_to_separate_all(ratings).to_dict(),
+        "other_voice": lambda: _other_voice(battles, comparisons, ratings),
     }
+    if ratings.by_question:
+        made["voter_only"] = lambda: _voter_only(comparisons, ratings)
     if set(formats.STYLE_COLUMNS) <= set(frame.columns):
         x = _differences(battles)
         made["style_controlled"] = lambda: style.controlled(comparisons, x, prior=prior, both_bad=both_bad).to_dict(
@@ -133,6 +170,23 @@ def otherwise(battles: formats.Battles, comparisons: Comparisons, ratings: Ratin
     if chosen["votes_needed"] is not None:
         chosen["votes_needed"]["unit"] = "votes" if comparisons.weight is None else "weight"
     return sensitivity(comparisons, prior=prior, both_bad=both_bad).to_dict() | chosen
+
+
+def _other_voice(battles: formats.Battles, comparisons: Comparisons, ratings: Ratings) -> dict[str, Any]:
+    """Rate with the other voice; refused where there are no voters, or one has several weights."""
+    voice = "vote" if comparisons.voice == "citizen" else "citizen"
+    heard = battles.comparisons(voice)
+    return {"voice": voice, "scores": _scores(rate_comparisons(heard, prior=ratings.prior, both_bad=ratings.both_bad))}
+
+
+def _voter_only(comparisons: Comparisons, ratings: Ratings) -> dict[str, Any]:
+    by_voter = replace(comparisons, question=None)
+    return {"scores": _scores(rate_comparisons(by_voter, prior=ratings.prior, both_bad=ratings.both_bad))}
+
+
+def _scores(ratings: Ratings) -> list[dict[str, Any]]:
+    written = ratings.to_dict("model", met_only=True, covariance=False)["scores"]
+    return [{name: row[name] for name in _OF_SCORE} for row in written]
 
 
 def _differences(battles: formats.Battles) -> Any:

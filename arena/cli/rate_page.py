@@ -30,8 +30,10 @@ _WIDE = 10_000
 """A pipe has no width."""
 
 
-def show(ratings: Ratings, said: Iterable[str], variants: dict[str, Any] | None, among: FirstK | None = None) -> None:
-    """Print the leaderboard, a line for each kind of thing to know about it, and the other readings."""
+def show(
+    ratings: Ratings, over: str, said: Iterable[str], variants: dict[str, Any] | None, among: FirstK | None = None
+) -> None:
+    """Print the leaderboard, over what its intervals generalise, a line for each kind of thing to know about it, and the other readings."""
     with suppress(AttributeError, ValueError):
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may not know the letters
     console = _console()
@@ -43,6 +45,7 @@ def show(ratings: Ratings, said: Iterable[str], variants: dict[str, Any] | None,
     console.print()
     if any(row.provisional for row in ratings.rows):
         console.print(t("rate_provisional"), highlight=False)
+    console.print(printable(over), highlight=False, markup=False, emoji=False)
     for sentence in [*(_among(ratings, among) if among else ()), *said, *(_otherwise(variants) if variants else ())]:
         console.print(
             f"- {printable(sentence)}", highlight=False, markup=False, emoji=False, soft_wrap=not console.is_terminal
@@ -143,6 +146,12 @@ def _otherwise(variants: dict[str, Any]) -> list[str]:
     if ties:
         pairs = [t("rate_above", high=high, low=low) for high, low in ties["swapped"]]
         told.append(t("rate_ties_differ", pairs=pairs) if pairs else t("rate_ties_agree"))
+    if variants["other_voice"]:
+        told.append(
+            t(f"rate_voice_{variants['other_voice']['voice']}", ratings=_ratings(variants["other_voice"]["scores"]))
+        )
+    if variants["voter_only"]:
+        told.append(t("rate_voter_only", reach=_reach(variants["voter_only"]["scores"])))
     if style_fit:
         told.append(t("rate_style", ratings=_ratings(style_fit["scores"])))
     if bias:
@@ -166,6 +175,12 @@ def _ratings(rows: Iterable[dict[str, Any]]) -> str:
         )
     rest, together = len(groups) - len(told), " | ".join(told)
     return t("rate_more_groups", told=together, rest=rest) if rest else together
+
+
+def _reach(rows: Iterable[dict[str, Any]]) -> float:
+    """Half the mean width of the ratings' intervals."""
+    widths = [row["rating_ci95"][1] - row["rating_ci95"][0] for row in rows if row["rating_ci95"]]
+    return sum(widths) / len(widths) / 2
 
 
 def _fragile(pairs: list[dict[str, Any]]) -> list[str]:

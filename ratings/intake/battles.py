@@ -1,7 +1,7 @@
 """Battles on their way from a file's table to the field's columns: which rows count, who voted, and what must be said."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -9,11 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ratings.comparison import Comparisons
-from ratings.errors import ComparisonError, renumbered
+from ratings.errors import ComparisonError, RatingsError, renumbered
 from ratings.intake import cells, conversation_style
-from ratings.intake.cells import Table
+from ratings.intake.cells import Asked, Table
 from ratings.listing import quoted
 from ratings.notices import Note
+from ratings.voices import Voice
 
 Format = Literal["field", "lmarena-2025", "comparia", "lmarena-55k", "evalica"]
 _WEIGHTS = (1e-9, 1e9)
@@ -41,15 +42,22 @@ class Battles:
     joined: tuple[tuple[str, ...], ...] = ()
     """Spellings of one model that look the same, the one that is used first."""
     notes: tuple[Note, ...] = ()
+    asked: Asked | None = None
+    """The question of each row that counts; None where the file has none, or they were not read."""
 
-    def comparisons(self) -> Comparisons:
-        """Return the rows as comparisons.
+    def comparisons(self, voice: Voice = "vote") -> Comparisons:
+        """Return the rows as comparisons, clustered by question too where questions are known.
 
         Raises:
+            RatingsError: each citizen is to count the same, and the file names none.
             ComparisonError: names a row of the file that cannot be a comparison.
         """
+        if voice == "citizen" and "voter" not in self.frame.columns:
+            raise RatingsError("voice_without_voters")
         with renumbered(self.frame.index):
-            return Comparisons.from_frame(self.frame)
+            read = Comparisons.from_frame(self.frame, voice=voice)
+        question = None if self.asked is None else self.asked.codes()
+        return read if question is None or question.max(initial=-1) < 0 else replace(read, question=question)
 
 
 class Reading:
@@ -139,6 +147,7 @@ class Reading:
             rows=rows,
             joined=names.joined,
             notes=tuple(self.notes),
+            asked=self.table.asked,
             **self.left_out,
         )
 

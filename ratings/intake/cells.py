@@ -28,6 +28,8 @@ TRUTHS = {
 }
 """The words of a yes or no, in any case."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.ASCII | re.IGNORECASE)
+UNKNOWN = 0
+"""The key of a question that cannot be read, or has no letter or digit."""
 _LONGEST = 1000
 """Characters of an identifier; more is an answer or a conversation."""
 _IGNORED = (
@@ -106,6 +108,26 @@ class Gathered:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """The question of each row of a file."""
+
+    column: str
+    """Where it was read."""
+    keys: NDArray[np.int64]
+    """Equal for equal questions, `UNKNOWN` where there is none to read."""
+
+    def only(self, rows: NDArray[np.bool_]) -> Self:
+        """Keep these rows."""
+        return type(self)(self.column, self.keys[rows])
+
+    def codes(self) -> NDArray[np.int64]:
+        """Give each question a number, whatever the order of the rows; -1 where there is none to read."""
+        known, codes = self.keys != UNKNOWN, np.full(len(self.keys), -1, np.int64)
+        codes[known] = np.unique(self.keys[known], return_inverse=True)[1]
+        return codes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """A file's rows: the columns that were read, and the names of all that stand in it."""
 
@@ -114,6 +136,8 @@ class Table:
     rows: int
     unfit: Mapping[str, ComparisonError] = field(default_factory=dict)
     """Columns that cannot be read, and why; that is raised for whoever asks for one of them."""
+    asked: Asked | None = None
+    """What each row's question was; None where the file has none, or it was not to be read."""
 
     @classmethod
     def of(cls, cells: Mapping[str, Iterable[Any]]) -> Self:
@@ -132,7 +156,8 @@ class Table:
     def only(self, rows: NDArray[np.bool_]) -> Self:
         """Keep these rows, as if the others had never stood in the file."""
         columns = {name: column.only(rows) for name, column in self.columns.items()}
-        return type(self)(columns, self.names, int(np.count_nonzero(rows)), self.unfit)
+        asked = None if self.asked is None else self.asked.only(rows)
+        return type(self)(columns, self.names, int(np.count_nonzero(rows)), self.unfit, asked)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

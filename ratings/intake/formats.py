@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from ratings.comparison import OUTCOMES
 from ratings.errors import ComparisonError, renumbered
-from ratings.intake import cells, moments
+from ratings.intake import asked, cells, moments
 from ratings.intake.battles import Battles, Format, Reading
-from ratings.intake.cells import Table
+from ratings.intake.cells import Asked, Table
 from ratings.intake.conversation_style import STYLE_COLUMNS
 from ratings.listing import printable, quoted
 from ratings.notices import Note
@@ -35,7 +35,7 @@ READ = {
     *("model_a_name", "model_b_name", "chosen_model_name", "both_equal", "conversation_pair_id", "timestamp"),
     *VISITORS,
 }
-"""Every column that some release is read from; a reader may leave all others, conversations above all, unread."""
+"""Every column that some release is read from; a reader may leave all others unread. Of what was asked (`asked.COLUMNS`) only keys are kept."""
 _WORDS = {o.value: o.value for o in OUTCOMES} | dict.fromkeys(("tie (bothbad)", "bothbad"), "both_bad")
 _SIDES = {"left": "model_a", "right": "model_b", "tie": "tie"}
 
@@ -88,12 +88,14 @@ def translate(table: Table | pd.DataFrame, *, style: bool = True) -> Battles:
 
 def _of_frame(frame: pd.DataFrame) -> Table:
     table = Table.of({str(name): column.tolist() for name, column in frame.items()})
+    column = asked.found(asked.COLUMNS, frame.columns, frame.columns[frame.columns.duplicated()])
     twice = [str(name) for name in frame.columns[frame.columns.duplicated()]]
     return Table(
         table.columns,
         table.names,
         len(frame),
         {name: ComparisonError("column_twice", column=quoted(name)) for name in twice},
+        None if column is None else Asked(column, asked.of_cells(column, frame[column])),
     )
 
 

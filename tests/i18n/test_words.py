@@ -15,6 +15,7 @@ import pytest
 from arena.battles.limits import Act
 from arena.cli import COMMANDS, doctor
 from arena.cli.delimited import DELIMITERS
+from arena.cli.rate_scope import Why
 from arena.domain import errors
 from arena.domain.battle import BattleState, VoidReason
 from arena.domain.coded import Fault
@@ -156,6 +157,8 @@ FAMILIES: dict[str, Iterable[str]] = {
     "quirk_": get_args(Quirk),
     "r_": (*(w for f in ("kind", "identity") for w in literal(Population, f)),
            *(w for f in ("pairing", "pacing", "reveal") for w in literal(Protocol, f))),
+    "rate_over_voters_": get_args(Why),
+    "rate_voice_": get_args(Voice),
     "r_both_bad_": literal(Protocol, "both_bad"),
     "r_leaks_": (*Leak, "out", "none"),
     "r_voice_": get_args(Voice),
