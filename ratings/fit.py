@@ -194,9 +194,10 @@ def _rows(
 ) -> list[EntrantRating]:
     chance = score.win_probability(group.theta, group.covariance, q)
     names = [tally.models[i] for i in group.place]
-    stretched = sample if q == (once := intervals.quantile(group.clusters)) else sample * (q / once)
-    shares = score.shares(transform, names, group.theta, group.covariance, q, stretched)
+    wider = q / intervals.quantile(group.clusters)
+    shares = score.shares(transform, names, group.theta, group.covariance, q, sample, wider)
     points = shares.points(component_max, transform.decimals)
+    biases = shares.biases(component_max, transform.decimals)
     errors = np.sqrt(np.maximum(variance, 0))
     doubtful = group.doubtful
     rows = []
@@ -215,6 +216,7 @@ def _rows(
                 win_probability_ci95=(float(chance.low[n]), float(chance.high[n])),
                 points=points[n][0],
                 points_ci95=(points[n][1], points[n][2]),
+                points_bias=biases[n],
                 n_votes=votes,
                 both_bad=_both_bad(tally, i),
                 provisional=bool(votes < PROVISIONAL_VOTES or reach > PROVISIONAL_REACH or i in doubtful),
@@ -259,6 +261,7 @@ def _unrated(tally: Tally, i: int) -> EntrantRating:
         win_probability_ci95=None,
         points=None,
         points_ci95=None,
+        points_bias=None,
         n_votes=0,
         both_bad=_both_bad(tally, i),
         provisional=True,

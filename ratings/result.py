@@ -36,6 +36,8 @@ class EntrantRating:
     win_probability_ci95: Interval | None
     points: float | None
     points_ci95: Interval | None
+    points_bias: float | None
+    """How far the points lie off on average if those that may be tied with the first (or the last) are (`ratings.extremes`)."""
     n_votes: int | float
     """Votes in the fit that this entrant took part in."""
     both_bad: int | float
@@ -188,6 +190,7 @@ def _score(row: EntrantRating, entrant_key: str) -> dict[str, Any]:
         "win_probability_ci95": _numbers(row.win_probability_ci95, 6),
         "points": row.points,
         "points_ci95": None if row.points_ci95 is None else list(row.points_ci95),
+        "points_bias": row.points_bias,
         "n_votes": _count(row.n_votes),
         "both_bad": _count(row.both_bad),
         "provisional": row.provisional,

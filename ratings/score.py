@@ -3,7 +3,7 @@
 Every transform gives a share of the component's maximum between 0 and 1, the higher the better.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Literal, get_args
@@ -12,10 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from ratings import extremes
 from ratings.bradley_terry import probabilities
 from ratings.errors import TransformError
+from ratings.intervals import difference_errors
 
 TransformId = Literal["win_probability", "anchored", "top_normalised", "min_max"]
+
+BIASED: tuple[TransformId, ...] = ("top_normalised", "min_max")
+"""Those that hang on who is first or last, and lie off near ties (`ratings.extremes`)."""
 
 _PARAMS: dict[str, set[str]] = {
     "win_probability": set(),
@@ -32,8 +37,10 @@ class Transform:
     - `win_probability`: the mean over the other entrants of the probability to beat them.
     - `anchored`: the probability to beat a reference, `{"anchor": name}`, or the mean over a frozen panel,
       `{"panel": {name: θ}}` with the θ (in logits) that the panel had when it was frozen. Comparable across stages.
-    - `top_normalised`: the win probability divided by the leader's. The leader gets the maximum by construction.
-    - `min_max`: θ between the last (0) and the first (1). Moves by up to 20 of 100 points when the pool changes.
+    - `top_normalised`: the win probability divided by the leader's. The leader gets the maximum by construction. Biased
+      near ties at the top.
+    - `min_max`: θ between the last (0) and the first (1). Moves by up to 20 of 100 points when the pool changes. Biased near
+      ties at either end, most where the field lies close together.
     """
 
     id: str = "win_probability"
@@ -70,6 +77,14 @@ class Shares:
     share: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    bias: NDArray[np.float64] | None = None
+    """How far the share lies off on average near ties (`ratings.extremes`); None where the transform has no first or last."""
+
+    def biases(self, maximum: float, decimals: int) -> list[float | None]:
+        """Give the bias of each entrant's points, rounded as they are."""
+        if self.bias is None:
+            return [None] * len(self.share)
+        return [rounded(value * maximum, decimals) + 0.0 for value in self.bias.tolist()]
 
     def points(self, maximum: float, decimals: int) -> list[tuple[float, float, float]]:
         """(points, low, high) for each entrant, rounded half to even in decimal."""
@@ -99,6 +114,7 @@ def shares(
     covariance: NDArray[np.float64],
     quantile: float,
     sample: NDArray[np.float64],
+    wider: float = 1.0,
 ) -> Shares:
     """Apply the transform to one group of compared entrants.
 
@@ -108,7 +124,8 @@ def shares(
         theta: log-strengths.
         covariance: of θ.
         quantile: standard errors that a 95 % interval reaches out.
-        sample: (draws, k) seeded errors of θ, for the transforms that have corners (a best, a last).
+        sample: (draws, k) seeded errors of θ, for the transforms that hang on who is first or last.
+        wider: how much further their intervals reach than the 95 % of one look.
 
     Raises:
         TransformError: an anchor is not among the models.
@@ -119,9 +136,9 @@ def shares(
         case "anchored":
             return _anchored(_panel(transform), models, theta, covariance, quantile)
         case "top_normalised":
-            return _sampled(_top_normalised, theta, sample)
+            return _of(extremes.of_top(theta, difference_errors(covariance), sample, wider))
         case _:
-            return _sampled(_min_max, theta, sample)
+            return _of(extremes.of_min_max(theta, difference_errors(covariance), sample, wider))
 
 
 def applied(transform: Transform, models: Sequence[str], theta: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -132,15 +149,15 @@ def applied(transform: Transform, models: Sequence[str], theta: NDArray[np.float
     """
     match transform.id:
         case "win_probability":
-            return _won(theta) / (theta.shape[-1] - 1)
+            return extremes.won(theta) / (theta.shape[-1] - 1)
         case "anchored":
             places, frozen = _reference(_panel(transform), models)
             level = theta[..., places].mean(axis=-1)[..., None, None] - frozen.mean()
             return expit(theta[..., :, None] - level - frozen).mean(axis=-1)
         case "top_normalised":
-            return _top_normalised(theta)
+            return extremes.top_normalised(theta)
         case _:
-            return _min_max(theta)
+            return extremes.min_max(theta)
 
 
 def _panel(transform: Transform) -> Mapping[str, float]:
@@ -172,6 +189,10 @@ def _anchored(
     return _delta(p.mean(axis=1), gradient, covariance, quantile)
 
 
+def _of(found: extremes.Extremes) -> Shares:
+    return Shares(found.share, found.low, found.high, found.bias)
+
+
 def _delta(
     share: NDArray[np.float64], gradient: NDArray[np.float64], covariance: NDArray[np.float64], quantile: float
 ) -> Shares:
@@ -179,33 +200,3 @@ def _delta(
     inside = np.clip(share, 1e-12, 1 - 1e-12)
     reach = quantile * error / (inside * (1 - inside))
     return Shares(share, expit(logit(inside) - reach), expit(logit(inside) + reach))
-
-
-def _won(theta: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How many of the others each is expected to beat."""
-    return expit(theta[..., :, None] - theta[..., None, :]).sum(axis=-1) - 0.5
-
-
-def _top_normalised(theta: NDArray[np.float64]) -> NDArray[np.float64]:
-    won = _won(theta)
-    return won / won.max(axis=-1, keepdims=True)
-
-
-def _min_max(theta: NDArray[np.float64]) -> NDArray[np.float64]:
-    low = theta.min(axis=-1, keepdims=True)
-    spread = theta.max(axis=-1, keepdims=True) - low
-    # All equal: nobody is first or last, so everybody stands in the middle.
-    return np.where(spread > 0, (theta - low) / np.where(spread > 0, spread, 1), 0.5)
-
-
-def _sampled(
-    function: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    theta: NDArray[np.float64],
-    sample: NDArray[np.float64],
-) -> Shares:
-    """Return the interval that 95 of 100 seeded draws of θ fall into, stretched to hold the estimate itself."""
-    share = function(theta)
-    rows = max(1, 4_000_000 // len(theta) ** 2)
-    drawn = [function(theta + sample[start : start + rows]) for start in range(0, len(sample), rows)]
-    low, high = np.quantile(np.concatenate(drawn), [0.025, 0.975], axis=0)
-    return Shares(share, np.minimum(low, share), np.maximum(high, share))

@@ -12,6 +12,7 @@ from arena.domain.redaction import redacted
 from arena.domain.stage import Protocol, Stage, file_sha256
 from arena.i18n import facts
 from arena.i18n.terminal import t
+from ratings.score import BIASED
 
 # `stage check --no-ask` waits for no model, and neither of them for a database.
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def described(stage: Stage, file: bytes) -> str:
                 places=stage.planned_advance,
             ),
         ),
+        *_biased(declared.transform.id),
         _line(
             "stage_page_pairing",
             t(
@@ -173,7 +175,13 @@ def _row(entrant: str, first: str, speed: str, tokens: str, status: str, answer:
 
 
 def _line(key: str, text: str) -> str:
-    return padded(t(key), _LABEL) + text
+    return padded(t(key) if key else "", _LABEL) + text
+
+
+def _biased(transform: str) -> Iterator[str]:
+    """Tell of a transform that is biased near ties what that costs."""
+    if transform in BIASED:
+        yield _line("", t(f"stage_page_transform_{transform}"))
 
 
 def _answerable(stage: Stage) -> Iterator[str]:

@@ -98,3 +98,13 @@ def test_the_shipped_stages_are_invented_and_say_so(name: str) -> None:
     assert stage.synthetic
     assert "가상" in stage.operator.name.ko
     assert "invented" in stage.operator.name.en
+
+
+@pytest.mark.parametrize(
+    ("transform", "said"), [("top_normalised", True), ("min_max", True), ("win_probability", False)]
+)
+def test_a_transform_that_is_biased_near_ties_says_so(tmp_path: Path, transform: str, said: bool) -> None:
+    """Where it is chosen, `stage check` says what it costs."""
+    code, told, _ = check(tmp_path, stage_toml(protocol=f"transform = {{ id = '{transform}' }}"))
+    assert code == 0
+    assert ("near ties" in told) is said

@@ -51,6 +51,7 @@ from models.errors import AnswerErrorKind
 from models.progress import Step
 from ratings import errors as rating_errors
 from ratings.notices import Note, Notice
+from ratings.score import BIASED, TransformId
 from ratings.voices import Voice
 
 I18N = ROOT / "arena" / "i18n"
@@ -161,6 +162,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "rate_voice_": get_args(Voice),
     "r_both_bad_": literal(Protocol, "both_bad"),
     "r_leaks_": (*Leak, "out", "none"),
+    "r_transform_": get_args(TransformId),
     "r_voice_": get_args(Voice),
     "report_voice_": get_args(Voice),
     "results_voice_": get_args(Voice),
@@ -169,6 +171,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "refused_so_": map(str, (404, 405, 413, 500, 503)),
     "stage_is_": get_args(StageState),
     "stage_page_pacing_": (*literal(Protocol, "pacing"), "whole"),
+    "stage_page_transform_": BIASED,
     "state_": BattleState,
     "status_": StageStatus,
     "lead_": set(get_args(StageState)) - {"open"},

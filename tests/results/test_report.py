@@ -99,6 +99,7 @@ def test_the_page_tells_everything(room: Room, page: str) -> None:
         "python -m arena verify .",
     ):
         assert told in text, told
+    assert "near ties they are biased" not in text
 
 
 def test_the_page_runs_nothing_that_somebody_typed(page: str) -> None:
@@ -183,6 +184,21 @@ def test_a_stage_that_is_not_disclosed_says_so(tmp_path: Path) -> None:
     assert "this page is for the programme only" in page
     with refusing(ArenaError, match="no stage nowhere"):
         report(room.store, room.keys, "nowhere", NOW)
+    room.close()
+
+
+def test_a_transform_that_is_biased_near_ties_says_by_how_much(tmp_path: Path) -> None:
+    """Points between the last and the first come with the bias that the export tells, the default without any."""
+    room = Room(tmp_path, more="[protocol]\ntransform = { id = 'min_max', version = 1 }").vote(400).freeze()
+
+    told = report(room.store, room.keys, room.stage.id, NOW)
+    page = unescape(report_page(told))
+
+    leader = told.ranked[0][0]
+    assert leader.points_bias is not None
+    assert f"{leader.points_bias:.2f}".replace("-", "−") in page
+    assert "near ties they are biased" in page
+    assert "실력이 비슷하면 치우칩니다" in page
     room.close()
 
 

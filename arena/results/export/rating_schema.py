@@ -28,6 +28,9 @@ class Score(Part):
         description="the user score, out of component_max, by the transform"
     )
     points_ci95: Pair | None = Field(description="95 % interval")
+    points_bias: float | None = Field(
+        description="how far `points` lie off on average if the entrants that may be tied with the first (with `min_max` also with the last) are; null where the transform does not hang on who is first or last, or where all may be tied"
+    )
     n_votes: float = Field(description="votes in the fit that the entrant took part in")
     both_bad: float = Field(description="its votes that found neither answer good enough")
     provisional: bool = Field(

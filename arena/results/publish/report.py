@@ -28,6 +28,7 @@ from arena.results.publish.dataset import MADE as RELEASED
 from arena.results.publish.html import rendered
 from arena.results.publish.vetoes import Veto, vetoes
 from arena.results.votes.sealed import known, sealed_stage
+from ratings.score import BIASED
 
 TEXTS_READ = "texts.read"
 MOST_SPELLS = 100
@@ -104,6 +105,8 @@ class Report:
     voids: Mapping[str, int]
     """Void battles by rule."""
     variants: Sequence[Variant]
+    biases: Sequence[Bilingual] | None
+    """How far each one's points lie off near ties, where that can be said; None where the transform has no such bias."""
     says: Sequence[tuple[Finding, Bilingual]]
     """What else the votes say, test by test."""
     viewers: Sequence[Viewer]
@@ -149,6 +152,7 @@ def report(store: Store, keys: Keys, stage_id: str, now: datetime) -> Report:
         more_spells=max(0, len(spells) - MOST_SPELLS),
         voids={reason: n for reason, n in activity.voids(stage_id, _BEGINNING).items() if reason != TOO_LONG},
         variants=_variants(told),
+        biases=_biases(told, names),
         says=[(found, found.in_both(names)) for found in findings(told.tests, told.side_bias)],
         viewers=access_log.viewers(store, stage_id),
         early_exports=sum(event.at < record.frozen_at for event in store.events.of_stage(stage_id, exports.MADE)),
@@ -167,6 +171,14 @@ def _ranked(told: UserScore) -> list[tuple[Score, float]]:
     outside = told.method is None or told.method.both_bad == "exclude"
     rows = [(row, row.n_votes + (row.both_bad if outside else 0)) for row in told.scores]
     return sorted(rows, key=lambda pair: (pair[0].group is None, pair[0].group or 0, pair[0].rank or 0))
+
+
+def _biases(told: UserScore, names: Mapping[str, Bilingual]) -> list[Bilingual] | None:
+    if told.method is None or told.method.transform.id not in BIASED:
+        return None
+    lean = [(names[row.team_id], row.points_bias) for row, _ in _ranked(told) if row.points_bias is not None]
+    shown = [(name, f"{bias:+.2f}".replace("-", "−")) for name, bias in lean]
+    return [Bilingual(ko=f"{name.ko} {bias}", en=f"{name.en} {bias}") for name, bias in shown]
 
 
 def _until(spells: Sequence[Spell], frozen_at: datetime) -> list[Spell]:
