@@ -18,3 +18,9 @@ def quoted(value: Any) -> str:
     """Write a value as an error shows it: quoted, escaped, and cut where it is long."""
     text = repr(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def letters(number: int) -> str:
+    """Count in letters: A … Z, AA, AB, …"""
+    before, last = divmod(number, 26)
+    return (letters(before - 1) if before else "") + chr(65 + last)

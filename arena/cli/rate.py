@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import orjson
 import typer
 
@@ -75,6 +76,7 @@ def command(
         ),
     ],
     out: Annotated[Path, typer.Option(help=t("option_rate_out"), dir_okay=False)] = Path("ratings.json"),
+    html: Annotated[Path | None, typer.Option(help=t("option_rate_html"), dir_okay=False)] = None,
     prior: Annotated[
         float,
         typer.Option(min=0, help=t("option_prior")),
@@ -98,6 +100,7 @@ def command(
             out,
             prior,
             both_bad.value,
+            html=html,
             voice=voice.value,
             questions=questions is Questions.AUTO,
             variants=variants,
@@ -111,6 +114,7 @@ def rate(
     prior: float,
     both_bad: Literal["exclude", "tie"],
     *,
+    html: Path | None = None,
     voice: Voice = "vote",
     questions: bool = True,
     variants: bool = False,
@@ -121,7 +125,8 @@ def rate(
     Raises:
         RatingsError: the file is no table of battles, or cannot be rated; the message names the row and the next step.
     """
-    _refuse_place(path, out)
+    for place in filter(None, (out, html)):
+        _refuse_place(path, place)
     file = read(path, questions=questions)
     battles = formats.translate(file.table, style=variants)
     comparisons = battles.comparisons(voice)
@@ -135,14 +140,27 @@ def rate(
     said = notices.by_kind(ratings.notices)
     asked = rate_scope.questions(battles, comparisons, ratings, wanted=questions)
     notes = [*file.notes, *left_out, *_no_voters(battles), *rate_scope.unread(asked), *battles.notes]
-    source = _source(path, file, battles, notes) | {"questions": asked}
+    source = _source(path, file, battles, notes) | {"questions": asked, "voters": _voters(comparisons)}
     document = {"schema": SCHEMA, "source": source, **_result(ratings, said, among)}
     if variants:
         document["variants"] = otherwise(battles, comparisons, ratings)
-    temporary = out.with_name(out.name + ".tmp")
-    temporary.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    temporary.replace(out)
+    _write(out, orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    if html is not None:
+        from arena.results.publish.battles import battles_page  # who wants no page waits for no template
+
+        _write(html, battles_page(document).encode())
     show(ratings, rate_scope.over(asked), [t.of(each) for each in (*said, *notes)], document.get("variants"), among)
+
+
+def _write(out: Path, data: bytes) -> None:
+    temporary = out.with_name(out.name + ".tmp")
+    temporary.write_bytes(data)
+    temporary.replace(out)
+
+
+def _voters(comparisons: Comparisons) -> int | None:
+    """Count the voters; None where the file does not tell them."""
+    return None if comparisons.voter is None else int(np.unique(comparisons.voter).size)
 
 
 def otherwise(battles: formats.Battles, comparisons: Comparisons, ratings: Ratings) -> dict[str, Any]:

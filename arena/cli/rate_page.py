@@ -18,7 +18,7 @@ from rich.text import Text
 from arena.i18n.catalogue import figure
 from arena.i18n.terminal import t
 from ratings.first import FirstK
-from ratings.listing import printable
+from ratings.listing import letters, printable
 from ratings.notices import HANDFUL
 from ratings.result import EntrantRating, Interval, Ratings
 
@@ -171,7 +171,7 @@ def _ratings(rows: Iterable[dict[str, Any]]) -> str:
     for group in groups[:_GROUPS]:
         names = [f"{row['model']} {row['rating']:.1f}" for row in rated if (row.get("group") or 0) == group]
         told.append(
-            (f"{_letters(group)} " if len(groups) > 1 else "") + t.listed(names, HANDFUL if len(groups) == 1 else 1)
+            (f"{letters(group)} " if len(groups) > 1 else "") + t.listed(names, HANDFUL if len(groups) == 1 else 1)
         )
     rest, together = len(groups) - len(told), " | ".join(told)
     return t("rate_more_groups", told=together, rest=rest) if rest else together
@@ -201,13 +201,7 @@ def _rank(row: EntrantRating, grouped: bool) -> str:
     if row.rank_ci95 is None:
         return "–"
     low, high = row.rank_ci95
-    return (f"{_letters(row.group or 0)} " if grouped else "") + (f"{low}" if low == high else f"{low}–{high}")
-
-
-def _letters(group: int) -> str:
-    """Count in letters: A … Z, AA, AB, …"""
-    before, last = divmod(group, 26)
-    return (_letters(before - 1) if before else "") + chr(65 + last)
+    return (f"{letters(row.group or 0)} " if grouped else "") + (f"{low}" if low == high else f"{low}–{high}")
 
 
 def _number(value: float | None, decimals: int) -> str:

@@ -13,9 +13,22 @@ WIDTH, LABEL, RIGHT = 520.0, 92.0, 74.0
 COLOURS = ("#0072B2", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00")
 """Okabe and Ito's, which the colour-blind tell apart."""
 DARK = frozenset({"#0072B2", "#009E73", "#D55E00"})
-_SCALE, _ROW = (2.0, 98.0), 62
-"""Where the scale of a page's plot begins and ends, in percent of its width; a row's height in pixels."""
-INK, LINE, ALERT = "#1b2330", "#cbd5e1", "#9a3412"
+_SCALE, _ROW, _CLOSE = (2.0, 98.0), 62, 40
+"""Where the scale of a page's plot begins and ends, in percent of its width; a row's height in pixels, also where rows stand close."""
+INK, LINE, ALERT, EMPTY = (
+    "var(--ink, #1b2330)",
+    "var(--line, #cbd5e1)",
+    "var(--alert, #9a3412)",
+    "var(--line, #cbd5e1)",
+)
+"""The style sheet's, so that they are light where the page is dark."""
+_ON_COLOUR = "#1b2330"
+_NUMBERED, _CELL = 12, 13.0
+"""Beyond so many names a square has no numbers in its cells, which are then this wide, and its columns are numbered."""
+_LONG = 10
+"""A longer name before a row of a square is smaller."""
+_RIBBONS = 20
+"""Beyond so many places a ribbon is one piece, and only some places are numbered."""
 
 
 class Words(Protocol):
@@ -67,7 +80,7 @@ def stacked(components: Sequence[tuple[Words, float]], bars: Sequence[Bar], plac
             colour = COLOURS[i % len(COLOURS)]
             out.append(_rect(x, y, score * scale, 20, colour))
             if score * scale > 30:
-                fill = "#fff" if colour in DARK else INK
+                fill = "#fff" if colour in DARK else _ON_COLOUR
                 out.append(_text(x + score * scale / 2, y + 14, f"{score:g}", size=10, anchor="middle", fill=fill))
             x += score * scale
         out.append(_whisker(LABEL + bar.low * scale, LABEL + bar.high * scale, y + 24))
@@ -113,28 +126,30 @@ def ranges(rows: Sequence[tuple[Words, Sequence[Mark]]], series: Sequence[Words]
     return _svg(bottom + 20, out)
 
 
-def on_scale(rows: Sequence[tuple[str, str, Mark]], *, label: str) -> Markup:
+def on_scale(rows: Sequence[tuple[str, str, Mark]], *, label: str, close: bool = False) -> Markup:
     """Draw values with their intervals on one scale, as wide as its place on the page; every name has a line of its own above its interval.
 
     Args:
         rows: a name and its value in words, in the reader's language, with its mark; the first one on top.
         label: what a screen reader says of the picture.
+        close: rows stand close together, for many of them.
     """
     ends = [end for _, _, mark in rows for end in (mark.value, mark.low, mark.high) if end is not None]
     low, high = min(ends), max(ends)
     pad = (high - low or 1) * 0.04
     low, high = low - pad, high + pad
     at = lambda value: f"{_SCALE[0] + (_SCALE[1] - _SCALE[0]) * (value - low) / (high - low):.2f}%"  # noqa: E731
-    bottom = _ROW * len(rows)
+    row, above, below = (_CLOSE, 14, 10) if close else (_ROW, 18, 18)
+    bottom = row * len(rows)
     ticks = [(at(tick), tick) for tick in _ticks(low, high)]
     out = [
         Markup('<text x="{}" y="{}" text-anchor="middle">{:g}</text>').format(x, bottom + 22, tick) for x, tick in ticks
     ]
     grid = Markup('<line x1="{0}" x2="{0}" y1="{1}" y2="{2}" class="arena-grid"/>')
     for n, (name, told, mark) in enumerate(rows):
-        y = _ROW * n + 44
-        out.append(_headed(name, told, y - 18))
-        out.extend(grid.format(x, y - 11, y + 11) for x, _ in ticks)  # not through the names
+        y = row * (n + 1) - below
+        out.append(_headed(name, told, y - above))
+        out.extend(grid.format(x, y - 11 + 3 * close, y + 11 - 3 * close) for x, _ in ticks)  # not through the names
         if mark.low is not None and mark.high is not None:
             out.append(
                 Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" class="arena-interval"/>').format(
@@ -154,6 +169,8 @@ def rank_ribbons(rows: Sequence[tuple[str, str, tuple[int, int]]], *, label: str
         label: what a screen reader says of the picture.
     """
     places = max(last for _, _, (_, last) in rows)
+    if places > _RIBBONS:
+        return _long_ribbons(rows, places, label)
     width = (_SCALE[1] - _SCALE[0]) / places
     out = []
     for n, (name, told, (first, last)) in enumerate(rows):
@@ -170,6 +187,23 @@ def rank_ribbons(rows: Sequence[tuple[str, str, tuple[int, int]]], *, label: str
         middle = f"{_SCALE[0] + width * (place - 0.5):.2f}%"
         out.append(Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(middle, bottom + 20, place))
     return _on_page(label, bottom + 30, out)
+
+
+def _long_ribbons(rows: Sequence[tuple[str, str, tuple[int, int]]], places: int, label: str) -> Markup:
+    """Draw ribbons of one piece each."""
+    width, step = (_SCALE[1] - _SCALE[0]) / places, _CLOSE
+    piece = Markup('<rect x="{:.2f}%" y="{}" width="{:.2f}%" height="8" class="{}"/>')
+    out = []
+    for n, (name, told, (first, last)) in enumerate(rows):
+        y = step * n + 20
+        out.append(_headed(name, told, y - 6))
+        out.append(piece.format(_SCALE[0], y, _SCALE[1] - _SCALE[0], "arena-rank-none"))
+        out.append(piece.format(_SCALE[0] + width * (first - 1), y, width * (last - first + 1), "arena-rank"))
+    bottom = step * len(rows)
+    for place in (1, *(int(tick) for tick in _ticks(1.5, places) if tick == int(tick))):
+        middle = f"{_SCALE[0] + width * (place - 0.5):.2f}%"
+        out.append(Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(middle, bottom + 14, place))
+    return _on_page(label, bottom + 24, out)
 
 
 def matrix(
@@ -189,26 +223,55 @@ def matrix(
         reach: how far from it the colour is full.
         form: how a number is written, such as `{:.0%}`.
     """
+    if len(names) > _NUMBERED:
+        return _dense(names, cells, middle, reach, form)
     size = min(70.0, (WIDTH - LABEL) / max(1, len(names)))
     top = 26.0
     out = []
     for i, name in enumerate(names):
         out.append(_name(name, LABEL + size * (i + 0.5), top - 8, anchor="middle", size=10))
-        out.append(_name(name, LABEL - 8, top + 34 * i + 21))
+        longest = max(len(name.ko), len(name.en))
+        out.append(_name(name, LABEL - 8, top + 34 * i + 21, size=10 if longest > _LONG else 12))
         for j, value in enumerate(cells[i]):
             x, y = LABEL + size * j, top + 34 * i
             if value is None:
-                out.append(_rect(x + 1, y + 1, size - 2, 32, "#eef1f5"))
+                out.append(_rect(x + 1, y + 1, size - 2, 32, EMPTY))
                 continue
-            strength = max(-1.0, min(1.0, (value - middle) / reach))
-            colour = (0, 114, 178) if strength >= 0 else (230, 159, 0)
-            shade = "#" + "".join(f"{round(255 + (part - 255) * abs(strength) * 0.8):02x}" for part in colour)
-            fill = "#fff" if strength > 0.75 else INK
-            out.append(_rect(x + 1, y + 1, size - 2, 32, shade))
+            fill = "#fff" if value - middle > 0.75 * reach else _ON_COLOUR
+            out.append(_rect(x + 1, y + 1, size - 2, 32, _shade(value, middle, reach)))
             out.append(
                 _text(x + size / 2, y + 21, form.format(value).replace("-", "−"), size=11, anchor="middle", fill=fill)
             )
     return _svg(top + 34 * len(names) + 2, out)
+
+
+def _dense(
+    names: Sequence[Words], cells: Sequence[Sequence[float | None]], middle: float, reach: float, form: str
+) -> Markup:
+    """Draw a large square: a number for each column, and a cell's own when one points at it."""
+    out, label, top = [], LABEL + 34, 18.0
+    for i, name in enumerate(names):
+        y = top + _CELL * i
+        out.append(_name(name, label - 28, y + 10, size=10, most=16))
+        out.append(_text(label - 6, y + 10, f"{i + 1}", size=9, anchor="end"))
+        if (i + 1) % 5 == 0 or i == 0:
+            out.append(_text(label + _CELL * (i + 0.5), top - 6, f"{i + 1}", size=9, anchor="middle"))
+        for j, value in enumerate(cells[i]):
+            fill = EMPTY if value is None else _shade(value, middle, reach)
+            cell = _rect(label + _CELL * j, y, _CELL - 1, _CELL - 1, fill)
+            if value is not None:
+                told = f"{name.en} – {names[j].en}: {form.format(value)}".replace("-", "−")
+                cell = Markup("<g><title>{}</title>{}</g>").format(told, cell)
+            out.append(cell)
+    side = _CELL * len(names)
+    return _svg(top + side + 2, out, width=max(WIDTH, label + side), whole=True)
+
+
+def _shade(value: float, middle: float, reach: float) -> str:
+    """Blue above the middle, orange below."""
+    strength = max(-1.0, min(1.0, (value - middle) / reach))
+    colour = (0, 114, 178) if strength >= 0 else (230, 159, 0)
+    return "#" + "".join(f"{round(255 + (part - 255) * abs(strength) * 0.8):02x}" for part in colour)
 
 
 # --- pieces -----------------------------------------------------------------------------------------------------------
@@ -226,10 +289,12 @@ def _headed(name: str, told: str, y: float) -> Markup:
     ).format(*_SCALE, y, name, told)
 
 
-def _svg(height: float, pieces: Sequence[Markup]) -> Markup:
+def _svg(height: float, pieces: Sequence[Markup], *, width: float = WIDTH, whole: bool = False) -> Markup:
+    """`whole` keeps its size: what is too wide for the page is scrolled there."""
     # Hidden from screen readers: the table beside the plot says the same.
-    return Markup('<svg viewBox="0 0 {:.0f} {:.0f}" aria-hidden="true">{}</svg>').format(
-        WIDTH, height, Markup("").join(pieces)
+    kept = Markup(' class="whole" width="{:.0f}"').format(width) if whole else Markup("")
+    return Markup('<svg viewBox="0 0 {:.0f} {:.0f}"{} aria-hidden="true">{}</svg>').format(
+        width, height, kept, Markup("").join(pieces)
     )
 
 
@@ -263,20 +328,20 @@ def _short(text: str, most: int) -> str:
 
 
 def _rect(x: float, y: float, width: float, height: float, fill: str) -> Markup:
-    return Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="{}"/>').format(
+    return Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" style="fill:{}"/>').format(
         x, y, max(0, width), height, fill
     )
 
 
 def _dot(x: float, y: float, fill: str) -> Markup:
-    return Markup('<circle cx="{:.1f}" cy="{:.1f}" r="4.5" fill="{}"/>').format(x, y, fill)
+    return Markup('<circle cx="{:.1f}" cy="{:.1f}" r="4.5" style="fill:{}"/>').format(x, y, fill)
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, stroke: str, width: float, dashes: str = "") -> Markup:
     broken = Markup(' stroke-dasharray="{}"').format(dashes) if dashes else Markup("")
-    return Markup('<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke="{}" stroke-width="{}"{}/>').format(
-        x1, y1, x2, y2, stroke, width, broken
-    )
+    return Markup(
+        '<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke-width="{}" style="stroke:{}"{}/>'
+    ).format(x1, y1, x2, y2, width, stroke, broken)
 
 
 def _whisker(low: float, high: float, y: float) -> Markup:
