@@ -14,6 +14,7 @@ import hmac
 import json
 import sys
 import tomllib
+from datetime import datetime
 from itertools import permutations
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicNumbers
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from scipy.special import expit, logit
+from scipy.special import expit, lambertw, logit
 from scipy.stats import norm, t
 
 
@@ -177,11 +178,77 @@ def told_apart(theta: np.ndarray, covariance: np.ndarray, drawn: np.ndarray) -> 
     return above
 
 
+def boundary(clock: float, error: float) -> float:
+    """How many standard errors an estimate that is looked at all the time may lie off (normal mixture)."""
+    return np.sqrt((1 + 1 / clock) * (np.log(1 + clock) - 2 * np.log(error)))
+
+
+def tightest(error: float) -> float:
+    """The clock at which that is least."""
+    return float(-lambertw(-(error**2) / np.e, -1).real - 1)
+
+
+def few(voters: float, error: float) -> float:
+    """Student's t over the normal, that far out, where voters are few."""
+    out = np.sqrt(1 + tightest(error))
+    return t.isf(norm.sf(out), max(1.0, voters - 1)) / out if voters < 50 else 1.0
+
+
+def anytime_reach(votes: float, planned: float, voters: float) -> float:
+    """Standard errors that an interval reaches out which holds however often one looks."""
+    return boundary(tightest(0.05) * votes / planned, 0.05) * few(voters, 0.05)
+
+
+def apart_at_every_look(theta: np.ndarray, covariance: np.ndarray, voters: float, part: float) -> np.ndarray:
+    """Who is above whom with 5 % for all pairs and all looks: Holm over the one-sided mixtures; `part` of the plan has come in."""
+    k = len(theta)
+    error = 0.05 / (k * (k - 1) / 2)
+    clock = tightest(error) * part
+    variance = np.diag(covariance)
+    spread = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 0)) * few(voters, error)
+    z = np.divide(theta[:, None] - theta, spread, out=np.zeros((k, k)), where=spread > 0)
+    moved = z * np.sqrt(clock / (1 + clock))
+    evidence = np.log(2) - np.log(1 + clock) / 2 + moved**2 / 2 + norm.logcdf(moved)
+    claims = sorted(((evidence[i, j], i, j) for i, j in permutations(range(k), 2)), reverse=True)
+    above = np.zeros((k, k), bool)
+    for made, (found, i, j) in enumerate(claims):
+        if found < np.log((len(claims) - made) / 0.05):
+            break
+        above[i, j] = True
+    return above
+
+
+def closing_holds(document: dict, stage: dict, votes: list[dict]) -> None:
+    """What ended the stage, by its file and the moment of the freeze, and whether the intervals follow from that."""
+    told, frozen = document["closing"], document["stage"]["frozen_at"]
+    declared = stage.get("closing") or ({"rule": "time"} if "closes" in stage else {})
+    rule, number = declared.get("rule"), declared.get("number")
+    must((told["rule"], told["number"]) == (rule, number), "closing: the rule of the stage file")
+    if rule is None or frozen is None:
+        followed = None
+    elif rule == "time":
+        followed = datetime.fromisoformat(frozen) >= stage["closes"]
+    elif rule == "separation":
+        followed = document["cut"] is not None and document["cut"]["separated"]
+    else:
+        reached = len(votes) if rule == "votes" else len({row["judge"] for row in votes})
+        followed = number <= reached <= 1.1 * number
+    must(told["followed"] == followed, "closing: whether it was followed")
+    invented = rule is None and document["synthetic"] and frozen is not None
+    fixed = invented or (bool(followed) and rule != "separation")
+    kinds = {told["intervals"], (document["method"] or told)["intervals"]}
+    must(kinds == {"fixed" if fixed else "anytime"}, "closing: what the intervals have to hold for")
+
+
 def ranks_hold(document: dict, theta: np.ndarray, covariance: np.ndarray, voters: float) -> None:
     """Ranks, who is told apart, and who is among the first K, surely or by chance."""
     scores, k, first = document["scores"], len(theta), document["stage"]["planned_advance"]
     drawn = errors_drawn(theta, covariance, voters, document["method"]["seed"])
-    above = told_apart(theta, covariance, drawn)
+    method = document["method"]
+    if method["intervals"] == "fixed":
+        above = told_apart(theta, covariance, drawn)
+    else:
+        above = apart_at_every_look(theta, covariance, voters, method["n_used"] / method["planned_votes"])
     low, high = 1 + above.sum(axis=0), k - above.sum(axis=1)
     rank = 1 + (theta > theta[:, None] + 1e-8).sum(axis=1)
     must([row["rank"] for row in scores] == rank.tolist(), "scores: ranks")
@@ -212,7 +279,7 @@ def ranks_hold(document: dict, theta: np.ndarray, covariance: np.ndarray, voters
         )
 
 
-def side_share(rows: list[dict]) -> tuple[float, float, float, float] | None:
+def side_share(rows: list[dict], planned: float | None) -> tuple[float, float, float, float] | None:
     """Side a's share of the decided votes, its 95 % interval clustered by voter, and the p of one half; nothing where two voters did not decide."""
     by_voter = {}
     for row in rows:
@@ -229,7 +296,7 @@ def side_share(rows: list[dict]) -> tuple[float, float, float, float] | None:
     independent = total * share * (1 - share)
     effective = voters if share in (0, 1) else total * min(1.0, independent / clustered) if clustered else total
     df = max(1.0, voters - 1)
-    z = t.ppf(0.975, df)
+    z = t.ppf(0.975, df) if planned is None else anytime_reach(total, planned, voters)
     centre = (share + z * z / (2 * effective)) / (1 + z * z / effective)
     reach = z * np.sqrt(share * (1 - share) / effective + z * z / (4 * effective**2)) / (1 + z * z / effective)
     p = 2 * t.sf(abs(share - 0.5) * 2 * np.sqrt(effective), df)
@@ -295,7 +362,9 @@ def main(folder: Path, jwks: Path | None = None) -> None:
         f"exclusions: {counted or 'none'}",
     )
 
-    side = side_share(rows)
+    closing_holds(document, stage, votes)
+    plan = (document["method"] or {}).get("planned_votes")
+    side = side_share(rows, plan)
     if side is not None:
         bias = document["side_bias"]
         printed = [bias["share_a"], *bias["share_a_ci95"], document["tests"]["side"]["p"]]
@@ -309,6 +378,8 @@ def main(folder: Path, jwks: Path | None = None) -> None:
     method = document["method"]
     theta, covariance, voters = rated(names, rows, method["prior"], method["both_bad"], method["voice"])
     quantile = norm.ppf(0.975) if voters >= 50 else t.ppf(0.975, max(1.0, voters - 1))
+    if method["intervals"] == "anytime":
+        quantile = anytime_reach(method["n_used"], method["planned_votes"], voters)
     error = np.sqrt(np.diag(covariance))
     column = {
         key: np.array([row[key] for row in document["scores"]]) for key in ("theta", "se", "rating", "rating_ci95")

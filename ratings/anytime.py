@@ -26,8 +26,6 @@ from ratings import intervals
 
 ERROR = 0.05
 """Of an interval at any look; of any claim about any pair at any look, all together."""
-VOTES_PER_ENTRANT = 200
-"""Planned where nobody says how many: an entrant then has 400 answers judged, and its rating is known to about ±35 points."""
 
 
 @dataclass(frozen=True, slots=True)

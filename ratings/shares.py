@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import fisher_exact, t
 
+from ratings.anytime import Anytime
 from ratings.comparison import BOTH_BAD, Comparisons
 
 _ALONE = 1 + 1e-9
@@ -73,7 +74,7 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def side_bias(wins_a: NDArray[np.integer], wins_b: NDArray[np.integer]) -> SideBias:
+def side_bias(wins_a: NDArray[np.integer], wins_b: NDArray[np.integer], looks: Anytime | None = None) -> SideBias:
     """Hold side a against side b.
 
     The interval is never narrower than votes of different people would make it. Whole numbers are summed exactly: no order of votes or voters shows.
@@ -81,6 +82,7 @@ def side_bias(wins_a: NDArray[np.integer], wins_b: NDArray[np.integer]) -> SideB
     Args:
         wins_a: of each voter, the votes for side a.
         wins_b: in the same order, those for side b.
+        looks: the interval holds at every look while votes come in; None where it is looked at once. p is of one look.
     """
     won, decided = np.asarray(wins_a, np.int64), np.asarray(wins_a, np.int64) + wins_b
     a, n, squares = int(won.sum()), int(decided.sum()), int(decided @ decided)
@@ -96,7 +98,8 @@ def side_bias(wins_a: NDArray[np.integer], wins_b: NDArray[np.integer]) -> SideB
     effective = voters if a in (0, n) else n * min(1.0, simple / clustered) if clustered > 0 else float(n)
     df = max(1.0, voters - 1)
     p = float(2 * t.sf(abs(share - 0.5) * 2 * np.sqrt(effective), df))
-    return SideBias(a, n - a, voters, share, wilson(share, effective, float(t.ppf(0.975, df))), p)
+    reach = float(t.ppf(0.975, df)) if looks is None else looks.quantile(n, voters)
+    return SideBias(a, n - a, voters, share, wilson(share, effective, reach), p)
 
 
 def both_bad(comparisons: Comparisons) -> tuple[ShareTest, ...]:

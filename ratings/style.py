@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from ratings import intervals
+from ratings.anytime import Anytime
 from ratings.clusters import FROM_LEFT, laplacian, sums
 from ratings.comparison import B_WINS, BothBad, Comparisons
 from ratings.connectivity import groups
@@ -127,6 +128,7 @@ def controlled(
     prior: float = 0.5,
     ridge: float = 1.0,
     both_bad: BothBad = "exclude",
+    looks: Anytime | None = None,
 ) -> Controlled:
     """Fit strengths and covariates together by Newton's method; intervals are clustered by voter.
 
@@ -137,6 +139,7 @@ def controlled(
         prior: the phantom opponent's, as in the raw fit.
         ridge: the penalty ridge/2 · β² on the covariates only, never on strengths.
         both_bad: as in the raw fit.
+        looks: as in the raw fit.
 
     Raises:
         ComparisonError: a covariate is not finite; names the row.
@@ -158,7 +161,7 @@ def controlled(
     x = np.column_stack([x[kept] / np.where(spread > 0, spread, 1), np.ones(int(kept.sum()))])
     problem = _Problem(comparisons, kept, x, comparisons.weights(both_bad)[kept], prior, ridge)
     point = problem.optimum()
-    return problem.described(point, labels)
+    return problem.described(point, labels, looks)
 
 
 def position_bias(comparisons: Comparisons, *, prior: float = 0.5, both_bad: BothBad = "exclude") -> PositionBias:
@@ -231,7 +234,7 @@ class _Problem:
                 return point
         raise NotConvergedError("covariates", _STEPS)
 
-    def described(self, point: NDArray[np.float64], labels: tuple[str, ...]) -> Controlled:
+    def described(self, point: NDArray[np.float64], labels: tuple[str, ...], looks: Anytime | None) -> Controlled:
         k = self.k
         surprise, slope = self._residuals(point)
         information, regular = self._information(slope), self._regular(point)
@@ -248,7 +251,8 @@ class _Problem:
         centre = np.eye(len(point))
         centre[:k, :k] -= 1 / k
         covariance = centre @ covariance @ centre.T
-        q = intervals.quantile(voters)
+        votes = float(voters_weight.sum())
+        q = intervals.quantile(voters) if looks is None else looks.quantile(votes, voters)
         errors = np.sqrt(np.maximum(np.diag(covariance), 0))
         coefficients = tuple(
             Coefficient(name, float(value), float(value - q * error), float(value + q * error))

@@ -120,12 +120,13 @@ def require_artifacts(stage: Stage) -> None:
 
 
 @app.command("freeze", help=t("help_stage_freeze"))
-def freeze_stage(stage_id: str) -> None:
+def freeze_stage(stage_id: str, reason: Annotated[str, typer.Option(help=t("option_freeze_reason"))] = "") -> None:
     """Close a stage for good: what is committed counts, everything later is refused, the final checkpoint is signed."""
     from arena.results import lifecycle
 
     with opened() as store:
-        record, head = lifecycle.freeze(store, keys(), stage_id, organizer=operator(), now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        record, head = lifecycle.freeze(store, keys(), stage_id, organizer=operator(), now=now, reason=reason)
     typer.echo(t("stage_frozen", stage=stage_id, status=record.status.value, votes=head.size, root=head.root))
 
 

@@ -42,6 +42,7 @@ def described(stage: Stage, file: bytes) -> str:
         t("stage_page_title", id=stage.id, round=stage.round, programme=stage.programme, **title),
         _line("stage_page_file", file_sha256(file)),
         _line("stage_page_window", t("stage_page_from_to", opens=opens, closes=closes)),
+        _line("stage_page_closing", facts.closing(stage, t) or t("stage_page_no_closing")),
         _line(
             "stage_page_score",
             t(

@@ -10,12 +10,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from arena.domain.closing import Closing
 from arena.domain.declared import Bilingual, Declared, Slug
 from arena.domain.errors import StageError
 from arena.domain.exposure import Exposure
 from arena.domain.leaks import Leak
 from arena.domain.operator import Operator
 
+VOTES_PER_ENTRANT = 200
+"""Planned where nothing is declared: an entrant then has 400 answers judged, and its rating is known to about ±35 points."""
 TieAtCut = Literal["points", "components", "hold"]
 
 
@@ -343,6 +346,8 @@ class Stage(Declared):
     """What everybody may read once the stage is published: all scores, the best team's and the mean, or nothing. The programme has all."""
     opens: AwareDatetime | None = None
     closes: AwareDatetime | None = None
+    closing: Closing | None = None
+    """What ends it; left out, `closes` does where there is one."""
     publishes: AwareDatetime | None = None
     """When the result is planned to be published, as everybody is told beforehand."""
     leaderboard_votes: Annotated[int, Field(ge=0)] = 200
@@ -364,6 +369,17 @@ class Stage(Declared):
     def voice(self) -> Literal["citizen", "vote"]:
         """Whose opinion the score averages: the citizens' where they are told apart, else the votes', since accounts that vote once would gain weight."""
         return self.protocol.voice or ("citizen" if self.population.takes_persons else "vote")
+
+    @property
+    def closing_rule(self) -> Closing | None:
+        """What ends the stage; None where the file does not say."""
+        return self.closing or (Closing(rule="time") if self.closes else None)
+
+    @property
+    def planned_votes(self) -> int:
+        """How many votes the stage aims at: declared, or where its closing rule ends it, or `VOTES_PER_ENTRANT`."""
+        counted = self.closing.number if self.closing and self.closing.rule == "votes" else None
+        return self.population.planned_votes or counted or VOTES_PER_ENTRANT * len(self.entrants)
 
     @model_validator(mode="before")
     @classmethod
@@ -412,6 +428,10 @@ class Stage(Declared):
                 raise StageError("stage_consent_place", id=consent.id, place=strange[0], known=sorted(CONSENT_PLACES))
         if self.opens and self.closes and self.opens >= self.closes:
             raise StageError("stage_closes_before_it_opens", opens=self.opens, closes=self.closes)
+        if self.closing and self.closing.rule == "time" and self.closes is None:
+            raise StageError("stage_closing_time")
+        if self.closing and self.closing.rule == "separation" and self.planned_advance >= len(self.entrants):
+            raise StageError("stage_closing_cut", entrants=len(self.entrants), places=self.planned_advance)
         if self.closes and self.publishes and self.closes > self.publishes:
             raise StageError("stage_publishes_before_it_closes", closes=self.closes, publishes=self.publishes)
         return self

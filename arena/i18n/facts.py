@@ -5,6 +5,7 @@ from datetime import datetime
 
 from arena.domain.grounds import Grounds, HoursGrounds, NetworkGrounds, VoterGrounds, WrittenGrounds
 from arena.domain.outage import Cause
+from arena.domain.stage import Stage
 from arena.i18n.catalogue import Messages, messages
 
 
@@ -26,6 +27,22 @@ def outage(cause: Cause, t: Messages) -> str:
 def published_outage(cause: Cause) -> str:
     """Write the same for a report: in English, with codes for names."""
     return _outage(cause, messages("en"), str)
+
+
+def closing(stage: Stage, t: Messages) -> str | None:
+    """Tell what ends a stage by its file; None where that says nothing."""
+    rule = stage.closing_rule
+    if rule is None:
+        return None
+    match rule.rule:
+        case "time":
+            return t("closing_time", closes="–" if stage.closes is None else t.when(stage.closes))
+        case "votes":
+            return t("closing_votes", number=rule.number)
+        case "panelists":
+            return t("closing_panelists", number=rule.number)
+        case "separation":
+            return t("closing_separation", places=stage.planned_advance)
 
 
 def mismatch(kind: str, setting: str, t: Messages) -> str:

@@ -10,12 +10,16 @@ from arena.record.keys import Keys
 from arena.record.ledger import Checkpoint, Ledger
 from arena.record.stages import StageRecord
 from arena.record.store import Store
-from arena.results.export.bundle import export, git_commit
+from arena.results.export.bundle import FROZEN, export, git_commit
 from arena.results.export.webhooks import announce
+from arena.results.votes import closing
 from arena.results.votes.annotations import keep_annotations
+from arena.results.votes.feed import VoteFeed
+from arena.results.votes.rating import rate_stage
 from arena.results.votes.sealed import known, sealed_stage
+from ratings.first import first
 
-FROZEN, PUBLISHED = "stage.frozen", "stage.published"
+PUBLISHED = "stage.published"
 
 
 def unsealed(stage: Stage) -> list[str]:
@@ -42,25 +46,60 @@ def open_stage(store: Store, stage: Stage, file: bytes, *, organizer: str, now: 
     return store.stages.open(stage, organizer, now)
 
 
-def freeze(store: Store, keys: Keys, stage_id: str, *, organizer: str, now: datetime) -> tuple[StageRecord, Checkpoint]:
+def closing_now(store: Store, stage: Stage, now: datetime) -> closing.Closed:
+    """Tell whether a freeze at this moment would follow the stage's closing rule."""
+    record = known(store, stage.id)
+    votes, rule = VoteFeed(store, stage).table()
+    separated = False
+    if stage.closing is not None and stage.closing.rule == "separation":
+        entrants = [entrant for entrant in stage.entrant_ids if entrant in rule.entrants]
+        compared = votes.comparisons(votes.counted, entrants, voice=stage.voice)
+        made = rate_stage(stage, record.file_sha256, compared, looks=closing.looks(stage, votes, now))
+        cut = first(made, stage.planned_advance).cut if made else None
+        separated = cut is not None and cut.separated
+    return closing.closed(stage, votes, now, separated=separated)
+
+
+def freeze(
+    store: Store, keys: Keys, stage_id: str, *, organizer: str, now: datetime, reason: str = ""
+) -> tuple[StageRecord, Checkpoint]:
     """open → frozen: what is committed counts, everything later is refused, and the final checkpoint is signed.
 
     The status changes in one transaction that every vote's own transaction is ordered against, so a vote at the boundary is either in
     or its citizen is told no. Called again after an interruption, it finishes what is missing and changes nothing else.
 
+    Args:
+        store: where the stage is.
+        keys: sign the checkpoint.
+        stage_id: which stage.
+        organizer: who does it.
+        now: when.
+        reason: why now, where the stage's closing rule says otherwise; published.
+
     Raises:
         Conflict: the stage is a draft, or published.
+        Unusable: its closing rule says otherwise, and no reason is given.
         LedgerError: the votes do not agree with what was sealed.
     """
     record = store.stages.find(stage_id)
+    if record is not None and record.status is StageStatus.OPEN and not reason.strip():
+        _require_rule(store, stage_id, now)
     if record is None or record.status is not StageStatus.FROZEN:
         record = store.stages.move(stage_id, StageStatus.OPEN, StageStatus.FROZEN, now)
     checkpoint = Ledger(store, keys).checkpoint(stage_id, record.frozen_at or now, final=True)
     keep_annotations(store, sealed_stage(store, stage_id))
     if not store.events.of_stage(stage_id, FROZEN):
         data = {"votes": checkpoint.size, "root": checkpoint.root, "draws": record.draws}
+        if reason.strip():
+            data["reason"] = reason.strip()
         store.events.append(now, stage_id, organizer, FROZEN, data)
     return record, checkpoint
+
+
+def _require_rule(store: Store, stage_id: str, at: datetime) -> None:
+    stage = sealed_stage(store, stage_id)
+    if stage.closing_rule is not None and closing_now(store, stage, at).followed is False:
+        raise Unusable("freeze_unruled", stage=stage_id, rule=stage.closing_rule.rule)
 
 
 def publish(

@@ -358,7 +358,7 @@ export interface ConsoleForm {
 }
 
 export type Field = { name: string; label: string } & (
-  | { type: "text" }
+  | { type: "text"; optional?: boolean }
   | { type: "select"; options: [value: string, label: string][] }
 );
 

@@ -36,6 +36,7 @@ from arena.results.programme.selection import AggregateError
 from arena.results.publish import report
 from arena.results.votes import table
 from arena.results.votes.annotations import STYLE
+from arena.results.votes.closing import Intervals
 from arena.results.votes.exclusions import ExclusionReason
 from arena.results.votes.inclusion import CHECK, MARKED, REMOVED, UNREAD
 from arena.settings import ROOT
@@ -166,6 +167,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "r_voice_": get_args(Voice),
     "report_voice_": get_args(Voice),
     "results_voice_": get_args(Voice),
+    "report_intervals_": get_args(Intervals),
     "report_leaks_": ("self_named", "posed", "own", "rival"),
     "refused_": (*map(str, REFUSED), "other"),
     "refused_so_": map(str, (404, 405, 413, 500, 503)),

@@ -18,6 +18,7 @@ from arena.results.votes.removals import remove_entrant
 from arena.results.votes.side_bias import side_bias
 from arena.results.votes.warnings import warnings
 from arena.simulate import SIMULATED
+from ratings.anytime import Anytime
 from ratings.comparison import Comparisons
 from ratings.fit import rate
 from tests.support.stages import CLI, NOW, Room
@@ -37,7 +38,8 @@ def from_scratch(room: Room, out: set[str] | None = None, entrants: list[str] | 
     )
     record = room.store.stages.find(SIMULATED)
     assert record is not None
-    ratings = rate(Comparisons.from_frame(frame, names), seed=rating_seed(record.file_sha256))
+    looks = None if record.frozen_at else Anytime(room.stage.planned_votes)
+    ratings = rate(Comparisons.from_frame(frame, names), seed=rating_seed(record.file_sha256), looks=looks)
     return {**ratings.to_dict("team_id"), "warnings": warnings(ratings.notices)}
 
 
@@ -215,7 +217,7 @@ def test_side_bias_follows_votes_and_exclusions(tmp_path: Path) -> None:
     found = board.snapshot().side_bias
     fresh = Leaderboard(room.store, room.stage, clock=lambda: NOW + timedelta(hours=1))
 
-    assert found == fresh.snapshot().side_bias == side_bias(fresh.feed.table()[0])
+    assert found == fresh.snapshot().side_bias == side_bias(fresh.feed.table()[0], Anytime(room.stage.planned_votes))
     assert 40 < found.wins_a + found.wins_b < 160
     low, high = found.interval or (1, 0)
     assert 0 < low < (found.share or 0) < high < 1

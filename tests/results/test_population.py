@@ -117,7 +117,7 @@ def test_weighted_to_the_population_is_the_population(busier: int) -> None:
     assert raked is not None
     weight = np.array([raked.weights[f"voter-{n:05d}"] for n in range(300)])
     votes = vote_table(stage.entrant_ids, voter, a, b, outcome, weight[voter])
-    given = StageVotes(stage, hashlib.sha256(file).hexdigest(), votes, stage.entrant_ids)
+    given = StageVotes(stage, hashlib.sha256(file).hexdigest(), votes, stage.entrant_ids, None)
     main = given.rated(votes.counted)
 
     for rows in (statistics.sensitivity(given, main).weighted, statistics.sensitivity(given, main).other_voice):

@@ -61,7 +61,7 @@ class Golden:
         rated = [e for e in stage.entrant_ids if e in rule.entrants]
         counted = table.comparisons(table.counted, rated, voice=stage.voice)
         record = self.store.stages.find(self.stage_id)
-        without = None if record is None else rate_stage(stage, record.file_sha256, counted)
+        without = None if record is None else rate_stage(stage, record.file_sha256, counted, looks=None)
         return {
             JSON: orjson.loads(orjson.dumps(document)),
             "live.json": orjson.loads(orjson.dumps(live.to_json())),

@@ -85,7 +85,7 @@ def test_a_topic_is_kept_with_the_battle_and_counted_with_the_votes(tmp_path: Pa
         assert len(citizen.http.get("/battles").json()) == 4
     stage, store = stage_of(text), Store(f"sqlite:///{tmp_path / 'arena.db'}")
     votes, rule = VoteFeed(store, stage).table(measured=True)
-    parts = [part for part in Variants(stage, "").parts(votes, rule) if part.kind == "topic"]
+    parts = [part for part in Variants(stage, "", None).parts(votes, rule) if part.kind == "topic"]
     assert {part.name: part.votes for part in parts} == {offered[2]: 2, offered[5]: 1}
 
 

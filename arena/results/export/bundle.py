@@ -46,7 +46,7 @@ from arena.results.votes.inclusion import rule_of
 from arena.results.votes.removals import removals
 from arena.results.votes.sealed import known
 
-MADE = "export.made"
+MADE, FROZEN = "export.made", "stage.frozen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,7 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
         status=record.status.value,
         opened_at=record.opened_at,
         frozen_at=record.frozen_at,
+        freeze_reason=next((e.data.get("reason") for e in store.events.of_stage(stage_id, FROZEN)), None),
         removed=removed,
         outages={entrant: round(out, 1) for entrant, out in outages.items()},
         acts=[_act(act) for act in exclusions.history(store, stage_id)],

@@ -5,7 +5,7 @@ import hashlib
 import io
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Self
 
@@ -19,6 +19,7 @@ from arena.results.export.schema import (
     SCHEMA,
     Act,
     Checkpoint,
+    ClosingPart,
     Draws,
     EntrantPart,
     File,
@@ -34,6 +35,7 @@ from arena.results.export.signed import UNSIGNED, Issuer, TwoLanguages
 from arena.results.export.statistics import StageVotes
 from arena.results.export.table_reader import DrawTable
 from arena.results.export.vote_tests import vote_tests
+from arena.results.votes import closing
 from arena.results.votes.table import VoteTable
 
 JSON, VOTES, DRAWS, STAGE, SCORES = "export.json", "votes.parquet", "draws.parquet", "stage.toml", "scores.csv"
@@ -74,6 +76,8 @@ class Facts:
     status: Status
     opened_at: datetime | None
     frozen_at: datetime | None
+    freeze_reason: str | None
+    """Why it was frozen otherwise than the closing rule says."""
     removed: Mapping[str, RemovalPart]
     """By entrant."""
     outages: Mapping[str, float]
@@ -97,6 +101,7 @@ class Facts:
             status=document.stage.status,
             opened_at=document.stage.opened_at,
             frozen_at=document.stage.frozen_at,
+            freeze_reason=document.closing.reason,
             removed={e.team_id: e.removed for e in document.entrants if e.removed is not None},
             outages={e.team_id: e.outage_minutes for e in document.entrants if e.outage_minutes},
             acts=document.exclusion_acts,
@@ -123,9 +128,12 @@ def assemble(
     """
     sha256 = file_sha256(stage_file)
     rated = tuple(entrant for entrant in stage.entrant_ids if entrant not in facts.removed)
-    given = StageVotes(stage, sha256, votes, rated)
+    looks = closing.looks(stage, votes, facts.frozen_at)
+    given = StageVotes(stage, sha256, votes, rated, looks)
     ratings = given.rated(votes.counted)
     fit = statistics.fit(ratings, stage)
+    separated = fit.cut is not None and fit.cut.separated
+    closed = closing.closed(stage, votes, facts.frozen_at, separated=separated)
     return UserScore(
         schema=SCHEMA,
         export_id=facts.export_id,
@@ -134,6 +142,7 @@ def assemble(
         synthetic=stage.synthetic,
         issuer=facts.issuer,
         stage=_stage(stage, sha256, facts),
+        closing=ClosingPart(**asdict(closed), reason=facts.freeze_reason),
         entrants=_entrants(stage, facts),
         protocol=stage.protocol.model_dump(mode="json"),
         population=statistics.population(stage, votes, fit, facts.strata),
@@ -144,7 +153,7 @@ def assemble(
         warnings=fit.warnings,
         method=fit.method,
         sensitivity=statistics.sensitivity(given, ratings),
-        side_bias=statistics.side_bias(votes),
+        side_bias=statistics.side_bias(votes, looks),
         tests=vote_tests(stage, votes, rated, draws.entrants, draws.outcomes()),
         leaks=statistics.leaks(stage, votes),
         exposure=statistics.exposure(stage, draws),

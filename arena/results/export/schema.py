@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from arena.domain.closing import ClosingRule
 from arena.domain.leaks import Leak
 from arena.results.export.rating_schema import Cut, Method, PairCount, Score, Sensitivity, Warning_
 from arena.results.export.signed import (
@@ -53,6 +54,22 @@ class StagePart(Part):
         description="when it froze: votes committed before count, no vote was accepted after"
     )
     file_sha256: Sha256 = Field(description="hash of the sealed stage file, which is beside this file")
+
+
+class ClosingPart(Part):
+    """How the stage was closed, and whether that can have looked at results."""
+
+    rule: ClosingRule | None = Field(
+        description="what the stage file declares: `time` – at `closes`; `votes` – at so many sealed votes; `panelists` – once so many voters have voted; `separation` – once the first planned_advance are told apart from the rest; null where it declares none"
+    )
+    number: Count | None = Field(description="of votes or voters; met by up to a tenth more")
+    followed: bool | None = Field(
+        description="whether the freeze kept to the rule; null while the stage is open, and without a rule"
+    )
+    reason: str | None = Field(description="the organizer's, where it did not; only the signature vouches for it")
+    intervals: Literal["fixed", "anytime"] = Field(
+        description="`fixed` where the closing did not look at results: a rule other than `separation` was followed (or all is invented and none declared); else `anytime`, as of an open stage: everything said with 95 % holds however often one has looked"
+    )
 
 
 class RemovalPart(Part):
@@ -283,6 +300,7 @@ class UserScore(Signed):
     )
     issuer: Issuer = Field(description="which system made it")
     stage: StagePart = Field(description="the stage")
+    closing: ClosingPart = Field(description="what ended it")
     entrants: list[EntrantPart] = Field(description="the sealed entrants")
     protocol: dict[str, Any] = Field(description="the conditions all entrants met, as the stage file declares them")
     population: PopulationPart = Field(description="who voted, and which votes count")

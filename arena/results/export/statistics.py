@@ -39,6 +39,7 @@ from arena.results.votes.side_bias import side_bias as side_bias_of
 from arena.results.votes.table import IDENTITY, VoteTable
 from arena.results.votes.warnings import warnings
 from arena.results.votes.weighting import MOST, effective, published
+from ratings.anytime import Anytime
 from ratings.comparison import BothBad
 from ratings.errors import RatingsError
 from ratings.first import FirstK, first
@@ -59,6 +60,8 @@ class StageVotes:
     votes: VoteTable
     entrants: tuple[str, ...]
     """Those that are rated: declared, and not removed; in the stage file's order."""
+    looks: Anytime | None
+    """Whether intervals hold at every look, as in `ratings.fit.rate`."""
 
     def rated(
         self,
@@ -70,7 +73,7 @@ class StageVotes:
     ) -> Ratings | None:
         """Rate these votes as the stage declares, but for what is said here; None where no two entrants were compared."""
         compared = self.votes.comparisons(rows, self.entrants, voice=voice or self.stage.voice, weighted=weighted)
-        return rate_stage(self.stage, self.file_sha256, compared, both_bad=both_bad)
+        return rate_stage(self.stage, self.file_sha256, compared, looks=self.looks, both_bad=both_bad)
 
 
 def fit(ratings: Ratings | None, stage: Stage) -> Fit:
@@ -119,7 +122,7 @@ def _variant(ratings: Ratings | None) -> list[VariantScore] | None:
 def _style_controlled(given: StageVotes, main: Ratings) -> StyleControlled | None:
     """Make the fit with length, formatting and side held equal, over the votes whose answers could still be counted."""
     rows = given.votes.counted & given.votes.measured.styled
-    found = style_controlled(given.stage, given.votes, rows, given.entrants)
+    found = style_controlled(given.stage, given.votes, rows, given.entrants, given.looks)
     if found is None:
         return None
     told = found.to_dict(main)
@@ -180,9 +183,9 @@ def weighting(stage: Stage, votes: VoteTable) -> Weighting | None:
     return Weighting(method="raking", cap=MOST, capped=capped, classes=classes, n_eff=n_eff, design_effect=effect)
 
 
-def side_bias(votes: VoteTable) -> SideBiasPart:
+def side_bias(votes: VoteTable, looks: Anytime | None) -> SideBiasPart:
     """Hold side a against side b."""
-    found = side_bias_of(votes)
+    found = side_bias_of(votes, looks)
     interval = None if found.interval is None else list(found.interval)
     return SideBiasPart(wins_a=found.wins_a, wins_b=found.wins_b, share_a=found.share, share_a_ci95=interval)
 

@@ -49,7 +49,7 @@ def vote_tests(
         outcomes: (entrants, entrants, 3) what became of the draws, as `DrawTable.outcomes` gives it.
     """
     counted = votes.counted
-    compared, side = votes.comparisons(counted, rated, voice="vote"), side_bias(votes)
+    compared, side = votes.comparisons(counted, rated, voice="vote"), side_bias(votes, None)
     place = [drawn.index(entrant) for entrant in rated]
     of_rated = outcomes[np.ix_(place, place)]
     left = of_rated[:, :, UNVOTED]

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from arena.domain.declared import Bilingual
 from arena.domain.stage import Stage
 from arena.record.store import Store
+from arena.results.votes import closing
 from arena.results.votes.feed import VoteFeed
 from arena.results.votes.inclusion import Rule
 from arena.results.votes.rating import declared
 from arena.results.votes.side_bias import SideCounts
 from arena.results.votes.table import VoteTable
 from arena.results.votes.warnings import warnings
+from ratings.anytime import Anytime
 from ratings.comparison import OUTCOMES
 from ratings.errors import NothingToRateError
 from ratings.live import LiveRatings
@@ -120,6 +122,7 @@ class Leaderboard:
         self._lock = threading.Lock()
         self._rated: tuple[str, ...] = ()
         self._live: LiveRatings | None = None
+        self._looks: Anytime | None = None
         self._sides = SideCounts()
         self._codes: NDArray[np.int8] = np.empty(0, np.int8)
         """`excluded_by` of the votes that have been looked at."""
@@ -135,7 +138,9 @@ class Leaderboard:
         """
         with self._lock:
             table, rule = self.feed.table()
-            changed = self._count(table, rule)
+            record = self._store.stages.find(self._stage.id)
+            before, self._looks = self._looks, closing.looks(self._stage, table, record.frozen_at if record else None)
+            changed = self._count(table, rule) or self._looks != before
             exposed = self._follow_exposure()
             if changed or exposed or self._last is None:
                 self._last = self._made(table, None if changed or self._last is None else self._last.ratings)
@@ -186,7 +191,7 @@ class Leaderboard:
             n_voters=len(table.voters),
             winners=table.winners(),
             left_out=table.left_out(),
-            side_bias=self._sides.bias(),
+            side_bias=self._sides.bias(self._looks),
             exposure=self._exposure,
         )
 
@@ -194,7 +199,7 @@ class Leaderboard:
         assert self._live is not None  # noqa: S101 - `_count` has made it
         record = self._store.stages.find(self._stage.id)
         try:
-            return self._live.snapshot(**declared(self._stage, record.file_sha256 if record else "0" * 8))
+            return self._live.snapshot(**declared(self._stage, record.file_sha256 if record else "0" * 8, self._looks))
         except NothingToRateError:
             return None
 

@@ -15,6 +15,7 @@ from arena.results.votes.inclusion import Rule
 from arena.results.votes.rating import rate_stage, style_controlled
 from arena.results.votes.table import IDENTITY, LANGUAGES, VoteTable
 from arena.results.votes.weighting import in_fit, rake
+from ratings.anytime import Anytime
 from ratings.fit import CENTRE, PER_LOGIT
 from ratings.result import Ratings
 from ratings.voices import Voice
@@ -61,8 +62,10 @@ class Part:
 class Variants:
     """The fits of one stage, with its declared transform, prior and seed."""
 
-    def __init__(self, stage: Stage, file_sha256: str) -> None:
+    def __init__(self, stage: Stage, file_sha256: str, looks: Anytime | None) -> None:
+        """Fit as `ratings.fit.rate` does with these `looks`."""
         self._stage = stage
+        self._looks = looks
         self._file_sha256 = file_sha256
 
     def all(
@@ -137,7 +140,7 @@ class Variants:
     ) -> Ratings | None:
         """Fit these votes as declared, but for what is said here; None where none can be counted."""
         compared = votes.comparisons(rows, entrants, voice=voice or self._stage.voice, weighted=weighted)
-        return rate_stage(self._stage, self._file_sha256, compared)
+        return rate_stage(self._stage, self._file_sha256, compared, looks=self._looks)
 
     def _plain(
         self,
@@ -157,7 +160,7 @@ class Variants:
         n = int(rows.sum())
         if n == 0:
             return Variant("style", (), 0, "no_votes")
-        found = style_controlled(self._stage, votes, rows, entrants)
+        found = style_controlled(self._stage, votes, rows, entrants, self._looks)
         if found is None:
             return Variant("style", (), n, "never_met")
         reach = PER_LOGIT * found.quantile * np.sqrt(np.maximum(np.diag(found.covariance), 0))

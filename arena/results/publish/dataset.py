@@ -31,6 +31,7 @@ from arena.results.votes.feed import language
 from arena.results.votes.rating import rate_stage
 from arena.results.votes.sealed import known
 from arena.results.votes.table import VoteTable
+from ratings.anytime import Anytime
 
 SCHEMA = "kai.release/1"
 MADE = "release.made"
@@ -275,7 +276,8 @@ def _compared(stage: Stage, exported: UserScore, votes: VoteTable, agreed: froze
     released = np.array([voter in agreed for voter in votes.voters], np.bool_)
     entrants = [row.team_id for row in exported.scores]
     compared = votes.comparisons(votes.counted & released[votes.voter], entrants, voice=stage.voice)
-    made = statistics.fit(rate_stage(stage, exported.stage.file_sha256, compared), stage)
+    looks = None if exported.closing.intervals == "fixed" else Anytime(stage.planned_votes)
+    made = statistics.fit(rate_stage(stage, exported.stage.file_sha256, compared, looks=looks), stage)
     of_team = {row.team_id: Level.of(row) for row in made.scores}
     nobody = Level(rating=None, rating_ci95=None, n_votes=0)
     return [

@@ -10,6 +10,7 @@ from arena.domain.stage import Stage
 from arena.results.votes.inclusion import rating_seed
 from arena.results.votes.table import VoteTable
 from ratings import style
+from ratings.anytime import Anytime
 from ratings.comparison import BothBad, Comparisons
 from ratings.errors import NothingToRateError, RatingsError
 from ratings.fit import rate
@@ -24,21 +25,28 @@ class Declared(TypedDict):
     transform: Transform
     component_max: float
     seed: int
+    looks: Anytime | None
 
 
-def declared(stage: Stage, file_sha256: str) -> Declared:
-    """Read the declared fit; the seed of its draws comes from the sealed file's hash."""
+def declared(stage: Stage, file_sha256: str, looks: Anytime | None) -> Declared:
+    """Read the declared fit; the seed of its draws comes from the sealed file's hash, `looks` from how the stage closes."""
     transform = stage.protocol.transform
     return {
         "prior": stage.protocol.prior,
         "transform": Transform(transform.id, transform.version, transform.params),
         "component_max": stage.component_max,
         "seed": rating_seed(file_sha256),
+        "looks": looks,
     }
 
 
 def rate_stage(
-    stage: Stage, file_sha256: str, comparisons: Comparisons, *, both_bad: BothBad | None = None
+    stage: Stage,
+    file_sha256: str,
+    comparisons: Comparisons,
+    *,
+    looks: Anytime | None,
+    both_bad: BothBad | None = None,
 ) -> Ratings | None:
     """Fit these comparisons as the stage declares, or with `both_bad` counted the other way.
 
@@ -46,13 +54,13 @@ def rate_stage(
         None where no two entrants were ever compared.
     """
     try:
-        return rate(comparisons, both_bad=both_bad or stage.protocol.both_bad, **declared(stage, file_sha256))
+        return rate(comparisons, both_bad=both_bad or stage.protocol.both_bad, **declared(stage, file_sha256, looks))
     except NothingToRateError:
         return None
 
 
 def style_controlled(
-    stage: Stage, votes: VoteTable, rows: NDArray[np.bool_], entrants: Sequence[str]
+    stage: Stage, votes: VoteTable, rows: NDArray[np.bool_], entrants: Sequence[str], looks: Anytime | None
 ) -> style.Controlled | None:
     """Fit these votes with length, formatting and side held equal.
 
@@ -61,6 +69,7 @@ def style_controlled(
         votes: a measured table.
         rows: which of them; all have to be `styled`.
         entrants: in the order of the answer.
+        looks: whether intervals hold at every look, as in `ratings.fit.rate`.
 
     Returns:
         None where some entrants never met, or no vote is left: there is nothing to show beside the raw fit.
@@ -78,6 +87,7 @@ def style_controlled(
             style.differences(sides),
             prior=protocol.prior,
             both_bad=protocol.both_bad,
+            looks=looks,
         )
     except RatingsError:
         return None

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from arena.results.votes.table import VoteTable
 from ratings import shares
+from ratings.anytime import Anytime
 from ratings.comparison import A_WINS, B_WINS
 from ratings.shares import SideBias
 
@@ -29,16 +30,16 @@ class SideCounts:
         grown[:, : self._wins.shape[1]] += self._wins
         self._wins = grown
 
-    def bias(self) -> SideBias:
+    def bias(self, looks: Anytime | None) -> SideBias:
         """Tell the share of side a, its interval and its p, to six decimals."""
-        return _rounded(shares.side_bias(*self._wins))
+        return _rounded(shares.side_bias(self._wins[0], self._wins[1], looks))
 
 
-def side_bias(votes: VoteTable) -> SideBias:
+def side_bias(votes: VoteTable, looks: Anytime | None) -> SideBias:
     """Tell the bias of the votes that are in the fit."""
     counts = SideCounts()
     counts.add(votes, votes.counted)
-    return counts.bias()
+    return counts.bias(looks)
 
 
 def _rounded(found: SideBias) -> SideBias:

@@ -67,6 +67,8 @@ class Move(_Body):
     to: Literal["open", "frozen", "published"]
     confirm: Annotated[str, Field(max_length=200)]
     """The stage's id, typed."""
+    reason: Annotated[str, Field(max_length=500)] = ""
+    """Why it is frozen otherwise than its closing rule says."""
 
 
 class Exclude(_Body):
@@ -132,7 +134,9 @@ class Actions:
             lifecycle.open_stage(store, self._stage, known(store, stage_id).file.encode(), organizer=organizer, now=now)
             return Done.told(lambda t: t("operations_done_opened"))
         if asked.to == "frozen":
-            _, checkpoint = lifecycle.freeze(store, self._keys, stage_id, organizer=organizer, now=now)
+            _, checkpoint = lifecycle.freeze(
+                store, self._keys, stage_id, organizer=organizer, now=now, reason=asked.reason
+            )
             return Done.told(lambda t: t("operations_done_frozen", votes=checkpoint.size))
         folder, _ = lifecycle.publish(
             store,

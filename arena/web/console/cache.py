@@ -36,6 +36,7 @@ from arena.results.live.access_log import viewers
 from arena.results.live.draw_audit import ExposureTable, exposure
 from arena.results.live.leaderboard import Leaderboard, Snapshot
 from arena.results.live.variants import Variants
+from arena.results.votes import closing
 from arena.results.votes.exclusions import active_exclusions, history
 from arena.results.votes.feed import VoteFeed
 from arena.results.votes.inclusion import Rule
@@ -209,6 +210,7 @@ class DocumentCache:
                 return self._exports(record), None
             case "trends":
                 votes, rule, basis = self._followed()
+                basis = (basis, record.status)
                 return (None if basis == before else self._trends(votes, rule, record)), basis
             case "integrity":
                 votes, rule, basis = self._followed()
@@ -272,7 +274,8 @@ class DocumentCache:
         return rake(in_fit(votes, self.stage, people), self.stage.population.margins) if people else None
 
     def _trends(self, votes: VoteTable, rule: Rule, record: StageRecord) -> Writing:
-        fits = Variants(self.stage, record.file_sha256)
+        looks = closing.looks(self.stage, votes, record.frozen_at)
+        fits = Variants(self.stage, record.file_sha256, looks)
         entrants, counted = fits.entrants(rule), votes.counted
         strata = self.stage.population.strata
         people = self.store.strata.of_voters(self.stage.id) if strata else {}
@@ -292,7 +295,9 @@ class DocumentCache:
             fragile=self._fragile(ratings, compared),
             strata=strata_rows(people, strata, self._raked(votes, people)) if strata else (),
             draws=draws,
-            findings=findings(vote_tests(self.stage, votes, entrants, votes.entrants, outcomes), side_bias(votes)),
+            findings=findings(
+                vote_tests(self.stage, votes, entrants, votes.entrants, outcomes), side_bias(votes, looks)
+            ),
         )
         now = datetime.now(UTC)
 
@@ -304,7 +309,7 @@ class DocumentCache:
 
     def _integrity(self, votes: VoteTable, rule: Rule, record: StageRecord) -> Writing:
         found = self._proposed_for(votes, rule)
-        fits = Variants(self.stage, record.file_sha256)
+        fits = Variants(self.stage, record.file_sha256, closing.looks(self.stage, votes, record.frozen_at))
         proposed = [seq for proposal in found for seq in proposal.seqs]
         variants = [] if not len(votes) else fits.all(votes, rule, proposed, {})
         facts = integrity.IntegrityFacts(

@@ -50,6 +50,8 @@ class Board:
     ranks: Markup | None
     voice: Voice
     """What the points average."""
+    anytime: bool
+    """Intervals hold at every look."""
 
     @property
     def leaders(self) -> list[Row]:
@@ -72,7 +74,7 @@ def routes(layout: Layout, stage: Stage, leaderboard: Leaderboard, publications:
             missing = votes_missing(seen, stage)
             t = messages(language_of(request))
             live = {
-                "board": None if missing else _board(_live_rows(seen), stage.voice, t),
+                "board": None if missing else _board(_live_rows(seen), stage.voice, t, anytime=True),
                 "missing": missing,
                 "seen": seen,
             }
@@ -95,7 +97,7 @@ def routes(layout: Layout, stage: Stage, leaderboard: Leaderboard, publications:
             "results.html",
             title="title_results",
             found=found,
-            board=None if found.score is None else _board(_final_rows(found, found.score), found.stage.voice, t),
+            board=None if found.score is None else _final_board(found, found.score, t),
             warnings=[] if found.score is None else [_by_name(t.pick(each), found, t) for each in found.score.warnings],
             says=[] if found.score is None else _votes_say(found, found.score, t),
             named=lambda rows: [t.pick(row.team) for row in rows],
@@ -184,7 +186,11 @@ def _row(
     return Row(team, int(votes), mark, None if ranks is None else (ranks[0], ranks[1]), provisional)
 
 
-def _board(rows: Sequence[Row], voice: Voice, t: Messages) -> Board | None:
+def _final_board(found: Published, score: UserScore, t: Messages) -> Board | None:
+    return _board(_final_rows(found, score), found.stage.voice, t, anytime=score.closing.intervals == "anytime")
+
+
+def _board(rows: Sequence[Row], voice: Voice, t: Messages, *, anytime: bool) -> Board | None:
     """Draw the rows; nothing where none has a result."""
     marks = [(t.pick(row.team), _points(row.points, t), row.points) for row in rows if row.points is not None]
     ranks = [(t.pick(row.team), _ranks(row.ranks, t), row.ranks) for row in rows if row.ranks is not None]
@@ -195,6 +201,7 @@ def _board(rows: Sequence[Row], voice: Voice, t: Messages) -> Board | None:
         on_scale(marks, label=t("results_picture_points")),
         rank_ribbons(ranks, label=t("results_picture_ranks")) if len(ranks) >= MANY else None,
         voice,
+        anytime,
     )
 
 

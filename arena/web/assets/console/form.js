@@ -10,7 +10,7 @@ import { send } from "./acts.js";
 const inputOf = (id, field) =>
   field.type === "select"
     ? el("select", { id, required: true }, ...field.options.map(([value, label]) => el("option", { value }, label)))
-    : el("input", { id, required: true, maxlength: "500", autocomplete: "off" });
+    : el("input", { id, required: !field.optional, maxlength: "500", autocomplete: "off" });
 
 export class Form {
   /** @param {ConsoleForm} told */

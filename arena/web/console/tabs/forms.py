@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from arena.domain.stage import StageStatus
+from arena.i18n import facts
 from arena.web.console.document import clock
 from arena.web.console.tabs.operations import OperationFacts
 
@@ -64,6 +65,12 @@ def _removing(seen: OperationFacts, left: Sequence[tuple[str, str]]) -> Mapping[
     }
 
 
+def _closing(seen: OperationFacts) -> str:
+    """Say what the stage file has end it, and what becomes of the intervals otherwise."""
+    rule = facts.closing(seen.stage, seen.t)
+    return f"{rule} {seen.t('operations_freeze_rule')}" if rule else seen.t("operations_freeze_no_rule")
+
+
 def _moving(seen: OperationFacts) -> Mapping[str, Any] | None:
     stage, t = seen.stage, seen.t
     title = t.pick(stage.title)
@@ -92,6 +99,10 @@ def _moving(seen: OperationFacts) -> Mapping[str, Any] | None:
                     t("operations_freeze_running", battles=seen.running),
                     t("operations_freeze_signed"),
                     t("operations_freeze_for_good"),
+                    _closing(seen),
+                ],
+                "fields": [
+                    {"name": "reason", "label": t("operations_freeze_reason"), "type": "text", "optional": True}
                 ],
                 "body": {"to": "frozen"},
                 "button": t("operations_freeze_title"),

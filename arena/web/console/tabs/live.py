@@ -97,7 +97,13 @@ def ratings(seen: Snapshot, planned_advance: int, t: Messages) -> Section:
         )
         if rows
         else None,
-        note=" ".join([t("live_ratings_note"), *notices]),
+        note=" ".join(
+            [
+                t("live_ratings_note"),
+                *([t("live_ratings_anytime")] if seen.ratings and seen.ratings.looks else []),
+                *notices,
+            ]
+        ),
         wide=True,
     )
 
