@@ -1,11 +1,13 @@
-"""How many more votes: until two entrants are told apart, or until every score is known well enough.
+"""How many more votes: until two entrants are told apart with a promised chance, or until every score is known well enough.
 
-Takes the fit as the truth: the voters go on as they voted, the same clustering widens the intervals by the same factor,
-and variance shrinks with information. Apart means what it means on the leaderboard, all pairs claimed at once, so a pair
-that is `separated` there needs no more votes here. Real votes will wander around this; ask again as they come.
+Takes the fit as the truth: every pair is drawn equally often (adaptive draws of the arena even out counts, and come to the same), the voters go
+on as they voted, the same clustering widens the intervals by the same factor, and variance shrinks with information. Apart means
+what it means on the leaderboard, all pairs claimed at once, at every look where it is looked at; a pair that is `separated` there needs no more votes here.
+The estimate wanders as votes come: when its standard error is down to the gap over the critical value it is found apart in one case of two, so for a
+chance of 80 % it has to be down to the gap over that plus 0.84. Real votes will wander around this too; ask again as they come.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
@@ -13,61 +15,42 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from ratings import bradley_terry, intervals
 from ratings.clusters import laplacian
 from ratings.errors import NothingToRateError, RatingsError
 from ratings.result import Ratings
 
-Pairing = Literal["uniform", "adaptive"]
-UNIFORM_SHARE = 0.2
-"""Of adaptive pairing: the mix that keeps near-peers-only pairing from going astray."""
-_MOST = 10_000_000
-_ROUND = 0.02
+POWERS = (50, 80, 90)
+"""Chances, in per cent, that are promised."""
+MOST = 10_000_000
+"""More votes are not looked for."""
 Aim = Literal["pair", "neighbours", "half_width"]
 
 
 @dataclass(frozen=True, slots=True)
-class PairVotes:
-    """So many more votes on this pair."""
-
-    a: str
-    b: str
-    votes: int
-
-
-@dataclass(frozen=True, slots=True)
 class VotesNeeded:
-    """More counted votes, over all pairs, until the aim is met; 0 when it already is, None beyond ten million."""
+    """More counted votes, over all pairs drawn alike, until the aim is met; 0 when it already is, None beyond ten million."""
 
     aim: Aim
-    """A pair told apart, all neighbours, or every interval narrow enough."""
-    uniform: int | None
-    """When every pair is drawn equally often."""
-    adaptive: int | None
-    """When most votes go where they help most, a fifth still spread evenly."""
-    uniform_per_pair: int | None
-    """Of the uniform votes, those of each pair."""
-    adaptive_by_pair: tuple[PairVotes, ...]
-    """Of the adaptive votes, those of each pair; empty where there are none to cast, or too many."""
+    """A pair told apart, each pair of neighbours, or every interval narrow enough."""
+    votes: Mapping[int, int | None]
+    """By the chance, in per cent, that it is met then; of neighbours each one's. A width hardly wanders: it needs the same for every chance."""
+    pairs: int
+    """How many pairs share them."""
 
     @property
-    def sooner(self) -> Pairing | None:
-        """The pairing that gets there sooner; None when there is no difference, or neither does."""
-        u, a = self.uniform, self.adaptive
-        if u == a:
-            return None
-        return "adaptive" if u is None or (a is not None and a < u) else "uniform"
+    def per_pair(self) -> dict[int, int | None]:
+        """Of the votes, those of each pair."""
+        return {power: None if votes is None else ceil(votes / self.pairs) for power, votes in self.votes.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """As the organizer's page and files show it."""
+        """As files show it."""
         return {
             "aim": self.aim,
-            "uniform": self.uniform,
-            "uniform_per_pair": self.uniform_per_pair,
-            "adaptive": self.adaptive,
-            "adaptive_by_pair": [{"a": pair.a, "b": pair.b, "votes": pair.votes} for pair in self.adaptive_by_pair],
-            "sooner": self.sooner,
+            "votes": {str(power): votes for power, votes in self.votes.items()},
+            "per_pair": {str(power): votes for power, votes in self.per_pair.items()},
         }
 
 
@@ -75,15 +58,22 @@ class VotesNeeded:
 class _Plan:
     names: list[str]
     theta: NDArray[np.float64]
-    critical: float
-    """How many standard errors of its difference a pair must lie apart, all pairs at once."""
+    apart: NDArray[np.bool_]
+    """(k, k): told apart already."""
+    critical: Callable[[int], float]
+    """How many standard errors of its difference a pair must lie apart after so many more votes, all pairs at once."""
     information: NDArray[np.float64]
     phantom: NDArray[np.float64]
     inflation: NDArray[np.float64]
     """(k, k): how much wider than independent votes the clustering makes the variance of each difference."""
     slope: NDArray[np.float64]
     """(k, k): p(1 − p), the information in one vote on a pair."""
-    votes: int
+
+    def covariance(self, more: int) -> NDArray[np.float64]:
+        """Of independent votes, after so many more, evenly drawn."""
+        k = len(self.theta)
+        even = (1 - np.eye(k)) / (k * (k - 1) / 2)
+        return _inverse(self.information + self.phantom + laplacian(more * even * self.slope))
 
 
 def votes_to_separate(ratings: Ratings, upper: str, lower: str) -> VotesNeeded:
@@ -94,26 +84,19 @@ def votes_to_separate(ratings: Ratings, upper: str, lower: str) -> VotesNeeded:
     """
     plan = _plan(ratings, (upper, lower))
     i, j = plan.names.index(upper), plan.names.index(lower)
-    gap = abs(plan.theta[i] - plan.theta[j])
-    if gap < 1e-9:
+    if abs(plan.theta[i] - plan.theta[j]) < 1e-9:
         raise RatingsError("exactly_level", upper=upper, lower=lower)
-    wanted = np.full(plan.slope.shape, np.inf)
-    wanted[i, j] = wanted[j, i] = (gap / plan.critical) ** 2
-    return _needed(plan, wanted, "pair")
+    return _to_separate(plan, [(i, j)], "pair")
 
 
 def votes_to_separate_all(ratings: Ratings) -> VotesNeeded:
     """Until every pair of neighbours is told apart on the leaderboard; None where neighbours stand level."""
     plan = _plan(ratings, ())
-    order = np.argsort(-plan.theta)
-    wanted = np.full(plan.slope.shape, np.inf)
-    for i, j in pairwise(order):
-        wanted[i, j] = wanted[j, i] = max((plan.theta[i] - plan.theta[j]) / plan.critical, 1e-12) ** 2
-    return _needed(plan, wanted, "neighbours")
+    return _to_separate(plan, list(pairwise(np.argsort(-plan.theta).tolist())), "neighbours")
 
 
 def votes_to_half_width(ratings: Ratings, points: float) -> VotesNeeded:
-    """Until every entrant's 95 % interval in points (win probability) is at most ±`points` wide."""
+    """Until every entrant's 95 % interval in points (win probability) is at most ±`points` wide, at one look."""
     if points <= 0:
         raise RatingsError("half_width", points=points)
     plan = _plan(ratings, ())
@@ -122,14 +105,25 @@ def votes_to_half_width(ratings: Ratings, points: float) -> VotesNeeded:
     limit = (points / intervals.quantile(np.inf)) ** 2
     mean_inflation = plan.inflation[~np.eye(k, dtype=bool)].mean()
 
-    def excess(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.einsum("ij,jk,ik->i", gradient, covariance, gradient) * mean_inflation / limit
+    def met(more: int) -> bool:
+        variance = np.einsum("ij,jk,ik->i", gradient, plan.covariance(more), gradient)
+        return bool((variance * mean_inflation <= limit).all())
 
-    def gain(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-        open_rows = gradient[excess(covariance) > 1] @ covariance
-        return ((open_rows[:, :, None] - open_rows[:, None, :]) ** 2).sum(axis=0) * plan.slope
+    votes = _least(met)
+    return VotesNeeded("half_width", dict.fromkeys(POWERS, votes), k * (k - 1) // 2)
 
-    return _search(plan, lambda c: bool((excess(c) <= 1).all()), gain, "half_width")
+
+def _to_separate(plan: _Plan, wanted: list[tuple[int, int]], aim: Aim) -> VotesNeeded:
+    left = [(i, j) for i, j in wanted if not plan.apart[i, j]]
+    k = len(plan.theta)
+
+    def met(more: int, power: int) -> bool:
+        errors = intervals.difference_errors(plan.covariance(more)) * np.sqrt(plan.inflation)
+        bar = plan.critical(more) + float(norm.ppf(power / 100))
+        return all(abs(plan.theta[i] - plan.theta[j]) >= bar * errors[i, j] for i, j in left)
+
+    votes = {power: 0 if not left else _least(lambda more, power=power: met(more, power)) for power in POWERS}
+    return VotesNeeded(aim, votes, k * (k - 1) // 2)
 
 
 def _plan(ratings: Ratings, asked: tuple[str, ...]) -> _Plan:
@@ -160,71 +154,37 @@ def _plan(ratings: Ratings, asked: tuple[str, ...]) -> _Plan:
     simple = intervals.difference_errors(alone) ** 2
     # Future votes will come from people who vote as often as today's: the design effect of each difference is carried over.
     inflation = np.divide(clustered, simple, out=np.ones_like(simple), where=simple > 0)
-    sample = intervals.draws_by_strength(theta, covariance, ratings.n_eff_clusters, ratings.seed)
+    apart = np.zeros(slope.shape, bool)
+    for pair in ratings.pairwise:
+        if pair.separated and pair.a in index:
+            apart[index[pair.a], index[pair.b]] = apart[index[pair.b], index[pair.a]] = True
+    critical = _critical(ratings, theta, covariance, float(games.sum() / 2))
+    return _Plan(names, theta, apart, critical, information, phantom, inflation, slope)
+
+
+def _critical(
+    ratings: Ratings, theta: NDArray[np.float64], covariance: NDArray[np.float64], votes: float
+) -> Callable[[int], float]:
+    looks, clusters = ratings.looks, ratings.n_eff_clusters
+    if looks is not None:
+        return lambda more: looks.simultaneous(theta, covariance, votes + more, clusters).critical
+    sample = intervals.draws_by_strength(theta, covariance, clusters, ratings.seed)
     critical = intervals.simultaneous(theta, covariance, sample).critical
-    return _Plan(names, theta, critical, information, phantom, inflation, slope, int(games.sum() / 2))
+    return lambda more: critical
 
 
 def _inverse(information: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.linalg.pinv(information, hermitian=True), dtype=np.float64)
 
 
-def _needed(plan: _Plan, wanted: NDArray[np.float64], aim: Aim) -> VotesNeeded:
-    """Votes until the variance of every difference is at most `wanted`."""
-
-    def excess(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-        return intervals.difference_errors(covariance) ** 2 * plan.inflation / wanted
-
-    def gain(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-        total = np.zeros_like(covariance)
-        over = excess(covariance)
-        for i, j in zip(*np.nonzero(np.triu(over > 1)), strict=True):
-            # Sherman–Morrison to first order: one vote on (a, b) takes (row_a − row_b)² · p(1 − p) off the variance of i − j.
-            row = covariance[i] - covariance[j]
-            total += (row[:, None] - row[None, :]) ** 2 * plan.slope / (wanted[i, j] / plan.inflation[i, j])
-        return total
-
-    return _search(plan, lambda c: bool((excess(c) <= 1).all()), gain, aim)
-
-
-def _search(
-    plan: _Plan,
-    done: Callable[[NDArray[np.float64]], bool],
-    gain: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    aim: Aim,
-) -> VotesNeeded:
-    """Uniform pairs by bisection; adaptive in rounds of 2 % more votes, most to the pairs that shrink most."""
-    k = len(plan.theta)
-    even = (1 - np.eye(k)) / (k * (k - 1) / 2)
-    start = plan.information + plan.phantom
-
-    def covariance(extra: NDArray[np.float64]) -> NDArray[np.float64]:
-        return _inverse(start + laplacian(extra * plan.slope))
-
-    if done(covariance(even * 0)):
-        return VotesNeeded(aim, 0, 0, 0, ())
-    uniform = None
-    if done(covariance(even * _MOST)):
-        low, high = 0, _MOST
-        # More votes never widen an interval, so the smallest number can be bracketed.
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if done(covariance(even * middle)) else (middle, high)
-        uniform = high
-    each = None if uniform is None else ceil(2 * uniform / (k * (k - 1)))
-    extra, spent = np.zeros((k, k)), 0
-    while spent < _MOST:
-        now = covariance(extra)
-        if done(now):
-            return VotesNeeded(aim, uniform, spent, each, _by_pair(plan.names, extra))
-        worth = gain(now)
-        share = np.where(worth.sum() > 0, 2 * worth / max(float(worth.sum()), 1e-300), even)
-        step = max(1, int(_ROUND * (plan.votes + spent)))
-        extra = extra + step * (UNIFORM_SHARE * even + (1 - UNIFORM_SHARE) * share)
-        spent += step
-    return VotesNeeded(aim, uniform, None, each, ())
-
-
-def _by_pair(names: list[str], extra: NDArray[np.float64]) -> tuple[PairVotes, ...]:
-    pairs = zip(*np.triu_indices(len(names), 1), strict=True)
-    return tuple(PairVotes(names[i], names[j], ceil(extra[i, j])) for i, j in pairs)
+def _least(met: Callable[[int], bool]) -> int | None:
+    """Find the least number of votes that meets the aim, more than that meeting it too."""
+    if met(0):
+        return 0
+    if not met(MOST):
+        return None
+    low, high = 0, MOST
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if met(middle) else (middle, high)
+    return high

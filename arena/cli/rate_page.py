@@ -158,8 +158,10 @@ def _otherwise(variants: dict[str, Any]) -> list[str]:
         low, high = bias["ci95"]
         told.append(t("rate_side", share=bias["share"], low=low, high=high))
     told += _fragile([pair for pair in variants["robustness"] or () if pair["votes"] is not None])
-    if needed and needed["uniform"]:
-        told.append(t("rate_needed_weight" if needed["unit"] == "weight" else "rate_needed", votes=needed["uniform"]))
+    if needed and needed["votes"]["80"]:
+        told.append(
+            t("rate_needed_weight" if needed["unit"] == "weight" else "rate_needed", votes=needed["votes"]["80"])
+        )
     return told
 
 

@@ -57,7 +57,7 @@ def numbers(comparisons: Comparisons) -> dict[str, Any]:
         "side_a": [(c.value, c.low, c.high) for c in style.controlled(comparisons).coefficients],
         "raked_weights": raked.weights[:3],
         "weighted": rate(weights.weighted(comparisons, raked.weights)).theta,
-        "votes_to_half_width": planning.votes_to_half_width(ratings, 0.5).uniform,
+        "votes_to_half_width": planning.votes_to_half_width(ratings, 0.5).votes[50],
     }
 
 

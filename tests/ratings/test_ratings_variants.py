@@ -285,24 +285,32 @@ def test_planned_votes_are_about_what_it_takes():
     theta = [0.5, 0.25, 0.0, -0.25, -0.5]
     first = rate(votes(theta, 100, 20, seed=1, taste=0.5))
     plan = planning.votes_to_half_width(first, 0.5)
-    assert plan.uniform is not None
-    assert plan.adaptive is not None
-    then = rate(votes(theta, 100 + plan.uniform // 20, 20, seed=2, taste=0.5))
+    more = plan.votes[50]
+    assert more is not None
+    then = rate(votes(theta, 100 + more // 20, 20, seed=2, taste=0.5))
     widest = max((row.points_ci95[1] - row.points_ci95[0]) / 2 for row in then.rows if row.points_ci95)
     assert widest == pytest.approx(0.5, rel=0.12)
 
 
-def test_adaptive_pairing_is_planned_where_it_helps():
-    """Telling one close pair apart takes far fewer votes when they may be spent on it; met aims need none."""
-    ratings = rate(votes([0.6, 0.06, 0.0, -0.6], 200, 10, seed=3))
-    close = planning.votes_to_separate(ratings, "m1", "m2")
-    assert close.uniform is not None
-    assert close.adaptive is not None
-    assert 0 < close.adaptive < close.uniform
-    assert close.sooner == "adaptive"
-    assert planning.votes_to_separate(ratings, "m0", "m3").uniform == 0
-    every = planning.votes_to_separate_all(ratings)
-    assert every.uniform is not None
-    assert every.uniform >= close.uniform
+def test_a_promised_chance_is_kept():
+    """After as many more votes as it says, a pair is told apart about as often as promised; one that is apart needs none."""
+    theta = [0.6, 0.2, -0.1, -0.7]
+    first = rate(votes(theta, 40, 10, seed=4))
+    i, j = first.models.index("m1"), first.models.index("m2")
+    drift = first.theta.tolist()
+    plan = planning.votes_to_separate(first, "m1", "m2")
+    assert drift[i] > drift[j]
+    for power in (50, 90):
+        more = plan.votes[power]
+        assert more is not None
+        stages = 60
+        apart = 0
+        for seed in range(stages):
+            fit = rate(votes(drift, 40 + more // 10, 10, seed=100 + seed))
+            apart += bool(next(pair.separated for pair in fit.pairwise if {pair.a, pair.b} == {"m1", "m2"}))
+        assert apart / stages == pytest.approx(power / 100, abs=0.15)
+    assert planning.votes_to_separate(first, "m0", "m3").votes[90] == 0
+    every = planning.votes_to_separate_all(first).votes
+    assert all((every[power] or planning.MOST) >= (plan.votes[power] or 0) for power in planning.POWERS)
     with pytest.raises(RatingsError):
-        planning.votes_to_half_width(ratings, 0)
+        planning.votes_to_half_width(first, 0)

@@ -5,6 +5,7 @@ from arena.results.votes.weighting import SMALL
 from arena.web.console.document import Section, Table, number, percent
 from arena.web.console.tabs.trend_figures import shares
 from arena.web.console.tabs.trends import TrendFacts
+from ratings.planning import POWERS
 
 
 def sections(seen: TrendFacts) -> tuple[Section, ...]:
@@ -20,16 +21,16 @@ def needed(seen: TrendFacts) -> Section:
             seen.team(upper),
             seen.team(lower),
             *(
-                (t("trends_needed_level"),) * 2
+                (t("trends_needed_level"),) * len(POWERS)
                 if found is None
-                else (_votes(found.uniform, t), _votes(found.adaptive, t))
+                else (_votes(found.votes[power], t) for power in POWERS)
             ),
         )
         for upper, lower, found in seen.needed
     ]
     says = t("console_nothing_counted")
     if seen.needed_all is not None:
-        more = seen.needed_all.uniform
+        more = seen.needed_all.votes[80]
         if more == 0:
             says = t("trends_needed_none")
         elif more is None:
@@ -44,8 +45,7 @@ def needed(seen: TrendFacts) -> Section:
             (
                 t("console_ahead"),
                 t("console_behind"),
-                t("trends_needed_even_draws"),
-                t("trends_needed_adaptive_draws"),
+                *(t("trends_needed_chance", chance=power) for power in POWERS),
             ),
             tuple(rows),
         ),
