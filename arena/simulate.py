@@ -15,6 +15,7 @@ from arena.domain import draw as pairing
 from arena.domain.battle import SIDES, Answer, Battle, BattleState, Draw, Side, Turn
 from arena.domain.citizen import Citizen, pseudonym
 from arena.domain.errors import Conflict, Unusable
+from arena.domain.questions import QuestionKeys
 from arena.domain.stage import Stage, StageStatus
 from arena.domain.vote import Ballot, Vote, Winner, cast
 from arena.record import bulk
@@ -176,6 +177,7 @@ def simulate(
         stage,
         seed,
         secret,
+        QuestionKeys.of_stage(stage, hashlib.sha256(f"simulate {stage.id} {seed} questions".encode()).hexdigest()),
         taste or Taste(),
         _planted(stage, rng, taste or Taste(), strengths),
         _citizens(secret, stage.id, seed, voters or max(2, votes // 20)),
@@ -214,6 +216,7 @@ class _Crowd:
     stage: Stage
     seed: int
     secret: bytes
+    questions: QuestionKeys
     taste: Taste
     strengths: Mapping[str, float]
     citizens: list[Citizen]
@@ -265,7 +268,7 @@ class _Crowd:
             battle.id,
             citizen.id,
             ballot,
-            lambda b: cast(b, citizen, ballot, now, self.secret),
+            lambda b: cast(b, citizen, ballot, now, self.secret, self.questions),
             reveal=self.stage.protocol.reveal == "after_vote",
         )
 
@@ -276,7 +279,7 @@ class _Crowd:
         turn = self._turn(drawn)
         self._later()
         battle = Battle(self._battle_id(), self.stage.id, citizen.id, BattleState.VOTED, drawn, opened, (turn,))
-        return battle, cast(battle, citizen, self._ballot(citizen, drawn), self._later(), self.secret)
+        return battle, cast(battle, citizen, self._ballot(citizen, drawn), self._later(), self.secret, self.questions)
 
     def _next(self) -> Citizen:
         """Who votes next. Every vote has its own randomness, so that nothing depends on what was drawn before."""

@@ -76,9 +76,9 @@ def root(leaves: list[bytes]) -> bytes:
 def receipt(stage: str, row: dict) -> str:
     """The leaf hash of a vote: of a zero byte and the record, JSON with sorted keys and no spaces."""
     record = {
-        "schema": "kai.vote/1", "stage": stage, "battle": row["question_id"], "voter": row["judge"],
+        "schema": "kai.vote/2", "stage": stage, "battle": row["question_id"], "voter": row["judge"],
         "identity_level": row["identity_level"], "model_a": row["model_a"], "model_b": row["model_b"],
-        "draw": row["draw"], "winner": row["winner"], "reasons": {"a": row["reasons_a"], "b": row["reasons_b"]},
+        "draw": row["draw"], "question": row["question"], "topic": row["topic"], "winner": row["winner"], "reasons": {"a": row["reasons_a"], "b": row["reasons_b"]},
         "turns": row["turn"], "marks": row["marks"], "cast_at": row["cast_at"],
         "conversation": row["conversation_digest"], "comment": row["comment_digest"],
     }  # fmt: skip
@@ -101,22 +101,24 @@ def laplacian(weights: np.ndarray) -> np.ndarray:
 
 
 def rated(
-    entrants: list[str], rows: list[dict], prior: float, both_bad: str, voice: str
+    entrants: list[str], rows: list[dict], prior: float, both_bad: str, voice: str, asked: str | None
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Bradley-Terry with a phantom opponent; theta, its voter-clustered covariance, and the effective number of voters."""
+    """Bradley-Terry with a phantom opponent; theta, its covariance clustered by voter and question, and the effective number of clusters."""
     k, place = len(entrants), {name: n for n, name in enumerate(entrants)}
     share = {"model_a": 1.0, "model_b": 0.0, "tie": 0.5} | ({"both_bad": 0.5} if both_bad == "tie" else {})
     votes = [
-        (place[r["model_a"]], place[r["model_b"]], share[r["winner"]], r["judge"]) for r in rows if r["winner"] in share
+        (place[r["model_a"]], place[r["model_b"]], share[r["winner"]], r["judge"], (asked and r[asked]) or n)
+        for n, r in enumerate(rows)
+        if r["winner"] in share
     ]
     cast = {}
-    for *_, voter in votes:
+    for *_, voter, _ in votes:
         cast[voter] = cast.get(voter, 0) + 1
     # With one voice for each citizen the votes of one share it, and all weigh 1 on average.
     weight = {voter: len(votes) / len(cast) / n if voice == "citizen" else 1.0 for voter, n in cast.items()}
     wins = np.full((k + 1, k + 1), float(prior))
     wins[:k, :k] = wins[k, k] = 0
-    for a, b, won, voter in votes:
+    for a, b, won, voter, _ in votes:
         wins[a, b] += won * weight[voter]
         wins[b, a] += (1 - won) * weight[voter]
     theta, games = np.zeros(k + 1), wins + wins.T
@@ -132,20 +134,29 @@ def rated(
     p = expit(theta[:, None] - theta[None, :])
     information = laplacian(games[:k, :k] * p * (1 - p))
     regular = np.diag(2 * prior * phantom * (1 - phantom))
-    scores = {}
-    for a, b, won, voter in votes:
-        s = scores.setdefault(voter, np.zeros(k))
-        s[a] += (won - p[a, b]) * weight[voter]
-        s[b] -= (won - p[a, b]) * weight[voter]
-    voters = len(votes) ** 2 / sum((n * weight[voter]) ** 2 for voter, n in cast.items())
-    gram = sum(np.outer(s, s) for s in scores.values())
+    # By voter, by question, and by both: the last is in each of the first two (Cameron, Gelbach & Miller 2011).
+    by = [{}, {}, {}]
+    for a, b, won, voter, question in votes:
+        for sums, cluster in zip(by, (voter, question, (voter, question)), strict=True):
+            s = sums.setdefault(cluster, np.zeros(k + 1))
+            s[a] += (won - p[a, b]) * weight[voter]
+            s[b] -= (won - p[a, b]) * weight[voter]
+            s[k] += weight[voter]
+    gram, of_questions, of_both = (sum(np.outer(s[:k], s[:k]) for s in sums.values()) for sums in by)
+    voters, questions = (len(votes) ** 2 / sum(s[k] ** 2 for s in sums.values()) for sums in by[:2])
     bread = np.linalg.pinv(information + regular, hermitian=True)
     meat = gram * (voters / (voters - 1) if voters > 1 else 1.0)
     delta = min(0.5, (k - 1) / (voters - (k - 1))) if voters > k - 1 else 0.5
     phi = max(1.0, np.trace(bread @ meat) / (k - 1))
+    meat = meat + delta * phi * information
+    clusters = voters
+    if asked and questions >= 5:
+        values, vectors = np.linalg.eigh(meat + (of_questions - of_both) * questions / (questions - 1))
+        meat = (vectors * np.maximum(values, 0)) @ vectors.T
+        clusters = min(voters, questions)
     centre = np.eye(k) - 1 / k
-    covariance = centre @ bread @ (meat + delta * phi * information + regular) @ bread @ centre
-    return theta, covariance, voters
+    covariance = centre @ bread @ (meat + regular) @ bread @ centre
+    return theta, covariance, clusters
 
 
 def errors_drawn(theta: np.ndarray, covariance: np.ndarray, voters: float, seed: int) -> np.ndarray:
@@ -376,7 +387,8 @@ def main(folder: Path, jwks: Path | None = None) -> None:
         print("--  no votes, or entrants that never met: the numbers are not recomputed here")
         return
     method = document["method"]
-    theta, covariance, voters = rated(names, rows, method["prior"], method["both_bad"], method["voice"])
+    asked = {"drawn": "question", "topic": "topic", "fixed": None}[document["protocol"]["questions"]]
+    theta, covariance, voters = rated(names, rows, method["prior"], method["both_bad"], method["voice"], asked)
     quantile = norm.ppf(0.975) if voters >= 50 else t.ppf(0.975, max(1.0, voters - 1))
     if method["intervals"] == "anytime":
         quantile = anytime_reach(method["n_used"], method["planned_votes"], voters)
@@ -386,7 +398,7 @@ def main(folder: Path, jwks: Path | None = None) -> None:
     }
     per_logit = 400 / np.log(10)
     must(np.allclose(theta, column["theta"], atol=1e-6), "scores: theta, to a millionth of a logit")
-    must(np.allclose(error, column["se"], rtol=1e-4), "scores: its standard error, clustered by voter")
+    must(np.allclose(error, column["se"], rtol=1e-4), "scores: its standard error, clustered by voter and question")
     must(np.allclose(1000 + per_logit * theta, column["rating"], atol=2e-4), "scores: rating")
     ends = 1000 + per_logit * np.stack([theta - quantile * error, theta + quantile * error], axis=1)
     must(np.allclose(ends, column["rating_ci95"], atol=2e-2), "scores: its 95 % interval")

@@ -34,6 +34,7 @@ from arena.domain.battle import (
 )
 from arena.domain.citizen import Citizen
 from arena.domain.errors import ArenaError, Conflict, NotFound, Unavailable, Unusable, not_found
+from arena.domain.questions import QuestionKeys
 from arena.domain.stage import Stage, StageStatus
 from arena.domain.vote import Ballot, Vote, Winner
 from arena.record.battles import Stop, stage_not_open
@@ -82,6 +83,7 @@ class Arena:
         self._lexicon = Lexicon(stage.entrants)
         self._floor = DrawFloor(stage, clock=clock)
         self._secret = secret
+        self._question_keys: QuestionKeys | None = None
         self._clock = clock
         self._owner = secrets.token_hex(8)
         self._running: dict[str, tuple[str, RunningTurn]] = {}
@@ -91,6 +93,15 @@ class Arena:
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="record")
         self._vote_threads = ThreadPoolExecutor(8, thread_name_prefix="votes")
         self._view_threads = ThreadPoolExecutor(1, thread_name_prefix="views")
+
+    def _questions(self) -> QuestionKeys:
+        """Give what makes the keys of questions; a stage that takes votes has it."""
+        if self._question_keys is None:
+            record = self.store.stages.find(self.stage.id)
+            if record is None or record.question_key is None:
+                raise Conflict("stage_not_open")
+            self._question_keys = QuestionKeys.of_stage(self.stage, record.question_key)
+        return self._question_keys
 
     def now(self) -> datetime:
         """Read the arena's clock."""
@@ -264,7 +275,9 @@ class Arena:
         def made(battle: Battle) -> Vote:
             if turns is not None and turns != len(battle.turns):
                 raise Conflict("turns_unseen")
-            return votes.cast(battle, citizen, ballot, now, self._secret, self.stage.protocol.min_exposure)
+            return votes.cast(
+                battle, citizen, ballot, now, self._secret, self._questions(), self.stage.protocol.min_exposure
+            )
 
         done = await self.run_in_vote_thread(
             self.store.votes.cast,

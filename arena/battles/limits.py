@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import altcha
 
-from arena.domain import stage
+from arena.domain import limits as declared_limits
 from arena.domain.citizen import keyed_digest
 from arena.domain.price import Price
 from arena.record.counters import Admission, Bound, Counters
@@ -41,7 +41,7 @@ class Limits:
 
     def __init__(
         self,
-        declared: stage.Limits,
+        declared: declared_limits.Limits,
         counters: Counters,
         *,
         secret: bytes,

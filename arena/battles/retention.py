@@ -50,6 +50,7 @@ def purge(store: Store, stage: Stage, now: datetime) -> PurgeReport:
     if texts_end is not None and texts_end <= now:
         judged = store.erasure.texts_before(stage.id, now, now, judged=True)
         persons = store.persons.forget(stage.id)
+        store.stages.forget_questions(stage.id)
         unjudged_before = now
     unjudged = store.erasure.texts_before(stage.id, unjudged_before, now, judged=False)
     report = PurgeReport(stage.id, judged, unjudged, texts_end, persons, unjudged_before)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import ceil, log2
 
-from arena.domain.stage import Limits
+from arena.domain.limits import Limits
 
 WHILE_WORKING = 2
 """A price may double between the challenge and the act: whoever has worked for half of it has worked enough."""

@@ -12,8 +12,9 @@ import rfc8785
 from arena.domain.battle import Battle, Side
 from arena.domain.citizen import Citizen, IdentityLevel, keyed_digest
 from arena.domain.exposure import UNREAD, Exposure
+from arena.domain.questions import QuestionKeys
 
-RECORD_SCHEMA = "kai.vote/1"
+RECORD_SCHEMA = "kai.vote/2"
 
 
 class Winner(StrEnum):
@@ -46,6 +47,8 @@ class Vote:
     record: bytes
     receipt: str
     identity_level: IdentityLevel = "anonymous"
+    question: str | None = None
+    """The key of its first question (`arena.domain.questions`)."""
     marked: bool = False
     """Whether the record has marks: what may have told who is who, or `vote:unread`; the stage says what that means for the fit."""
     seal: str = ""
@@ -71,12 +74,19 @@ def leaf_hash(record: bytes) -> str:
 
 
 def cast(
-    battle: Battle, citizen: Citizen, ballot: Ballot, now: datetime, secret: bytes, exposure: Exposure | None = None
+    battle: Battle,
+    citizen: Citizen,
+    ballot: Ballot,
+    now: datetime,
+    secret: bytes,
+    questions: QuestionKeys,
+    exposure: Exposure | None = None,
 ) -> Vote:
     """Make the vote that will be kept. Texts stand in the record only as keyed digests, so they can be erased later.
 
     `exposure` is the stage's minimum: a vote below it is marked so.
     """
+    question = questions.of(battle.turns[0].prompt) if battle.turns else None
     unread = exposure is not None and not exposure.is_met(battle.turns, now)
     marks = sorted({*battle.leaks, *((UNREAD,) if unread else ())})
     conversation = canonical_plain(
@@ -97,6 +107,8 @@ def cast(
             "model_a": battle.draw.a,
             "model_b": battle.draw.b,
             "draw": battle.draw.number,
+            "question": question,
+            "topic": battle.topic,
             "winner": ballot.winner.value,
             "reasons": {side: sorted(tags) for side, tags in ballot.reasons.items()},
             "turns": len(battle.turns),
@@ -117,6 +129,7 @@ def cast(
         record=record,
         receipt=receipt,
         identity_level=citizen.identity_level,
+        question=question,
         marked=bool(marks),
         seal=seal,
     )

@@ -239,6 +239,7 @@ def vote_values(vote: Vote, network: str | None) -> dict[str, Any]:
         "citizen_id": vote.citizen_id,
         "identity_level": vote.identity_level,
         "network": network,
+        "question": vote.question,
         "winner": vote.ballot.winner,
         "reasons": {side: sorted(tags) for side, tags in vote.ballot.reasons.items()},
         "comment": vote.ballot.comment,
@@ -278,6 +279,7 @@ def _vote(row: Row) -> Vote:
         record=row.record,
         receipt=row.receipt,
         identity_level=row.identity_level,
+        question=row.question,
         marked=row.marked,
         seal=row.seal,
     )

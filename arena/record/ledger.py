@@ -262,6 +262,7 @@ _CHECKED = (
     votes.c.battle_id,
     votes.c.citizen_id,
     votes.c.identity_level,
+    votes.c.question,
     votes.c.winner,
     votes.c.reasons,
     votes.c.marked,
@@ -272,6 +273,7 @@ _CHECKED = (
     battles.c.model_a,
     battles.c.model_b,
     battles.c.draw_number,
+    battles.c.topic,
 )
 
 
@@ -293,6 +295,8 @@ def _faults(row: Row, secret: bytes) -> Iterator[Fault]:
         "model_a": row.model_a,
         "model_b": row.model_b,
         "draw": row.draw_number,
+        "question": row.question,
+        "topic": row.topic,
         "winner": row.winner,
         "reasons": row.reasons,
         "marked": row.marked,

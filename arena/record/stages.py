@@ -24,6 +24,8 @@ class StageRecord:
     file_sha256: str
     file: str
     draw_seed: str
+    question_key: str | None
+    """What the keys of questions are made with; None once it has been forgotten."""
     draws: int
     created_at: datetime
     opened_at: datetime | None
@@ -51,6 +53,7 @@ class Stages:
                         file=file,
                         file_sha256=file_sha256,
                         draw_seed=secrets.token_hex(32),
+                        question_key=secrets.token_hex(32),
                         draws=0,
                         created_at=now,
                     )
@@ -96,6 +99,11 @@ class Stages:
             data = {"file_sha256": record.file_sha256, "entrants": stage.artifacts}
             log(connection, now, stage.id, actor, OPENED, data)
             return record
+
+    def forget_questions(self, stage_id: str) -> None:
+        """Forget what the keys of questions are made with: from now on nobody can find a text's key."""
+        with self._database.writing() as connection:
+            connection.execute(update(stages).where(stages.c.id == stage_id).values(question_key=None))
 
     def find(self, stage_id: str) -> StageRecord | None:
         """Find the record of this stage, if there is one."""

@@ -33,6 +33,8 @@ class VoteColumns(NamedTuple):
     unread: bool
     """Whether one of these marks says that it was cast below the stage's minimum of exposure."""
     topic: str | None
+    question: str | None
+    """The key of its first question."""
 
 
 class VoteColumnsOf:
@@ -58,6 +60,7 @@ class VoteColumnsOf:
                 votes.c.network,
                 case((votes.c.marked, votes.c.record)).label("record"),
                 battles.c.topic,
+                votes.c.question,
             )
             .join(battles, battles.c.id == votes.c.battle_id)
             .where(votes.c.stage_id == stage_id, votes.c.seq > seq)

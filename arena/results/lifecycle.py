@@ -15,7 +15,7 @@ from arena.results.export.webhooks import announce
 from arena.results.votes import closing
 from arena.results.votes.annotations import keep_annotations
 from arena.results.votes.feed import VoteFeed
-from arena.results.votes.rating import rate_stage
+from arena.results.votes.rating import compared, rate_stage
 from arena.results.votes.sealed import known, sealed_stage
 from ratings.first import first
 
@@ -53,8 +53,8 @@ def closing_now(store: Store, stage: Stage, now: datetime) -> closing.Closed:
     separated = False
     if stage.closing is not None and stage.closing.rule == "separation":
         entrants = [entrant for entrant in stage.entrant_ids if entrant in rule.entrants]
-        compared = votes.comparisons(votes.counted, entrants, voice=stage.voice)
-        made = rate_stage(stage, record.file_sha256, compared, looks=closing.looks(stage, votes, now))
+        chosen = compared(stage, votes, votes.counted, entrants)
+        made = rate_stage(stage, record.file_sha256, chosen, looks=closing.looks(stage, votes, now))
         cut = first(made, stage.planned_advance).cut if made else None
         separated = cut is not None and cut.separated
     return closing.closed(stage, votes, now, separated=separated)

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from arena.battles.limits import Act, Limits, prefixes_of
-from arena.domain import stage
+from arena.domain import limits as declared_limits
 from arena.domain.errors import Conflict, Forbidden, TooMany
 from arena.record.counters import Admission, Bound
 from arena.record.store import Store
@@ -41,7 +41,7 @@ def clock() -> Clock:
 @pytest.fixture
 def make(store: Store, clock: Clock) -> Callable[..., Limits]:
     """Limits of another process on the same database, with these bounds."""
-    return lambda **bounds: Limits(stage.Limits(**bounds), store.counters, secret=SECRET, clock=clock)
+    return lambda **bounds: Limits(declared_limits.Limits(**bounds), store.counters, secret=SECRET, clock=clock)
 
 
 def admitted(limits: Limits, act: Act, citizen: str | None, address: str, tries: int) -> int:
@@ -172,7 +172,7 @@ def test_a_proof_of_work_counts_once(make: Callable[..., Limits], store: Store, 
     shown(make(proof="always", proof_cost=1), proof)
     late = solved(limits.challenge("session", None, HERE))
     clock.now += timedelta(minutes=11)
-    other = Limits(stage.Limits(proof="always", proof_cost=1), store.counters, secret=b"other")
+    other = Limits(declared_limits.Limits(proof="always", proof_cost=1), store.counters, secret=b"other")
     foreign = solved(other.challenge("session", None, HERE))
     easier = json.loads(base64.b64decode(late))
     easier["challenge"]["parameters"]["keyPrefix"] = ""

@@ -57,8 +57,8 @@ def test_a_wrong_vote_changes_nothing():
     with refusing(ComparisonError, match="taken back"):
         live.add_many(pd.DataFrame([{**good, "count": -1}]))
     for wrong in ({"model_a": "m9"}, {"model_b": "m0"}, {"winner": "left"}):
+        vote = {**good, **wrong}
         with pytest.raises(ComparisonError):
-            vote = {**good, **wrong}
             live.add(vote["voter"], vote["model_a"], vote["model_b"], vote["winner"])
     assert len(live) == 0
     with pytest.raises(NothingToRateError):

@@ -29,7 +29,7 @@ from arena.record.merkle import verify_inclusion
 from arena.record.store import Store
 from arena.record.votes import Votes
 from tests.support import voting
-from tests.support.voting import NOW, SECRET, STAGE
+from tests.support.voting import KEYS, NOW, SECRET, STAGE
 
 ROUNDS, WRITERS, BATTLES = 26, 4, 12
 """Each round, so many processes vote on the same so many battles until they are killed: 104 kills for each database."""
@@ -41,7 +41,7 @@ def vote_until_killed(url: str, shared: list[Battle], citizen: Citizen, told: in
     record = Votes(database, database)
     choice = voting.ballot()
     for battle in random.sample(shared, len(shared)):
-        done = record.cast(battle.id, citizen.id, choice, lambda b: cast(b, citizen, choice, NOW, SECRET))
+        done = record.cast(battle.id, citizen.id, choice, lambda b: cast(b, citizen, choice, NOW, SECRET, KEYS))
         os.write(told, f"{battle.id} {done.vote.receipt}\n".encode())
     signal.pause()
 

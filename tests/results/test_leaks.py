@@ -9,6 +9,7 @@ from arena.domain.battle import SIDES, Answer, Battle, Draw, new_battle_id
 from arena.domain.citizen import Citizen
 from arena.domain.draw import draw, rule_of
 from arena.domain.leaks import Leak, bits, mask
+from arena.domain.questions import QuestionKeys
 from arena.domain.vote import Ballot, Vote, cast
 from arena.results.export.bundle import make
 from arena.results.export.verify import verify_files
@@ -49,7 +50,7 @@ def leaking(room: Room) -> Counter[tuple[str, str]]:
         chosen = ballot()
 
         def make_vote(battle: Battle, citizen: Citizen = citizen, chosen: Ballot = chosen) -> Vote:
-            return cast(battle, citizen, chosen, NOW, room.keys.secret)
+            return cast(battle, citizen, chosen, NOW, room.keys.secret, QuestionKeys((), "0" * 64))
 
         store.votes.cast(battle.id, citizen.id, chosen, make_vote, admission=admission())
     return expected

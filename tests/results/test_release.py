@@ -30,6 +30,7 @@ from arena.results.votes.exclusions import ExclusionReason, exclude
 from tests.support.serving import SAYS, serving, stage_toml
 from tests.support.serving import Citizen as HttpCitizen
 from tests.support.stages import CLI, NOW, Room
+from tests.support.voting import KEYS
 from tests.support.words import refusing
 
 YES = {consent.id: (consent.version, True) for consent in CONSENTS}
@@ -66,7 +67,7 @@ def play(
     given = [Answer(side, "complete", answer, first_token_ms=90, total_ms=800) for side in ("a", "b")]
     store.battles.finish_turn(battle.id, 1, given, owner="t", void_reason=None, now=NOW)
     ballot = Ballot(Winner.MODEL_A, {"a": ("useful",), "b": ()}, "비밀 의견입니다")
-    store.votes.cast(battle.id, citizen.id, ballot, lambda b: cast(b, citizen, ballot, NOW, room.keys.secret))
+    store.votes.cast(battle.id, citizen.id, ballot, lambda b: cast(b, citizen, ballot, NOW, room.keys.secret, KEYS))
     return battle.id
 
 

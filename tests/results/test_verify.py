@@ -294,6 +294,8 @@ def wrong(column: str, row: dict[str, Any]) -> Any:
         "outcome": "unvoted",
         "void_reason": "x",
         "identity_level": "verified",
+        "topic": "x" if value is None else None,
+        "question": "x" if value is None else None,
         "available": "garam,narae",
     }
     if column in choices:

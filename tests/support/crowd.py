@@ -8,6 +8,7 @@ from sqlalchemy import update
 from arena.domain.battle import SIDES, Answer, Battle, BattleState, Draw, Side, Turn, new_battle_id
 from arena.domain.citizen import Citizen
 from arena.domain.draw import draw
+from arena.domain.questions import QuestionKeys
 from arena.domain.stage import Stage
 from arena.domain.vote import Ballot, Vote, Winner, cast
 from arena.record import bulk
@@ -23,6 +24,7 @@ def cast_crowd(store: Store, stage: Stage, began: datetime, secret: bytes) -> No
     with store.database.writing() as connection:
         connection.execute(update(stages).values(draw_seed="5" * 64))
     rng = np.random.default_rng(4)
+    keys = QuestionKeys((), "0" * 64)
     strength = dict(zip(stage.entrant_ids, (0.6, 0.0, -0.6), strict=True))
 
     def append(name: str, votes: int, *, honestly: bool, hour: int) -> None:
@@ -39,7 +41,7 @@ def cast_crowd(store: Store, stage: Stage, began: datetime, secret: bytes) -> No
             turn = Turn(1, f"{name} {minutes}", at, answers)
             battle = Battle(new_battle_id(), stage.id, citizen.id, BattleState.VOTED, drawn, at, (turn,))
             ballot = Ballot(winner, {"a": (), "b": ()})
-            return battle, cast(battle, citizen, ballot, at + timedelta(seconds=30), secret)
+            return battle, cast(battle, citizen, ballot, at + timedelta(seconds=30), secret, keys)
 
         bulk.append(store.database, stage.id, votes, lambda seed, n: draw(seed, n, stage.entrant_ids), play)
 

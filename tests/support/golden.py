@@ -26,7 +26,7 @@ from arena.results.export.document import JSON
 from arena.results.integrity.proposals import Proposal, propose
 from arena.results.live.leaderboard import Leaderboard
 from arena.results.votes import exclusions, removals
-from arena.results.votes.rating import rate_stage
+from arena.results.votes.rating import compared, rate_stage
 from arena.results.votes.sealed import sealed_stage
 from arena.results.votes.warnings import warnings
 from arena.settings import ROOT
@@ -59,7 +59,7 @@ class Golden:
         live = board.snapshot()
         table, rule = board.feed.table()
         rated = [e for e in stage.entrant_ids if e in rule.entrants]
-        counted = table.comparisons(table.counted, rated, voice=stage.voice)
+        counted = compared(stage, table, table.counted, rated)
         record = self.store.stages.find(self.stage_id)
         without = None if record is None else rate_stage(stage, record.file_sha256, counted, looks=None)
         return {

@@ -29,12 +29,16 @@ def vote_table(
         leaks=np.zeros(n, np.int32),
         unread=np.zeros(n, np.bool_),
         excluded_by=np.zeros(n, np.int8),
+        topics=(),
+        topic=np.full(n, -1, np.int16),
+        questions=(),
+        question=np.full(n, -1, np.int32),
         weight=np.asarray(weight, np.float64),
         circumstances=Circumstances(
             turns=np.ones(n, np.int16),
             language=np.full(n, -1, np.int8),
             style=np.full((n, 8), -1, np.int32),
             judged_s=np.full(n, np.nan),
-            question=np.full(n, -1, np.int32),
+            prompt=np.full(n, -1, np.int32),
         ),
     )

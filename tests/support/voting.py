@@ -7,6 +7,7 @@ from sqlalchemy import insert
 
 from arena.domain.battle import Answer, Battle, BattleState, Draw, new_battle_id
 from arena.domain.citizen import Citizen
+from arena.domain.questions import QuestionKeys
 from arena.domain.stage import StageStatus
 from arena.domain.vote import Ballot, Vote, Winner, cast
 from arena.record.counters import Admission, Bound
@@ -15,6 +16,7 @@ from arena.record.tables import answers, battles, turns
 
 STAGE = "round-1"
 SECRET = b"s" * 32
+KEYS = QuestionKeys((), "0" * 64)
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=20)
 OWNER = "process-1"
@@ -88,7 +90,7 @@ def vote(
         battle.id,
         citizen.id,
         chosen,
-        lambda b: cast(b, citizen, chosen, at, SECRET),
+        lambda b: cast(b, citizen, chosen, at, SECRET, KEYS),
         reveal=reveal,
         admission=admission(*bounds, at=at),
     )

@@ -15,7 +15,7 @@ class Score(Part):
 
     team_id: str = Field(description="the entrant")
     theta: float | None = Field(description="log-strength in logits, mean 0 over the entrants")
-    se: float | None = Field(description="its standard error, clustered by voter")
+    se: float | None = Field(description="its standard error, clustered as `method.covariance` says")
     rating: float | None = Field(description="1000 + 400/ln 10 · theta")
     rating_ci95: Pair | None = Field(description="95 % interval")
     rank: int | None = Field(description="1 is the highest; read it with rank_ci95")
@@ -218,6 +218,9 @@ class Sensitivity(Part):
     )
     other_voice: list[VariantScore] | None = Field(
         description="with each vote counted the same where each citizen is, and the other way round"
+    )
+    voter_only: list[VariantScore] | None = Field(
+        description="with intervals clustered by voter alone: for these very questions, whatever others would have been asked"
     )
     weighted: list[VariantScore] | None = Field(
         description="with citizens weighted to the plan's margins, each one's weight shared over their votes"

@@ -34,7 +34,7 @@ from arena.results.export.table_reader import DrawTable
 from arena.results.export.tables import OUTCOMES
 from arena.results.live import draw_audit
 from arena.results.votes.inclusion import MARKED, REASONS
-from arena.results.votes.rating import rate_stage, style_controlled
+from arena.results.votes.rating import compared, rate_stage, style_controlled
 from arena.results.votes.side_bias import side_bias as side_bias_of
 from arena.results.votes.table import IDENTITY, VoteTable
 from arena.results.votes.warnings import warnings
@@ -69,11 +69,14 @@ class StageVotes:
         *,
         both_bad: BothBad | None = None,
         voice: Voice | None = None,
+        by_question: bool = True,
         weighted: bool = False,
     ) -> Ratings | None:
         """Rate these votes as the stage declares, but for what is said here; None where no two entrants were compared."""
-        compared = self.votes.comparisons(rows, self.entrants, voice=voice or self.stage.voice, weighted=weighted)
-        return rate_stage(self.stage, self.file_sha256, compared, looks=self.looks, both_bad=both_bad)
+        chosen = compared(
+            self.stage, self.votes, rows, self.entrants, voice=voice, by_question=by_question, weighted=weighted
+        )
+        return rate_stage(self.stage, self.file_sha256, chosen, looks=self.looks, both_bad=both_bad)
 
 
 def fit(ratings: Ratings | None, stage: Stage) -> Fit:
@@ -100,6 +103,7 @@ def sensitivity(given: StageVotes, main: Ratings | None) -> Sensitivity:
         leaks_included=_variant(given.rated(counted | (votes.excluded_by == REASONS.index(MARKED)))),
         leaks_excluded=_variant(given.rated(counted & ((votes.leaks & mask(Leak)) == 0))),
         other_voice=_variant(given.rated(counted, voice="vote" if given.stage.voice == "citizen" else "citizen")),
+        voter_only=_variant(given.rated(counted, by_question=False)),
         weighted=_variant(given.rated(counted, voice="citizen", weighted=True)) if has_weights else None,
         style_controlled=None if main is None else _style_controlled(given, main),
         robustness=_robustness(given),
@@ -133,9 +137,9 @@ def _style_controlled(given: StageVotes, main: Ratings) -> StyleControlled | Non
 def _robustness(given: StageVotes) -> list[Swap] | None:
     """How few votes, and how few voters, would swap neighbours if they were taken away."""
     protocol = given.stage.protocol
-    compared = given.votes.comparisons(given.votes.counted, given.entrants, voice=given.stage.voice)
+    chosen = compared(given.stage, given.votes, given.votes.counted, given.entrants)
     try:
-        found = robustness(compared, prior=protocol.prior, both_bad=protocol.both_bad)
+        found = robustness(chosen, prior=protocol.prior, both_bad=protocol.both_bad)
     except RatingsError:  # no vote that counts, or no prior
         return None
     return [Swap.model_validate(swap.to_dict()) for swap in found]

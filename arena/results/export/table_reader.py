@@ -20,6 +20,8 @@ from arena.results.votes.table import IDENTITY, OUTCOME_OF, Circumstances, VoteT
 
 _OF_A_VOTE = (
     "draw",
+    "question",
+    "topic",
     "judge",
     "model_a",
     "model_b",
@@ -145,6 +147,8 @@ def vote_table(file: TableFile, stage: Stage) -> VoteTable:
     of_winner = {winner.value: code for winner, code in OUTCOME_OF.items()}
     of_identity = {level: code for code, level in enumerate(IDENTITY)}
     of_reason, of_voter = _Growing({reason: code for code, reason in enumerate(REASONS)}), _Growing()
+    of_topic, of_question = _Growing({"": 0}), _Growing({"": 0})
+    topic, question = np.empty(n, np.int16), np.empty(n, np.int32)
     seq, cast_at, weight = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.float64)
     voter, a, b, turns = np.empty(n, np.int32), *(np.empty(n, np.int16) for _ in range(3))
     outcome, identity, excluded_by = (np.empty(n, np.int8) for _ in range(3))
@@ -155,6 +159,8 @@ def vote_table(file: TableFile, stage: Stage) -> VoteTable:
         a[at], b[at] = file.coded(batch, "model_a", of_entrant), file.coded(batch, "model_b", of_entrant)
         outcome[at] = file.coded(batch, "winner", of_winner)
         cast_at[at] = np.rint(batch.column("tstamp").to_numpy() * 1000).astype(np.int64) * 1000
+        topic[at] = file.coded(batch, "topic", of_topic) - 1
+        question[at] = file.coded(batch, "question", of_question) - 1
         identity[at] = file.coded(batch, "identity_level", of_identity)
         marked = batch.column("marks").to_pylist()
         leaks[at] = [bits(marks) if marks else 0 for marks in marked]
@@ -189,13 +195,17 @@ def vote_table(file: TableFile, stage: Stage) -> VoteTable:
         leaks=leaks,
         unread=unread,
         excluded_by=excluded_by,
+        topics=tuple(of_topic)[1:],
+        topic=topic,
+        questions=tuple(of_question)[1:],
+        question=question,
         weight=None if np.isnan(weight).all() else weight,
         circumstances=Circumstances(
             turns=turns,
             language=np.broadcast_to(np.int8(-1), (n,)),
             style=style,
             judged_s=np.broadcast_to(np.float64(np.nan), (n,)),
-            question=np.broadcast_to(np.int32(-1), (n,)),
+            prompt=np.broadcast_to(np.int32(-1), (n,)),
         ),
     )
 

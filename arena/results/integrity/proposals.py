@@ -121,7 +121,7 @@ def ballots_of(table: VoteTable, draws: Sequence[DrawnFor], stage: Stage) -> tup
         (table.cast_at[votes] - began) / 1e6,
         table.measured.judged_s[votes],
         table.network[votes].astype(np.int64),
-        table.measured.question[votes].astype(np.int64),
+        table.measured.prompt[votes].astype(np.int64),
         drawn,
         total,
         checks.astype(np.int64),

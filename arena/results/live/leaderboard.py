@@ -159,8 +159,9 @@ class Leaderboard:
             return False
         was, counts = np.zeros(len(now), bool), now == 0
         was[:known] = before == 0
+        asked = table.asked(self._stage.protocol.questions)
         for rows, count in ((was & ~counts, -1), (counts & ~was, 1)):
-            self._live.add_many(_grouped(table, rows, count))
+            self._live.add_many(_grouped(table, rows, asked, count))
             self._sides.add(table, rows, count)
         self._codes = now
         return True
@@ -204,12 +205,13 @@ class Leaderboard:
             return None
 
 
-def _grouped(table: VoteTable, rows: NDArray[np.bool_], count: int) -> pd.DataFrame:
-    """Count equal votes of a voter among these together, to be added (`count` 1) or taken back (-1)."""
+def _grouped(table: VoteTable, rows: NDArray[np.bool_], asked: NDArray[np.integer] | None, count: int) -> pd.DataFrame:
+    """Count equal votes of a voter on a question among these together, to be added (`count` 1) or taken back (-1)."""
     k, outcomes = len(table.entrants), len(OUTCOMES)
     key = table.voter[rows].astype(np.int64) * k + table.a[rows]
     key = (key * k + table.b[rows]) * outcomes + table.outcome[rows]
-    key, times = np.unique(key, return_counts=True)
+    question = np.full(len(key), -1) if asked is None else asked[rows].astype(np.int64)
+    (key, question), times = np.unique(np.stack([key, question]), axis=1, return_counts=True)
     pair, outcome = np.divmod(key, outcomes)
     left, b = np.divmod(pair, k)
     voter, a = np.divmod(left, k)
@@ -221,6 +223,7 @@ def _grouped(table: VoteTable, rows: NDArray[np.bool_], count: int) -> pd.DataFr
             "model_a": entrants[a],
             "model_b": entrants[b],
             "winner": winners[outcome],
+            "question": question,
             "count": count * times,
         }
     )

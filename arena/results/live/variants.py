@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from arena.domain.stage import Stage
 from arena.results.votes.inclusion import Rule
-from arena.results.votes.rating import rate_stage, style_controlled
+from arena.results.votes.rating import compared, rate_stage, style_controlled
 from arena.results.votes.table import IDENTITY, LANGUAGES, VoteTable
 from arena.results.votes.weighting import in_fit, rake
 from ratings.anytime import Anytime
@@ -113,9 +113,8 @@ class Variants:
             ("language", votes.measured.language, LANGUAGES),
             ("turns", turns, TURNS),
             ("identity", votes.identity, IDENTITY),
+            ("topic", votes.topic, votes.topics),
         ]
-        if votes.topic is not None:
-            kinds.append(("topic", votes.topic, votes.topics))
         found: list[Part] = []
         for kind, codes, names in kinds:
             for code, name in enumerate(names):
@@ -139,8 +138,8 @@ class Variants:
         weighted: bool = False,
     ) -> Ratings | None:
         """Fit these votes as declared, but for what is said here; None where none can be counted."""
-        compared = votes.comparisons(rows, entrants, voice=voice or self._stage.voice, weighted=weighted)
-        return rate_stage(self._stage, self._file_sha256, compared, looks=self._looks)
+        chosen = compared(self._stage, votes, rows, entrants, voice=voice, weighted=weighted)
+        return rate_stage(self._stage, self._file_sha256, chosen, looks=self._looks)
 
     def _plain(
         self,

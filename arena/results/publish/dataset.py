@@ -28,9 +28,10 @@ from arena.results.export.signed import UNSIGNED, Count, Issuer, Moment, Pair, P
 from arena.results.export.table_reader import TableFile, vote_table
 from arena.results.votes.annotations import STYLE
 from arena.results.votes.feed import language
-from arena.results.votes.rating import rate_stage
+from arena.results.votes.rating import compared, rate_stage
 from arena.results.votes.sealed import known
 from arena.results.votes.table import VoteTable
+from arena.results.votes.weighting import SMALL
 from ratings.anytime import Anytime
 
 SCHEMA = "kai.release/1"
@@ -57,6 +58,7 @@ COLUMNS = pa.schema(
         pa.field("reasons_b", pa.list_(pa.string()), nullable=False),
         pa.field("marks", pa.list_(pa.string()), nullable=False),
         pa.field("draw", pa.int64(), nullable=False),
+        pa.field("question_number", pa.int32()),
         pa.field("receipt", pa.string(), nullable=False),
         pa.field("seconds_to_vote", pa.float64()),
         *(pa.field(f"{name}_{side}", pa.int32()) for side in SIDES for name in ("first_token_ms", "total_ms")),
@@ -77,6 +79,7 @@ COLUMN_WORDS = {
     "reasons_a, reasons_b": "the voter's tags on a side",
     "marks": "what may have told the voter who is who, by side, kind and name; nothing for a blind battle",
     "draw": "the number of the draw",
+    "question_number": "of the first question, equal for equal ones; null for one that fewer than ten voters asked",
     "receipt": "the vote's leaf in the arena's public ledger",
     "seconds_to_vote": "from the last prompt to the vote",
     "first_token_ms_a, total_ms_a, …": "of the last turn: until the model's first token, and until its end",
@@ -193,7 +196,8 @@ def release(
     schema = COLUMNS.with_metadata({key.encode(): value.encode() for key, value in label.items()})
     kept, apart = (tables.ParquetBuffer(schema, CHUNK) for _ in range(2))
     tally = _Tally()
-    for some in _released(store, stage, rows, agreed, tally):
+    votes = vote_table(rows, stage)
+    for some in _released(store, stage, rows, agreed, tally, _numbers(votes)):
         kept.add([row for row in some if row["left_out"] is None])
         apart.add([row for row in some if row["left_out"] is not None])
     files = {BATTLES: kept.bytes(), LEFT_OUT: apart.bytes()}
@@ -206,7 +210,7 @@ def release(
         stage=exported.stage,
         entrants=exported.entrants,
         counts=tally.counts(),
-        ratings=_compared(stage, exported, vote_table(rows, stage), agreed),
+        ratings=_compared(stage, exported, votes, agreed),
         checkpoint=exported.provenance.checkpoint,
         files={name: ReleasedFile(sha256=hashlib.sha256(data).hexdigest()) for name, data in files.items()},
         integrity=UNSIGNED,
@@ -222,17 +226,30 @@ def _agreeing(store: Store, stage: Stage, consent_id: str) -> frozenset[str] | N
 
 
 def _released(
-    store: Store, stage: Stage, votes: TableFile, agreed: frozenset[str], tally: _Tally
+    store: Store,
+    stage: Stage,
+    votes: TableFile,
+    agreed: frozenset[str],
+    tally: _Tally,
+    numbers: Mapping[str, int],
 ) -> Iterator[list[dict[str, Any]]]:
-    """Give the rows that may be released, some hundred at a time."""
+    """Give the rows that may be released, some hundred at a time; `numbers` are those of questions that many asked."""
     texts_agreed = _agreeing(store, stage, TEXTS_CONSENT) or frozenset()
     for batch in votes.batches(rows=CHUNK):
-        rows = [row for row in batch.to_pylist() if row["judge"] in agreed]
+        every = [row | {"question_number": numbers.get(row["question"])} for row in batch.to_pylist()]
+        rows = [row for row in every if row["judge"] in agreed]
         tally.no_consent += batch.num_rows - len(rows)
         tally.released += len(rows)
         tally.left_out.update(row["left_out"] for row in rows if row["left_out"] is not None)
         told = store.battles.conversations([row["question_id"] for row in rows])
         yield [_row(row, told.get(row["question_id"], ()), row["judge"] in texts_agreed, tally) for row in rows]
+
+
+def _numbers(votes: VoteTable) -> dict[str, int]:
+    """Give the questions of ten voters or more a number, in the order in which they were first asked; fewer might tell who asked."""
+    asked = np.unique(np.stack([votes.question, votes.voter])[:, votes.question >= 0], axis=1)
+    many = np.bincount(asked[0], minlength=len(votes.questions)) >= SMALL
+    return {votes.questions[code]: number for number, code in enumerate(np.flatnonzero(many).tolist())}
 
 
 def _row(vote: Mapping[str, Any], turns: Sequence[Turn], agreed: bool, tally: _Tally) -> dict[str, Any]:
@@ -275,9 +292,9 @@ def _compared(stage: Stage, exported: UserScore, votes: VoteTable, agreed: froze
     """Each entrant's rating in the export and from the released votes alone: the same when everybody agreed."""
     released = np.array([voter in agreed for voter in votes.voters], np.bool_)
     entrants = [row.team_id for row in exported.scores]
-    compared = votes.comparisons(votes.counted & released[votes.voter], entrants, voice=stage.voice)
+    chosen = compared(stage, votes, votes.counted & released[votes.voter], entrants)
     looks = None if exported.closing.intervals == "fixed" else Anytime(stage.planned_votes)
-    made = statistics.fit(rate_stage(stage, exported.stage.file_sha256, compared, looks=looks), stage)
+    made = statistics.fit(rate_stage(stage, exported.stage.file_sha256, chosen, looks=looks), stage)
     of_team = {row.team_id: Level.of(row) for row in made.scores}
     nobody = Level(rating=None, rating_ci95=None, n_votes=0)
     return [

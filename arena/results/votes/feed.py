@@ -43,6 +43,7 @@ class VoteFeed:
         self._networks: dict[str, int] = {}
         self._topics: dict[str, int] = {}
         self._questions: dict[str, int] = {}
+        self._prompts: dict[str, int] = {}
         self._columns = {
             name: _Column(dtype)
             for name, dtype in (
@@ -57,6 +58,7 @@ class VoteFeed:
                 ("leaks", np.int32),
                 ("unread", np.bool_),
                 ("topic", np.int16),
+                ("question", np.int32),
             )
         }
         self._measured = {
@@ -64,7 +66,7 @@ class VoteFeed:
             "language": _Column(np.int8),
             "style": _Column(np.int32, STYLE_COLUMNS),
             "judged_s": _Column(np.float64),
-            "question": _Column(np.int32),
+            "prompt": _Column(np.int32),
         }
         self._settled: int | None = None
         """Votes up to this number are committed and read, or never will be. None before the first look."""
@@ -109,7 +111,9 @@ class VoteFeed:
         else:
             new = [row for row in source.after(self._stage.id, self._settled) if row.seq not in self._seen]
         if new:
-            seq, voter, a, b, winner, cast_at, identity, network, leaks, unread, topic = zip(*new, strict=True)
+            seq, voter, a, b, winner, cast_at, identity, network, leaks, unread, topic, question = zip(
+                *new, strict=True
+            )
             self._columns["seq"].extend(seq)
             self._columns["voter"].extend([self._voters.setdefault(v, len(self._voters)) for v in voter])
             self._columns["a"].extend([self._place[entrant] for entrant in a])
@@ -121,6 +125,7 @@ class VoteFeed:
             self._columns["leaks"].extend(leaks)
             self._columns["unread"].extend(unread)
             self._columns["topic"].extend(_numbered(topic, self._topics))
+            self._columns["question"].extend(_numbered(question, self._questions))
             self._seen.update(each for each in seq if each > self._settled)
             self._noticed.append((now, max(seq)))
         while self._noticed and self._noticed[0][0] < now - LATE:
@@ -157,8 +162,8 @@ class VoteFeed:
         for side in SIDES:
             found = [marks(turn.answers[side].text) for turn in turns if side in turn.answers]
             style += [sum(column) for column in zip(*found, strict=True)] or [0] * len(MARKS)
-        question = self._questions.setdefault(_same(turns[0].prompt), len(self._questions))
-        return len(turns), LANGUAGES.index(language(turns[0].prompt)), tuple(style), judged_s, question
+        prompt = self._prompts.setdefault(_same(turns[0].prompt), len(self._prompts))
+        return len(turns), LANGUAGES.index(language(turns[0].prompt)), tuple(style), judged_s, prompt
 
     def _made(self, rule: Rule, *, measured: bool) -> VoteTable:
         columns = {name: column.values() for name, column in self._columns.items()}
@@ -170,6 +175,7 @@ class VoteFeed:
             networks=tuple(self._networks),
             reasons=REASONS,
             topics=tuple(self._topics),
+            questions=tuple(self._questions),
             excluded_by=rule.codes(
                 self._entrants, columns["a"], columns["b"], columns["leaks"], columns["unread"], decided
             ),

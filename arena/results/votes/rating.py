@@ -16,6 +16,7 @@ from ratings.errors import NothingToRateError, RatingsError
 from ratings.fit import rate
 from ratings.result import Ratings
 from ratings.score import Transform
+from ratings.voices import Voice
 
 
 class Declared(TypedDict):
@@ -38,6 +39,31 @@ def declared(stage: Stage, file_sha256: str, looks: Anytime | None) -> Declared:
         "seed": rating_seed(file_sha256),
         "looks": looks,
     }
+
+
+def compared(
+    stage: Stage,
+    votes: VoteTable,
+    rows: NDArray[np.bool_],
+    entrants: Sequence[str],
+    *,
+    voice: Voice | None = None,
+    by_question: bool = True,
+    weighted: bool = False,
+) -> Comparisons:
+    """Take these votes for a fit of these entrants as the stage declares, but for what is said here.
+
+    Args:
+        stage: whose voice a vote is, and over what the score generalises.
+        votes: the table.
+        rows: which of them; all have to be between two of the entrants.
+        entrants: in the order of the answer.
+        voice: whether each vote counts the same, or each citizen.
+        by_question: whether questions (or topics, where the stage says so) are clusters besides voters.
+        weighted: each citizen by their weight.
+    """
+    asked = votes.asked(stage.protocol.questions) if by_question else None
+    return votes.comparisons(rows, entrants, voice=voice or stage.voice, asked=asked, weighted=weighted)
 
 
 def rate_stage(
@@ -83,7 +109,7 @@ def style_controlled(
     protocol = stage.protocol
     try:
         return style.controlled(
-            votes.comparisons(rows, entrants, voice=stage.voice),
+            compared(stage, votes, rows, entrants),
             style.differences(sides),
             prior=protocol.prior,
             both_bad=protocol.both_bad,

@@ -5,7 +5,7 @@ The feed makes one from the record, `results.export.table_reader` from a publish
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class Circumstances:
     """Shape (votes, 8): length, headers, bold, lists of side a, then of side b, over all turns; -1 where the texts were erased."""
     judged_s: NDArray[np.float64]
     """From the moment both last answers were shown to the vote; not a number where unknown."""
-    question: NDArray[np.int32]
+    prompt: NDArray[np.int32]
     """The first prompt, equal ones alike; -1 where it was erased or is not told."""
 
     @property
@@ -84,10 +84,14 @@ class VoteTable:
     """It was cast below the stage's minimum of exposure."""
     excluded_by: NDArray[np.int8]
     """Why the vote stays out of the fit: an index into `reasons`; 0 where it counts."""
-    topics: tuple[str, ...] = ()
+    topics: tuple[str, ...]
     """What citizens said their first questions are about; `topic` holds indices into them."""
-    topic: NDArray[np.int16] | None = None
-    """-1 where the citizen said nothing; None in a table that was read from a file, which does not tell."""
+    topic: NDArray[np.int16]
+    """-1 where the citizen said nothing."""
+    questions: tuple[str, ...]
+    """The keys of first questions; `question` holds indices into them."""
+    question: NDArray[np.int32]
+    """-1 where nobody else can have asked it."""
     weight: NDArray[np.float64] | None = None
     """Of the voter, mean 1 over the voters in the fit; not a number for those without a vote in it, None where nobody has one."""
     circumstances: Circumstances | None = None
@@ -140,8 +144,18 @@ class VoteTable:
         """Tell which counted votes decide the score, where `both_bad` does this."""
         return self.counted if both_bad == "tie" else self.counted & (self.outcome != BOTH_BAD)
 
+    def asked(self, questions: Literal["drawn", "fixed", "topic"]) -> NDArray[np.integer] | None:
+        """Give each vote's cluster besides its voter's: its question, its topic, or none where the score is for these very questions."""
+        return {"drawn": self.question, "topic": self.topic, "fixed": None}[questions]
+
     def comparisons(
-        self, rows: NDArray[np.bool_], entrants: Sequence[str], *, voice: Voice, weighted: bool = False
+        self,
+        rows: NDArray[np.bool_],
+        entrants: Sequence[str],
+        *,
+        voice: Voice,
+        asked: NDArray[np.integer] | None = None,
+        weighted: bool = False,
     ) -> Comparisons:
         """Take these votes for a fit of these entrants; all of the rows have to be between two of them.
 
@@ -149,12 +163,13 @@ class VoteTable:
             rows: which votes.
             entrants: in the order of the answer.
             voice: whether each vote counts the same, or each citizen.
+            asked: what all the table's votes are clustered by besides their voters.
             weighted: each citizen by their weight; those without one count nothing.
         """
         place = np.array([entrants.index(e) if e in entrants else -1 for e in self.entrants], np.int64)
         chosen = (place[self.a[rows]], place[self.b[rows]], self.outcome[rows], self.voter[rows])
         weight = np.nan_to_num(self.weight[rows]) if weighted and self.weight is not None else None
-        return Comparisons.from_codes(tuple(entrants), *chosen, weight, voice)
+        return Comparisons.from_codes(tuple(entrants), *chosen, weight, voice, None if asked is None else asked[rows])
 
 
 def _taken(columns: VoteTable | Circumstances, order: NDArray[np.intp]) -> dict[str, object]:

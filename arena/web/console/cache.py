@@ -40,6 +40,7 @@ from arena.results.votes import closing
 from arena.results.votes.exclusions import active_exclusions, history
 from arena.results.votes.feed import VoteFeed
 from arena.results.votes.inclusion import Rule
+from arena.results.votes.rating import compared
 from arena.results.votes.removals import removals
 from arena.results.votes.sealed import known
 from arena.results.votes.table import VoteTable
@@ -279,20 +280,20 @@ class DocumentCache:
         entrants, counted = fits.entrants(rule), votes.counted
         strata = self.stage.population.strata
         people = self.store.strata.of_voters(self.stage.id) if strata else {}
-        compared = votes.comparisons(counted, entrants, voice=self.stage.voice)
-        ratings = fits.rated(votes, counted, entrants) if len(compared) else None
+        chosen = compared(self.stage, votes, counted, entrants)
+        ratings = fits.rated(votes, counted, entrants) if len(chosen) else None
         needed, needed_all = _needed(ratings)
         draws, outcomes = self._draws(votes.entrants, record)
         facts = trends.TrendFacts(
             t=messages("ko"),
             stage=self.stage,
             votes=votes,
-            elo=elo(compared, both_bad=self.stage.protocol.both_bad) if len(compared) else None,
+            elo=elo(chosen, both_bad=self.stage.protocol.both_bad) if len(chosen) else None,
             variants=fits.all(votes, rule, self._votes_proposed(votes, rule), people) if len(votes) else (),
             parts=fits.parts(votes, rule),
             needed=needed,
             needed_all=needed_all,
-            fragile=self._fragile(ratings, compared),
+            fragile=self._fragile(ratings, chosen),
             strata=strata_rows(people, strata, self._raked(votes, people)) if strata else (),
             draws=draws,
             findings=findings(
