@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from arena.cli.common import keys, refusals
+from arena.cli.progress import working
 from arena.i18n.terminal import t
 
 if TYPE_CHECKING:
@@ -56,24 +57,25 @@ def run(
     from arena.results.programme.aggregate import Handed, aggregate
     from arena.results.publish.html import total_page
 
-    trusted = None if jwks is None else verify.read_jwks(jwks.read_bytes(), str(jwks))
-    export = verify.verify(user, trusted).document
-    signer = keys()
-    document = aggregate(
-        Handed(stage.name, stage.read_bytes()),
-        export,
-        {component: Handed(path.name, path.read_bytes()) for component, path in components.items()},
-        Handed(eligibility.name, eligibility.read_bytes()),
-        signer,
-        datetime.now(UTC),
-        trusted=trusted is not None,
-    )
-    files = {
-        "total.json": document.canonical(),
-        "total.html": total_page(document).encode(),
-        "jwks.json": rfc8785.dumps(signer.jwks()),
-    }
-    write_directory(files, out)
+    with working(t("working_aggregate", stage=stage.name)):
+        trusted = None if jwks is None else verify.read_jwks(jwks.read_bytes(), str(jwks))
+        export = verify.verify(user, trusted).document
+        signer = keys()
+        document = aggregate(
+            Handed(stage.name, stage.read_bytes()),
+            export,
+            {component: Handed(path.name, path.read_bytes()) for component, path in components.items()},
+            Handed(eligibility.name, eligibility.read_bytes()),
+            signer,
+            datetime.now(UTC),
+            trusted=trusted is not None,
+        )
+        files = {
+            "total.json": document.canonical(),
+            "total.html": total_page(document).encode(),
+            "jwks.json": rfc8785.dumps(signer.jwks()),
+        }
+        write_directory(files, out)
     show(document, Console())
     typer.echo(t("aggregate_written", out=out))
 

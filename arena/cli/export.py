@@ -9,6 +9,7 @@ import typer
 
 from arena import settings
 from arena.cli.common import exports, keys, opened, refusals
+from arena.cli.progress import working
 from arena.cli.stage_page import fared
 from arena.i18n.terminal import t
 
@@ -17,7 +18,7 @@ def export(stage_id: str, out: Annotated[Path | None, typer.Option(help=t("optio
     """Write the signed export of a stage into a folder of its own under OUT, and point OUT/latest at it."""
     from arena.results.export import bundle as exporting
 
-    with opened() as store:
+    with opened() as store, working(t("working_export", stage=stage_id)):
         commit = exporting.git_commit(settings.ROOT)
         folder = exporting.export(
             store, keys(), stage_id, out or exports(stage_id), datetime.now(UTC), git_commit=commit
@@ -51,7 +52,7 @@ def verify(
     """Check an export from its files alone and recompute every number; exit code 1 names the first thing that does not hold."""
     from arena.results.export import verify as verifying
 
-    with refusals():
+    with refusals(), working(t("working_verify", folder=folder)):
         trusted = None if jwks is None else verifying.read_jwks(jwks.read_bytes(), str(jwks))
         kept = [verifying.read_checkpoint(path.read_bytes(), str(path)) for path in checkpoint or []]
         verdict = verifying.verify(folder, trusted, kept)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from arena.cli.common import opened
+from arena.cli.progress import working
 from arena.i18n.terminal import t
 
 
@@ -19,7 +20,8 @@ def purge(
     now = datetime.now(UTC)
     with opened() as store:
         for known in [stage_id] if stage_id else [record.id for record in store.stages.all()]:
-            report = retention.purge(store, sealed_stage(store, known), now)
+            with working(t("working_purge", stage=known)):
+                report = retention.purge(store, sealed_stage(store, known), now)
             end = t("purge_not_ended")
             if report.texts_end is not None:
                 due = report.texts_end <= now

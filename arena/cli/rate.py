@@ -15,6 +15,7 @@ import typer
 from arena.cli import rate_scope
 from arena.cli.battle_file import BattleFile, read
 from arena.cli.common import refusals
+from arena.cli.progress import working
 from arena.cli.rate_page import show
 from arena.i18n.catalogue import in_both
 from arena.i18n.terminal import t
@@ -127,28 +128,29 @@ def rate(
     """
     for place in filter(None, (out, html)):
         _refuse_place(path, place)
-    file = read(path, questions=questions)
-    battles = formats.translate(file.table, style=variants)
-    comparisons = battles.comparisons(voice)
-    _refuse_many(comparisons, variants)
-    left_out = _left_out(battles)
-    try:
-        ratings = rate_comparisons(comparisons, prior=prior, both_bad=both_bad)
-    except NothingToRateError as error:
-        raise _why_nothing(error, comparisons, left_out) from None
-    among = None if first is None else first_k(ratings, first)
-    said = notices.by_kind(ratings.notices)
-    asked = rate_scope.questions(battles, comparisons, ratings, wanted=questions)
-    notes = [*file.notes, *left_out, *_no_voters(battles), *rate_scope.unread(asked), *battles.notes]
-    source = _source(path, file, battles, notes) | {"questions": asked, "voters": _voters(comparisons)}
-    document = {"schema": SCHEMA, "source": source, **_result(ratings, said, among)}
-    if variants:
-        document["variants"] = otherwise(battles, comparisons, ratings)
-    _write(out, orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    if html is not None:
-        from arena.results.publish.battles import battles_page  # who wants no page waits for no template
+    with working(t("working_rate", file=path.name)):
+        file = read(path, questions=questions)
+        battles = formats.translate(file.table, style=variants)
+        comparisons = battles.comparisons(voice)
+        _refuse_many(comparisons, variants)
+        left_out = _left_out(battles)
+        try:
+            ratings = rate_comparisons(comparisons, prior=prior, both_bad=both_bad)
+        except NothingToRateError as error:
+            raise _why_nothing(error, comparisons, left_out) from None
+        among = None if first is None else first_k(ratings, first)
+        said = notices.by_kind(ratings.notices)
+        asked = rate_scope.questions(battles, comparisons, ratings, wanted=questions)
+        notes = [*file.notes, *left_out, *_no_voters(battles), *rate_scope.unread(asked), *battles.notes]
+        source = _source(path, file, battles, notes) | {"questions": asked, "voters": _voters(comparisons)}
+        document = {"schema": SCHEMA, "source": source, **_result(ratings, said, among)}
+        if variants:
+            document["variants"] = otherwise(battles, comparisons, ratings)
+        _write(out, orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        if html is not None:
+            from arena.results.publish.battles import battles_page  # who wants no page waits for no template
 
-        _write(html, battles_page(document).encode())
+            _write(html, battles_page(document).encode())
     show(ratings, rate_scope.over(asked), [t.of(each) for each in (*said, *notes)], document.get("variants"), among)
 
 

@@ -8,6 +8,7 @@ import typer
 
 from arena import settings
 from arena.cli.common import keys, opened
+from arena.cli.progress import working
 from arena.i18n.terminal import t
 
 
@@ -19,7 +20,7 @@ def command(stage_id: str, out: Annotated[Path, typer.Option(help=t("option_new_
     from arena.results.publish.dataset_card import dataset_card
     from arena.results.votes.sealed import sealed_stage
 
-    with opened() as store:
+    with opened() as store, working(t("working_release", stage=stage_id)):
         commit = git_commit(settings.ROOT)
         document, files = release(store, keys(), stage_id, datetime.now(UTC), git_commit=commit)
         stage = sealed_stage(store, stage_id)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from arena.cli.common import keys, opened
+from arena.cli.progress import working
 from arena.i18n.terminal import t
 
 
@@ -15,7 +16,7 @@ def command(stage_id: str, out: Annotated[Path, typer.Option(help=t("option_repo
     from arena.results.export.atomic_write import write_file
     from arena.results.publish.report import report, report_page
 
-    with opened() as store:
+    with opened() as store, working(t("working_report", stage=stage_id)):
         page = report_page(report(store, keys(), stage_id, datetime.now(UTC))).encode()
         write_file(page, out)
     typer.echo(t("report_written", out=out, size=len(page) // 1024))

@@ -8,6 +8,7 @@ import typer
 
 from arena import settings
 from arena.cli.common import keys, opened, read_stage
+from arena.cli.progress import working
 from arena.cli.stage_page import padded
 from arena.i18n.terminal import t
 
@@ -40,7 +41,7 @@ def simulate(
             path, data = stage_file, stage_file.read_bytes()
             stage = read_stage(path)
         simulation.open_simulated(store, stage, data, datetime.now(UTC))
-        with typer.progressbar(length=votes, label=t("simulate_progress")) as bar:
+        with working(t("working_simulate"), total=votes) as progress:
             report = simulation.simulate(
                 store,
                 stage,
@@ -48,7 +49,7 @@ def simulate(
                 seed,
                 voters,
                 secret=keys().secret,
-                progress=lambda done: bar.update(done - bar.pos),
+                progress=progress,
             )
     typer.echo(table(report))
     typer.echo(t("simulate_see", path=path))
