@@ -38,7 +38,7 @@ from arena.record.store import Store
 from arena.web.core.session import COOKIE, Sessions
 from tests.support import voting
 from tests.support.serving import free_port, stage_toml
-from tests.support.voting import NOW, SECRET, many_ready
+from tests.support.voting import KEYS, NOW, SECRET, many_ready
 
 MOST = 1_000_000
 """A bound that nobody reaches."""
@@ -108,7 +108,7 @@ def voter(store: Store, ready: Sequence[Battle]) -> Callable[[int], Callable[[],
                 battle.id,
                 citizen.id,
                 choice,
-                lambda b: cast(b, citizen, choice, NOW, SECRET),
+                lambda b: cast(b, citizen, choice, NOW, SECRET, KEYS),
                 reveal=True,
                 admission=admission,
             )
@@ -177,7 +177,7 @@ def bench(name: str, url: str, clients: Sequence[int], seconds: float) -> None:
         ready = citizens_ready(store, citizens, int(seconds * AT_MOST_PER_S), made + 1)
         made += len(ready)
         choice = voting.ballot(comment=COMMENT)
-        vote = cast(store.battles.find(ready[0].id, ready[0].citizen_id), citizens[0], choice, NOW, SECRET)
+        vote = cast(store.battles.find(ready[0].id, ready[0].citizen_id), citizens[0], choice, NOW, SECRET, KEYS)
         rows = []
         for battle in ready:
             rows.append(

@@ -16,7 +16,7 @@ from arena.record.store import Store
 from arena.simulate import open_simulated, simulate, simulated_stage
 from tests.support.browser import PHONE, chromium, violations, visiting
 from tests.support.serving import Citizen, serving, stage_toml
-from tests.support.voting import ballot, begin, enrol, finish
+from tests.support.voting import KEYS, ballot, begin, enrol, finish
 
 NAME, PASSWORD = "운영자", "correct horse battery"
 
@@ -57,7 +57,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )
         begin(store, battle, fan)
         finish(store, battle)
-        store.votes.cast(battle.id, fan.id, ballot(), lambda b: cast(b, fan, ballot(), now, secret))
+        store.votes.cast(battle.id, fan.id, ballot(), lambda b: cast(b, fan, ballot(), now, secret, KEYS))
     store.organizers.add(NAME, PASSWORD, now)
     store.close()
     with serving(folder, folder / "stage.toml") as address:

@@ -78,7 +78,7 @@ def test_swapped_sides_turn_the_side_and_nothing_else() -> None:
     """The share of the other side is what is left, with the same p; of both_bad only the sides' names change."""
     votes = asked(3, habit=1.0)
     voters, wins = 60, [np.bincount(votes.voter[votes.outcome == o], minlength=60) for o in (0, 1)]  # type: ignore[index]
-    one, other = side_bias(*wins), side_bias(wins[1], wins[0])
+    one, other = side_bias(wins[0], wins[1]), side_bias(wins[1], wins[0])
     turned = np.array([1, 0, 2, 3])[votes.outcome]
     swapped = both_bad(Comparisons.from_codes(MODELS, votes.b, votes.a, turned, votes.voter))
 
