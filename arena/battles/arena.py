@@ -39,6 +39,7 @@ from arena.domain.stage import Stage, StageStatus
 from arena.domain.vote import Ballot, Vote, Winner
 from arena.record.battles import Stop, stage_not_open
 from arena.record.counters import Admission
+from arena.record.stages import Stages
 from arena.record.store import Store
 from models.base import Message
 
@@ -95,9 +96,9 @@ class Arena:
         self._view_threads = ThreadPoolExecutor(1, thread_name_prefix="views")
 
     def _questions(self) -> QuestionKeys:
-        """Give what makes the keys of questions; a stage that takes votes has it."""
+        """Give what makes the keys of questions; a stage that takes votes has it. Read once, by the votes' own connections."""
         if self._question_keys is None:
-            record = self.store.stages.find(self.stage.id)
+            record = Stages(self.store.lane).find(self.stage.id)
             if record is None or record.question_key is None:
                 raise Conflict("stage_not_open")
             self._question_keys = QuestionKeys.of_stage(self.stage, record.question_key)
@@ -272,12 +273,12 @@ class Arena:
         if turn is not None and owner == citizen.id:
             await turn.note_shown()
 
+        questions = self._question_keys or await self.run_in_vote_thread(self._questions)
+
         def made(battle: Battle) -> Vote:
             if turns is not None and turns != len(battle.turns):
                 raise Conflict("turns_unseen")
-            return votes.cast(
-                battle, citizen, ballot, now, self._secret, self._questions(), self.stage.protocol.min_exposure
-            )
+            return votes.cast(battle, citizen, ballot, now, self._secret, questions, self.stage.protocol.min_exposure)
 
         done = await self.run_in_vote_thread(
             self.store.votes.cast,

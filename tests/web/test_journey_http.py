@@ -193,7 +193,7 @@ def test_fifty_simultaneous_votes_leave_one(citizen: Citizen) -> None:
         thread.join()
     codes = [a.status_code for a in answers]
     assert codes.count(201) == 1
-    assert set(codes) <= {200, 201, 409}
+    assert set(codes) <= {200, 201, 409, 429}  # of one citizen so many at once wait, no more
     assert {a.json()["receipt"] for a in answers if a.status_code < 300} == {citizen.see(battle)["receipt"]}
 
 
