@@ -77,6 +77,22 @@ def stage_toml(
     )
 
 
+STRATA = """
+[[population.strata]]
+id = "age"
+title = { ko = "나이", en = "Age" }
+[[population.strata.categories]]
+id = "young"
+title = { ko = "젊음", en = "Young" }
+target = 0.4
+[[population.strata.categories]]
+id = "old"
+title = { ko = "나이 듦", en = "Old" }
+target = 0.6
+"""
+"""A question about who votes, with a plan, for the end of a stage file."""
+
+
 def free_port() -> int:
     """A port nobody listens on."""
     with socket.socket() as probe:

@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 
 from arena.record.store import Store
-from tests.support.serving import Citizen, serving, stage_toml
+from tests.support.serving import STRATA, Citizen, serving, stage_toml
 
 CONSENTS = """
 [[consents]]
@@ -20,20 +20,6 @@ id = "release"
 required = false
 title = {{ ko = "공개", en = "Release" }}
 text = {{ ko = "공개합니다.", en = "To be released." }}
-"""
-
-STRATA = """
-[[population.strata]]
-id = "age"
-title = { ko = "나이", en = "Age" }
-[[population.strata.categories]]
-id = "young"
-title = { ko = "젊음", en = "Young" }
-target = 0.4
-[[population.strata.categories]]
-id = "old"
-title = { ko = "나이 듦", en = "Old" }
-target = 0.6
 """
 
 

@@ -19,22 +19,9 @@ from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.settings import ROOT
 from arena.simulate import open_simulated, simulate, simulated_stage
-from tests.support.serving import Citizen, serving
+from tests.support.serving import STRATA, Citizen, serving
 
 NAME, PASSWORD = "organizer", "correct horse battery"
-STRATA = """
-[[population.strata]]
-id = "age"
-title = { ko = "나이", en = "Age" }
-[[population.strata.categories]]
-id = "young"
-title = { ko = "젊음", en = "Young" }
-target = 0.4
-[[population.strata.categories]]
-id = "old"
-title = { ko = "나이 듦", en = "Old" }
-target = 0.6
-"""
 TAKEN = ["service", "teams", "strata"]
 
 
