@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo  # noqa: E402
 from arena.results.export import document, schema, tables  # noqa: E402
 from arena.results.programme import schema as programme  # noqa: E402
 
-SCHEMA_FILE = "docs/schemas/kai.user-score-1.schema.json"
+SCHEMA_FILE = "docs/schemas/kai.user-score-2.schema.json"
 TOTAL_FILE = "docs/schemas/kai.total-1.schema.json"
 PAGE_FILE = "docs/export-format.md"
 
@@ -24,7 +24,7 @@ INTRO = """\
 # The export, field by field
 
 This page is made from the code by `make docs`; a test holds it current. The JSON Schema is
-[`schemas/kai.user-score-1.schema.json`](schemas/kai.user-score-1.schema.json); how to check an export, with our code or without it, is in
+[`schemas/kai.user-score-2.schema.json`](schemas/kai.user-score-2.schema.json); how to check an export, with our code or without it, is in
 [`verify.md`](verify.md).
 
 ## The folder

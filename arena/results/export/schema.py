@@ -1,4 +1,4 @@
-"""The export's schema, `kai.user-score/1`: what every field means, as types that refuse anything else."""
+"""The export's schema, `kai.user-score/2`: what every field means, as types that refuse anything else."""
 
 from typing import Annotated, Any, Literal
 
@@ -21,10 +21,10 @@ from arena.results.export.signed import (
 )
 from arena.results.export.vote_tests_schema import VoteTests
 
-SCHEMA = "kai.user-score/1"
+SCHEMA = "kai.user-score/2"
 WinnerName = Literal["model_a", "model_b", "tie", "both_bad"]
 Status = Literal["open", "frozen", "published"]
-ID = "https://k-ai-arena.example/schemas/kai.user-score-1.schema.json"
+ID = "https://k-ai-arena.example/schemas/kai.user-score-2.schema.json"
 
 
 class Window(Part):
@@ -291,7 +291,7 @@ class Provenance(Part):
 class UserScore(Signed):
     """A stage's user score, with its uncertainty and its evidence."""
 
-    schema_: Literal["kai.user-score/1"] = Field(alias="schema", description="this schema")
+    schema_: Literal["kai.user-score/2"] = Field(alias="schema", description="this schema")
     export_id: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")] = Field(description="unique to this export")
     supersedes: str | None = Field(description="the export of the same stage that this one replaces")
     created_at: Moment = Field(description="when it was made")
