@@ -1,6 +1,6 @@
 """The tests beside the fit, on simulated stages: how often they hold the truth, how seldom they cry wolf, what they find, what they cost. All data is synthetic.
 
-python -m benchmarks.checks [--part side|size|power|speed] [--stages 2000]
+python -m benchmarks.checks [--part side|agreement|size|power|speed] [--stages 2000]
 """
 
 import argparse
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from benchmarks.ratings import battles
+from ratings.agreement import agreement, alpha
 from ratings.comparison import BOTH_BAD, Comparisons
 from ratings.misfit import drift, misfit
 from ratings.shares import both_bad, side_bias, unvoted
@@ -79,6 +80,35 @@ def side(stages: int) -> None:
         print(f"{habit:34g} | {held / stages:8.1%} | {by_vote / stages:7.1%} | {told / stages:.1%}", flush=True)
 
 
+PANELS = (
+    (40, 30, 0.8, 1.5, 0.0),
+    (40, 30, 0.2, 1.5, 0.0),
+    (300, 50, 0.05, 1.0, 0.5),
+    (12, 30, 0.8, 1.5, 0.5),
+    (40, 30, 0.8, 0.0, 0.0),
+)
+"""Members, tasks, the share of them that each judges, sd over tasks of how likely the first wins and of a member's habit, in logits."""
+
+
+def agree(stages: int) -> None:
+    """Coverage of alpha's interval: what very many such members would agree on these tasks."""
+    print("members x tasks, share judged, sd of tasks, of habits | holds the truth | mean width")
+    for members, tasks, share, apart, habit in PANELS:
+        rng, held, width = np.random.default_rng(1), 0, 0.0
+        for _ in range(stages):
+            task, own = apart * rng.standard_normal(tasks), habit * rng.standard_normal(members)
+            won = rng.random((members, tasks)) < expit(task + own[:, None])
+            voter, unit = np.nonzero(rng.random((members, tasks)) < share)
+            found = alpha(unit, won[voter, unit], voter, "nominal", 2)
+            p = expit(task + habit * rng.standard_normal((4000, 1))).mean(axis=0)
+            truth = 1 - float(np.mean(p * (1 - p)) / (p.mean() * (1 - p.mean())))
+            low, high = (found and found.interval) or (1.0, 0.0)
+            held, width = held + (low <= truth <= high), width + high - low
+        print(
+            f"{members} x {tasks}, {share}, {apart}, {habit} | {held / stages:.1%} | {width / stages:.2f}", flush=True
+        )
+
+
 def smallest(comparisons: Comparisons, days: NDArray[np.int64]) -> dict[str, float]:
     """The p of each test, the smallest of a family after Holm."""
     pairs, times = misfit(comparisons), drift(comparisons, days)
@@ -135,11 +165,13 @@ def speed(_: int) -> None:
         days = rng.integers(0, 10, 1_000_000 // each + 1)[voter]
         shown = np.bincount(a * 20 + b, minlength=400).reshape(20, 20)
         left = rng.binomial(shown, 0.1)
+        asked = np.where(rng.random(len(a)) < 0.3, rng.integers(0, 60, len(a)), -1)
         calls: dict[str, Callable[[], object]] = {
             "both_bad": lambda votes=comparisons: both_bad(votes),
             "unvoted": lambda left=left, shown=shown: unvoted([str(i) for i in range(20)], left, shown),
             "misfit": lambda votes=comparisons: misfit(votes),
             "drift": lambda votes=comparisons, days=days: drift(votes, days),
+            "agreement": lambda votes=comparisons, asked=asked: agreement(votes, asked, np.arange(len(asked))),
         }
         spent = {name: min(timed(call) for _ in range(3)) for name, call in calls.items()}
         told_ms = ", ".join(f"{name} {1000 * s:.0f} ms" for name, s in spent.items())
@@ -153,7 +185,13 @@ def timed(call: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-PARTS: dict[str, Callable[[int], None]] = {"side": side, "size": size, "power": power, "speed": speed}
+PARTS: dict[str, Callable[[int], None]] = {
+    "side": side,
+    "agreement": agree,
+    "size": size,
+    "power": power,
+    "speed": speed,
+}
 
 
 def main() -> None:

@@ -20,6 +20,8 @@ from arena.results.export.verify import verify_files
 from arena.results.export.vote_findings import TestName, findings
 from arena.results.export.vote_tests import periods
 from arena.results.export.vote_tests_schema import (
+    AgreementTest,
+    Alpha,
     DriftTest,
     EntrantDrift,
     MisfitTest,
@@ -116,6 +118,7 @@ def quiet(**found: object) -> VoteTests:
         "unvoted": [share("garam", 0.1, 0.1, 0.9)],
         "misfit": MisfitTest(overall=quadratic(0.5), pairs=[pair(0.9)]),
         "drift": DriftTest(periods=[], overall=quadratic(0.5), entrants=[drifting(0.9)]),
+        "agreement": AgreementTest(nominal=None, ordinal=None),
     }
     return VoteTests.model_validate(nothing | found)
 
@@ -140,6 +143,12 @@ def drifting(p: float) -> EntrantDrift:
     return EntrantDrift(team_id="garam", excess=[9, -9], test=quadratic(p), p_holm=p)
 
 
+def agreeing(interval: list[float] | None) -> AgreementTest:
+    """People who agree somewhat."""
+    alpha = Alpha(units=34, judgements=90, n_eff_voters=25, alpha=0.41, alpha_ci95=interval)
+    return AgreementTest(nominal=alpha, ordinal=alpha)
+
+
 SIDE = SideBiasPart(wins_a=60, wins_b=40, share_a=0.6, share_a_ci95=[0.5, 0.7])
 
 
@@ -162,6 +171,9 @@ SIDE = SideBiasPart(wins_a=60, wins_b=40, share_a=0.6, share_a_ci95=[0.5, 0.7])
         ("drift", {"drift": DriftTest(periods=[], overall=quadratic(0.001), entrants=[])}, "do not tell which", True),
         ("drift", {}, "No sign that any team did better or worse over time", False),
         ("drift", {"drift": None}, "Not known yet", False),
+        ("agreement", {"agreement": agreeing([0.2, 0.6])}, "α = 0.41 (Krippendorff; 95% interval 0.20 ~ 0.60; 34 questions", False),
+        ("agreement", {"agreement": agreeing(None)}, "Too few people for an interval", False),
+        ("agreement", {}, "it takes ten questions", False),
     ],
 )  # fmt: skip
 def test_each_finding_has_its_sentence(test: str, found: dict[str, object], says: str, remarkable: bool) -> None:

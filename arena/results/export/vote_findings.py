@@ -8,18 +8,19 @@ from arena.domain.coded import Coded
 from arena.domain.declared import Bilingual
 from arena.i18n.catalogue import LANGUAGES, InBoth, Messages, messages
 from arena.results.export.schema import SideBiasPart
-from arena.results.export.vote_tests_schema import DriftTest, MisfitTest, ShareTest, VoteTests
+from arena.results.export.vote_tests_schema import AgreementTest, DriftTest, MisfitTest, ShareTest, VoteTests
 
 REMARKABLE = 0.01
 """A p-value below it, corrected within its family, is told as a finding."""
 
-TestName = Literal["side", "both_bad", "unvoted", "misfit", "drift"]
+TestName = Literal["side", "both_bad", "unvoted", "misfit", "drift", "agreement"]
 _OF_SHARES = ("more", "less", "hint", "none", "never")
 SENTENCES = (
     *("untold", "side", "side_none"),
     *(f"{test}_{what}" for test in ("both_bad", "unvoted") for what in _OF_SHARES),
     *("misfit", "misfit_most", "misfit_none", "misfit_untold"),
     *("drift", "drift_of", "drift_none"),
+    *("agreement", "agreement_about", "agreement_untold"),
 )
 """The codes of everything that may be said."""
 
@@ -54,13 +55,14 @@ class Finding:
 
 
 def findings(tests: VoteTests, side: SideBiasPart) -> tuple[Finding, ...]:
-    """Tell all five, in the order of the export."""
+    """Tell all of them, in the order of the export."""
     return (
         _side(tests, side),
         _shares("both_bad", tests.both_bad),
         _shares("unvoted", tests.unvoted),
         _misfit(tests.misfit),
         _drift(tests.drift),
+        _agreement(tests.agreement),
     )
 
 
@@ -113,6 +115,17 @@ def _drift(found: DriftTest | None) -> Finding:
     if p >= REMARKABLE:
         return Finding("drift", p, (Sentence("drift_none", periods=len(found.periods)),))
     return Finding("drift", p, (Sentence("drift_of", teams=teams) if teams else Sentence("drift"),))
+
+
+def _agreement(tests: AgreementTest) -> Finding:
+    found = tests.ordinal
+    if found is None:
+        return Finding("agreement", None, (Sentence("agreement_untold"),))
+    if found.alpha_ci95 is None:
+        return Finding("agreement", None, (Sentence("agreement_about", alpha=found.alpha, units=found.units),))
+    low, high = found.alpha_ci95
+    says = Sentence("agreement", alpha=found.alpha, low=low, high=high, units=found.units)
+    return Finding("agreement", None, (says,))
 
 
 def _named(params: Mapping[str, Any], t: Messages, names: Mapping[str, InBoth]) -> dict[str, Any]:

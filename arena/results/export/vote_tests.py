@@ -1,4 +1,4 @@
-"""What else the votes say: side, both_bad, unvoted, misfit by pair and drift by day, from the votes and the draws and from nothing else."""
+"""What else the votes say: side, both_bad, unvoted, misfit by pair, drift by day and agreement, from the votes and the draws and from nothing else."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from arena.domain.stage import Stage
 from arena.results.export.tables import OUTCOMES
 from arena.results.export.vote_tests_schema import (
+    AgreementTest,
+    Alpha,
     DriftTest,
     EntrantDrift,
     MisfitTest,
@@ -20,7 +22,7 @@ from arena.results.export.vote_tests_schema import (
 )
 from arena.results.votes.side_bias import side_bias
 from arena.results.votes.table import VoteTable
-from ratings import misfit, shares
+from ratings import agreement, misfit, shares
 from ratings.comparison import Comparisons
 from ratings.errors import RatingsError
 
@@ -59,6 +61,7 @@ def vote_tests(
         unvoted=[_share(test) for test in shares.unvoted(rated, left, left + of_rated[:, :, VOTED])],
         misfit=_misfit(stage, compared),
         drift=_drift(stage, compared, votes.cast_at[counted]),
+        agreement=_agreement(compared, votes.question[counted], votes.cast_at[counted]),
     )
 
 
@@ -127,6 +130,23 @@ def _drift(stage: Stage, compared: Comparisons, cast_at: NDArray[np.int64]) -> D
         for each in found.entrants
     ]
     return DriftTest(periods=told, overall=_quadratic(found.overall), entrants=entrants)
+
+
+def _agreement(compared: Comparisons, question: NDArray[np.int32], cast_at: NDArray[np.int64]) -> AgreementTest:
+    found = agreement.agreement(compared, question, cast_at)
+    return AgreementTest(nominal=_alpha(found.nominal), ordinal=_alpha(found.ordinal))
+
+
+def _alpha(found: agreement.Alpha | None) -> Alpha | None:
+    if found is None:
+        return None
+    return Alpha(
+        units=found.units,
+        judgements=found.judgements,
+        n_eff_voters=found.voters,
+        alpha=round(found.alpha, 6) + 0.0,
+        alpha_ci95=None if found.interval is None else [round(end, 6) + 0.0 for end in found.interval],
+    )
 
 
 def _share(test: shares.ShareTest) -> ShareTest:

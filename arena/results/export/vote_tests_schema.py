@@ -87,6 +87,27 @@ class DriftTest(Part):
     entrants: list[EntrantDrift] = Field(description="by entrant")
 
 
+class Alpha(Part):
+    """Krippendorff's alpha: 1 where all agree, 0 where the units tell no more than chance, below where people disagree more than that."""
+
+    units: Count = Field(description="units that two people or more judged")
+    judgements: Count = Field(description="by them, in those units; of one person's in a unit the first")
+    n_eff_voters: float = Field(description="the effective number of people who gave them: (Σn)²/Σn²")
+    alpha: float = Field(description="the coefficient")
+    alpha_ci95: Pair | None = Field(
+        description="95 % interval, by leaving out one person after the other; null where too few tell it"
+    )
+
+
+class AgreementTest(Part):
+    """Whether different people who asked the same question of the same two entrants judged alike; the answers they judged were made anew for each."""
+
+    nominal: Alpha | None = Field(
+        description="over the four decisions; null below ten units, and where all judgements are the same"
+    )
+    ordinal: Alpha | None = Field(description="over win, tie and defeat, in this order; `both_bad` left out")
+
+
 class VoteTests(Part):
     """What else the votes say: tests beside the fit, over the counted votes."""
 
@@ -102,4 +123,7 @@ class VoteTests(Part):
     )
     drift: DriftTest | None = Field(
         description="whether strengths changed over time; null where there is one moment, or one voter"
+    )
+    agreement: AgreementTest = Field(
+        description="whether people agree with each other: unit by unit, a unit being a question and a pair of entrants"
     )

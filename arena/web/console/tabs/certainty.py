@@ -155,7 +155,7 @@ def _votes(count: int | None, t: Messages) -> str:
 
 
 def votes_say(seen: TrendFacts) -> Section:
-    """Show the tests beside the fit: side, both_bad, battles left, pairs, time."""
+    """Show the tests beside the fit: side, both_bad, battles left, pairs, time, agreement."""
     t = seen.t
     names = {entrant.id: entrant.team for entrant in seen.stage.entrants}
     rows = [
