@@ -251,6 +251,55 @@ def closing_holds(document: dict, stage: dict, votes: list[dict]) -> None:
     must(kinds == {"fixed" if fixed else "anytime"}, "closing: what the intervals have to hold for")
 
 
+def ruled_out(row: dict, document: dict, controls: set[str], decided: str | None) -> str | None:
+    """Why a vote is out: its sides, an act, a leak that the stage excludes, or that too little of it was shown; the first that holds."""
+    sides = {row["model_a"], row["model_b"]}
+    if sides & controls:
+        return "check"
+    if sides & {entrant["team_id"] for entrant in document["entrants"] if entrant["removed"]}:
+        return "removed"
+    excluded = document["protocol"]["excluded_leaks"]
+    for side, kind, *_ in (mark.split(":") for mark in row["marks"]):
+        kind = "asked" if kind == "asks_identity" else kind
+        mine = kind in excluded and (kind not in ("own", "rival") or f"{side}:{kind}" in unprompted(row))
+        decided = decided or ("marked" if mine else None)
+    return decided or ("unread" if "vote:unread" in row["marks"] else None)
+
+
+def unprompted(row: dict) -> set[str]:
+    """The names that stood in an answer without a prompt having brought them up, as `side:kind`."""
+    return {":".join(mark.split(":")[:2]) for mark in row["marks"] if not mark.endswith(":prompted")}
+
+
+def exclusions_hold(document: dict, stage: dict, votes: list[dict]) -> None:
+    """Each act names exactly its votes, in its time, and each vote is out by the stage's rule or by the acts that name it, followed in order."""
+    acts, controls = document["exclusion_acts"], {control["id"] for control in stage.get("controls", ())}
+    times = [document["stage"]["opened_at"], *(act["at"] for act in acts), document["created_at"]]
+    must(times == sorted(times, key=datetime.fromisoformat), "exclusions: acts in order, in the stage's time")
+    named, out, counted = [[] for _ in acts], [], {}
+    for n, row in enumerate(votes):
+        decided = None
+        for act in row["acts"]:
+            if not act < len(acts) or (decided is None) != (acts[act]["action"] == "exclude"):
+                must(False, f"exclusions: what act {act} does to row {n}")
+            decided = acts[act]["reason"]
+            named[act].append(row)
+        out.append(ruled_out(row, document, controls, decided))
+        counted[out[-1]] = counted.get(out[-1], 0) + 1
+    must(all(row["acts"] == sorted(set(row["acts"])) for row in votes), "exclusions: each row's acts in order")
+    for n, (act, rows) in enumerate(zip(acts, named, strict=True)):
+        leaves = sorted(bytes.fromhex(row["receipt"]) for row in rows)
+        soon = any(datetime.fromisoformat(row["cast_at"]) > datetime.fromisoformat(act["at"]) for row in rows)
+        good = (len(leaves), root(leaves).hex(), soon) == (act["votes"], act["root"], False)
+        must(good, f"exclusions: act {n} names {len(leaves)} votes by their root")
+    must(
+        out == [row["left_out"] for row in votes], "exclusions: each row is out by rule or by these acts, or it counts"
+    )
+    counted.pop(None, None)
+    told = {e["reason"]: e["count"] for e in document["population"]["exclusions"]}
+    must(counted == told, f"exclusions: {counted or 'none'}")
+
+
 def ranks_hold(document: dict, theta: np.ndarray, covariance: np.ndarray, voters: float) -> None:
     """Ranks, who is told apart, and who is among the first K, surely or by chance."""
     scores, k, first = document["scores"], len(theta), document["stage"]["planned_advance"]
@@ -363,16 +412,8 @@ def main(folder: Path, jwks: Path | None = None) -> None:
             "draws: each from the seed",
         )
 
-    counted = {}
-    for row in votes:
-        counted[row["left_out"]] = counted.get(row["left_out"], 0) + 1
+    exclusions_hold(document, stage, votes)
     rows = [row for row in votes if row["left_out"] is None]
-    counted.pop(None, None)
-    must(
-        counted == {e["reason"]: e["count"] for e in document["population"]["exclusions"]},
-        f"exclusions: {counted or 'none'}",
-    )
-
     closing_holds(document, stage, votes)
     plan = (document["method"] or {}).get("planned_votes")
     side = side_share(rows, plan)

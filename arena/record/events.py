@@ -1,14 +1,14 @@
 """Events: who did what to a stage, and when. Append-only."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Select, insert, select
 
 from arena.record.database import Database
-from arena.record.tables import events
+from arena.record.tables import events, stages
 
 REMOVED = "entrant.removed"
 """An entrant has left the stage: it is neither drawn nor rated from then on."""
@@ -26,6 +26,15 @@ class Event:
     data: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event to be added, by whoever adds it."""
+
+    at: datetime
+    kind: str
+    data: dict[str, Any]
+
+
 class Events:
     """The audit log."""
 
@@ -37,9 +46,23 @@ class Events:
         with self._database.writing() as connection:
             log(connection, at, stage_id, actor, kind, data)
 
+    def follow(self, stage_id: str, actor: str, decide: Callable[[Sequence[Event]], Iterable[Entry]]) -> None:
+        """Add what follows from all that was decided on a stage before: one caller after the other, whichever process asks.
+
+        Args:
+            stage_id: the stage.
+            actor: who decides.
+            decide: gets the stage's events so far, and tells what to add, or raises; then nothing is added.
+        """
+        with self._database.writing() as connection:
+            connection.execute(select(stages.c.id).where(stages.c.id == stage_id).with_for_update())
+            before = [Event(**row._mapping) for row in connection.execute(_of_stage(stage_id))]
+            for entry in decide(before):
+                log(connection, entry.at, stage_id, actor, entry.kind, entry.data)
+
     def of_stage(self, stage_id: str, kind: str | None = None) -> list[Event]:
         """List the stage's events in order, of one kind or of all."""
-        chosen = select(events).where(events.c.stage_id == stage_id).order_by(events.c.seq)
+        chosen = _of_stage(stage_id)
         if kind is not None:
             chosen = chosen.where(events.c.kind == kind)
         with self._database.reading() as connection:
@@ -62,6 +85,10 @@ class Events:
         """List the entrants that have left the stage."""
         with self._database.reading() as connection:
             return removed(connection, stage_id)
+
+
+def _of_stage(stage_id: str) -> Select[*tuple[Any, ...]]:
+    return select(events).where(events.c.stage_id == stage_id).order_by(events.c.seq)
 
 
 def log(

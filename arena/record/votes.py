@@ -1,6 +1,6 @@
 """Votes: append-only, one for each battle, durable before anybody is thanked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,9 @@ from arena.record.counters import Admission
 from arena.record.database import Database
 from arena.record.group_commit import Cast, GroupCommit
 from arena.record.tables import battles, leaves, votes
+
+IDS = 500
+"""How many ids one statement names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,17 @@ class Votes:
         with self._database.reading() as connection:
             rows = connection.execute(chosen).all()
         return [OwnDecision(**{**row._mapping, "winner": Winner(row.winner)}) for row in rows]
+
+    def receipts_of(self, stage_id: str, battle_ids: Sequence[str]) -> dict[str, tuple[str, datetime]]:
+        """Find the receipt and the moment of the vote on each of these battles of a stage, those that have one."""
+        found: dict[str, tuple[str, datetime]] = {}
+        with self._database.reading() as connection:
+            for start in range(0, len(battle_ids), IDS):
+                some = votes.c.battle_id.in_(battle_ids[start : start + IDS])
+                chosen = select(votes.c.battle_id, votes.c.receipt, votes.c.cast_at)
+                for row in connection.execute(chosen.where(votes.c.stage_id == stage_id, some)):
+                    found[row.battle_id] = row.receipt, row.cast_at
+        return found
 
     def count(self, stage_id: str) -> int:
         """How many votes the stage has."""

@@ -1,13 +1,15 @@
 """Integrity: who votes strangely is found, honest taste is left alone, and an exclusion stands in the open and can be undone."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from arena.domain.errors import Unusable
+from arena.domain.errors import Conflict, Unusable
 from arena.domain.grounds import WrittenGrounds
 from arena.domain.stage import Stage
 from arena.record.store import Store
@@ -279,7 +281,7 @@ def test_an_exclusion_says_why_and_can_be_undone(store, judged):
 
 @pytest.mark.parametrize(("battles", "rule"), [([], "rule"), (None, "  "), (["no-such-battle"], "rule")])
 def test_an_exclusion_without_grounds_or_votes_is_refused(store, judged, battles, rule):
-    """No votes, no rule, or a battle without a vote: nothing is appended."""
+    """No votes, no rule, a battle without a vote, or votes taken back that are in: nothing is appended."""
     chosen = judged if battles is None else battles
     with pytest.raises(Unusable):
         exclude(
@@ -291,10 +293,51 @@ def test_an_exclusion_without_grounds_or_votes_is_refused(store, judged, battles
             organizer="kim",
             now=NOW,
         )
-    with pytest.raises(Unusable):
+    with pytest.raises(Conflict):
         restore(store, STAGE, judged[:1], grounds=WrittenGrounds(text="never excluded"), organizer="kim", now=NOW)
 
     assert history(store, STAGE) == []
+
+
+def test_of_two_organizers_who_leave_the_same_vote_out_at_once_one_does(store, judged):
+    """Acts on a stage come one after the other, whichever process or thread: the second is told, and no vote is ever left out twice."""
+
+    def act(n: int) -> bool:
+        try:
+            exclude(
+                store,
+                STAGE,
+                judged[: 1 + n % 3],
+                reason=ExclusionReason.SIDE,
+                grounds=WrittenGrounds(text="q"),
+                organizer=f"organizer {n}",
+                now=NOW,
+            )
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        done = list(pool.map(act, range(6)))
+
+    [made] = history(store, STAGE)
+    assert sum(done) == 1
+    assert active_exclusions(store, STAGE) == dict.fromkeys(made.battles, ExclusionReason.SIDE)
+
+
+def test_an_act_names_its_votes_by_a_root_and_comes_after_them(store, judged):
+    """The root is the RFC's over the votes' receipts, the smallest first; an organizer's clock that is behind dates no act before what it is about."""
+    late = NOW - timedelta(hours=5)
+    grounds = WrittenGrounds(text="q")
+    made = exclude(store, STAGE, judged, reason=ExclusionReason.SIDE, grounds=grounds, organizer="kim", now=late)
+    back = restore(store, STAGE, judged[:1], grounds=grounds, organizer="lee", now=late)
+
+    one, two, three = sorted(bytes.fromhex(row.receipt) for row in store.votes.after(STAGE, 0))
+    pair = sha256(b"\x01" + one + two).digest()
+    assert made.root == sha256(b"\x01" + pair + three).hexdigest()
+    assert back.root in {receipt.hex() for receipt in (one, two, three)}
+    assert history(store, STAGE) == [made, back]
+    assert late < made.at == back.at == NOW
 
 
 # --- from the record to a proposal ------------------------------------------------------------------------------------

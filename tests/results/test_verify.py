@@ -52,10 +52,7 @@ VOUCHED = {
     "entrants.outage_minutes",
     "entrants.removed.at",
     "entrants.removed.reason",
-    "exclusion_acts.action",
-    "exclusion_acts.at",
     "exclusion_acts.rule",
-    "exclusion_acts.votes",
     "export_id",
     "issuer.git_commit",
     "issuer.version",
@@ -297,6 +294,7 @@ def wrong(column: str, row: dict[str, Any]) -> Any:
         "topic": "x" if value is None else None,
         "question": "x" if value is None else None,
         "available": "garam,narae",
+        "acts": [0],
     }
     if column in choices:
         return choices[column]

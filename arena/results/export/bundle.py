@@ -80,18 +80,21 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
     stage = Stage.from_toml(record.file.encode(), f"{stage_id}.toml (sealed)")
     if record.status is StageStatus.DRAFT or record.opened_at is None:
         raise Conflict("not_opened", stage=stage_id)
+    acts = exclusions.history(store, stage_id)  # before the checkpoint, which then covers every vote that they name
     ledger = Ledger(store, keys)
     newest = ledger.checkpoint(stage_id, record.frozen_at or now, final=record.frozen_at is not None)
     every = [Checkpoint.model_validate(head.to_json()) for head in ledger.every_checkpoint(stage_id)]
     heads = [head for head in every if head.size <= newest.size]
     removed = {r.entrant: RemovalPart(at=r.at, reason=r.reason) for r in removals(store, stage_id)}
-    excluded = {battle: reason.value for battle, reason in exclusions.active_exclusions(store, stage_id).items()}
+    excluded = {battle: reason.value for battle, reason in exclusions.active(acts).items()}
     rule = rule_of(stage, excluded, frozenset(removed))
     beside = annotations_of(store, stage)
     files = {
         CHECKPOINTS: b"".join(rfc8785.dumps(head.to_json()) + b"\n" for head in heads),
         STAGE: record.file.encode(),
-        VOTES: tables.votes_file(store.votes.sealed(stage_id, newest.size), stage, rule, beside),
+        VOTES: tables.votes_file(
+            store.votes.sealed(stage_id, newest.size), stage, rule, beside, exclusions.acts_on(acts)
+        ),
     }
     # From here on the numbers come from the very files that a stranger gets.
     votes = vote_table(TableFile(files[VOTES], tables.VOTES, VOTES), stage)
@@ -101,7 +104,7 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
     facts = Facts(
         export_id=str(uuid.uuid4()),
         supersedes=next((e.data["export_id"] for e in reversed(store.events.of_stage(stage_id, MADE))), None),
-        created_at=now,
+        created_at=max([now, *(act.at for act in acts[-1:])]),  # an act may be by a clock that is ahead of this one
         issuer=Issuer(system="K-AI Arena", version=__version__, git_commit=git_commit),
         status=record.status.value,
         opened_at=record.opened_at,
@@ -109,7 +112,7 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
         freeze_reason=next((e.data.get("reason") for e in store.events.of_stage(stage_id, FROZEN)), None),
         removed=removed,
         outages={entrant: round(out, 1) for entrant, out in outages.items()},
-        acts=[_act(act) for act in exclusions.history(store, stage_id)],
+        acts=[_act(act) for act in acts],
         commitment=commitment(record.draw_seed),
         seed=None if record.frozen_at is None else record.draw_seed,
         checkpoint=Checkpoint.model_validate(newest.to_json()),
@@ -129,6 +132,7 @@ def _act(act: Exclusion) -> Act:
         reason=None if act.reason is None else act.reason.value,
         rule=published_grounds(act.grounds),
         votes=len(act.battles),
+        root=act.root,
     )
 
 

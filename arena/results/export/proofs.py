@@ -1,4 +1,4 @@
-"""The stranger's proofs on the evidence: sealed votes, complete draws, exclusions by rule. Each tells what it has shown, or raises."""
+"""The stranger's proofs on the evidence: sealed votes, complete draws. Each tells what it has shown, or raises."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +22,6 @@ from arena.results.export.schema import Checkpoint, UserScore
 from arena.results.export.table_reader import DrawTable, TableFile
 from arena.results.export.tables import OUTCOMES, sealed_record
 from arena.results.live.draw_audit import redraw
-from arena.results.votes.exclusions import ExclusionReason
-from arena.results.votes.inclusion import CHECK, MARKED, REASONS, REMOVED, UNREAD, rule_of
 from arena.results.votes.table import VoteTable
 
 UNBALANCED = 1e-6
@@ -173,23 +171,6 @@ def drawn(document: UserScore, stage: Stage, votes: VoteTable, draws: DrawTable)
     if differ:
         raise VerificationError("draws", differ[0])
     yield Passed("draws_repeated")
-
-
-def left_out(document: UserScore, stage: Stage, votes: VoteTable) -> Iterator[Passed]:
-    """Show that each vote is in the fit or out of it by the stage's rule, or by a decision that is listed."""
-    removed = frozenset(entrant.team_id for entrant in document.entrants if entrant.removed is not None)
-    listed = {act.reason for act in document.exclusion_acts} & {reason.value for reason in ExclusionReason}
-    by_decision = np.isin(votes.excluded_by, [REASONS.index(reason) for reason in listed])
-    decided = np.where(by_decision, votes.excluded_by, 0).astype(np.int8)
-    made = rule_of(stage, {}, removed).codes(votes.entrants, votes.a, votes.b, votes.leaks, votes.unread, decided)
-    wrong = np.flatnonzero(made != votes.excluded_by)
-    if len(wrong):
-        n = int(wrong[0])
-        told, rule = votes.reasons[votes.excluded_by[n]] or None, votes.reasons[made[n]] or None
-        raise VerificationError(
-            "exclusions", Fault("row_left_out", row=n, file=VOTES, told=repr(told), made=repr(rule))
-        )
-    yield Passed("exclusions", rules=(CHECK, REMOVED, MARKED, UNREAD))
 
 
 def balanced(made: UserScore) -> Passed:

@@ -245,7 +245,10 @@ class Act(Part):
     action: Literal["exclude", "restore"] = Field(description="what was done")
     reason: str | None = Field(description="the reason code; null when votes were taken back")
     rule: str = Field(description="the rule with its thresholds, or the grounds")
-    votes: Count = Field(description="how many votes it was about")
+    votes: Annotated[int, Field(ge=1)] = Field(description="how many votes it names")
+    root: Sha256 = Field(
+        description="RFC 9162 Merkle root over the receipts of these votes, in ascending order; the rows that name this act in `acts` lead to it"
+    )
 
 
 class Draws(Part):

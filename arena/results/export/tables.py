@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from io import BytesIO
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -45,6 +46,7 @@ VOTES = pa.schema(
         pa.field("comment_digest", pa.string(), nullable=False),
         pa.field("receipt", pa.string(), nullable=False),
         pa.field("left_out", pa.string()),
+        pa.field("acts", pa.list_(pa.int32()), nullable=False),
         pa.field("weight", pa.float64()),
         *(pa.field(name, pa.int32()) for name in STYLE),
     ]
@@ -76,6 +78,7 @@ VOTE_COLUMNS = {
     "comment_digest": "a keyed digest of the comment",
     "receipt": "the vote's receipt, which is its leaf in the Merkle tree; the rows stand in the tree's order",
     "left_out": "why the vote is not in the fit; empty when it is",
+    "acts": "the places in `exclusion_acts`, from 0, of every act that named this vote, in order",
     "weight": "the voter's weight in the weighted variant, to be divided by the voter's votes in that fit; ten people or more share each; empty for voters without a vote in the fit, and when the stage has none",
     **{
         f"{mark}_{side}": f"{words} on side {side}, all turns together; empty when the texts had been erased before the freeze"
@@ -153,7 +156,13 @@ class ParquetBuffer:
         self._waiting = rest.to_batches() if rest.num_rows else []
 
 
-def votes_file(rows: Iterable[VoteRow], stage: Stage, rule: Rule, beside: Annotations = NO_ANNOTATIONS) -> bytes:
+def votes_file(
+    rows: Iterable[VoteRow],
+    stage: Stage,
+    rule: Rule,
+    beside: Annotations = NO_ANNOTATIONS,
+    acts: Mapping[str, Sequence[int]] = MappingProxyType({}),
+) -> bytes:
     """Write `votes.parquet`: the sealed votes in the order of the ledger, each with why it is left out of the fit.
 
     Args:
@@ -161,6 +170,7 @@ def votes_file(rows: Iterable[VoteRow], stage: Stage, rule: Rule, beside: Annota
         stage: theirs.
         rule: says which votes count.
         beside: style counts and weights.
+        acts: by battle, the places of the acts that name its vote.
 
     Raises:
         EvidenceError: a sealed record cannot be rebuilt from the columns.
@@ -170,6 +180,7 @@ def votes_file(rows: Iterable[VoteRow], stage: Stage, rule: Rule, beside: Annota
         votes = [_vote(row, beside) for row in some]
         for vote, code in zip(votes, _excluded_by(votes, stage, rule), strict=True):
             vote["left_out"] = REASONS[code] or None
+            vote["acts"] = acts.get(vote["question_id"], ())
         file.add(votes)
     return file.bytes()
 

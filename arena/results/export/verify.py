@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from arena.domain.coded import Fault
 from arena.domain.errors import ArenaError
 from arena.domain.stage import Stage
-from arena.results.export import proofs, tables
+from arena.results.export import decisions, proofs, tables
 from arena.results.export.document import (
     CHECKPOINTS,
     DRAWS,
@@ -189,7 +189,7 @@ def _checked(
     for checkpoint in kept:
         yield proofs.kept(checkpoint, stage.id, roots, own)
     yield from proofs.drawn(document, stage, votes, draws)
-    yield from proofs.left_out(document, stage, votes)
+    yield from decisions.left_out(document, stage, rows, votes)
     yield from _recomputed(document, stage, files, votes, draws)
 
 
