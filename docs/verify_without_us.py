@@ -300,6 +300,22 @@ def exclusions_hold(document: dict, stage: dict, votes: list[dict]) -> None:
     must(counted == told, f"exclusions: {counted or 'none'}")
 
 
+def opening_holds(document: dict, stage: dict, heads: list[dict]) -> None:
+    """What the stage is bound to since before its first vote, in every checkpoint."""
+    act, beacon = document["opening"], stage.get("beacon")
+    named = {head["opening"] for head in heads}
+    must(named == {sha256(rfc8785.dumps(act))} and heads[0]["size"] == 0, "opening: one act, in every checkpoint")
+    told = (document["stage"]["file_sha256"], document["stage"]["opened_at"], document["draws"]["commitment"])
+    must((act["stage_file_sha256"], act["opened_at"], act["draw_commitment"]) == told, "opening: file, time, seed")
+    if act["beacon"] is not None:
+        same = (
+            act["beacon"]["source"] == beacon["source"] and datetime.fromisoformat(act["beacon"]["at"]) == beacon["at"]
+        )
+        must(same, f"opening: the declared beacon, which said {act['beacon']['value']}")
+    else:
+        must(beacon is None or document["synthetic"], "opening: no beacon that the file declares is left out")
+
+
 def ranks_hold(document: dict, theta: np.ndarray, covariance: np.ndarray, voters: float) -> None:
     """Ranks, who is told apart, and who is among the first K, surely or by chance."""
     scores, k, first = document["scores"], len(theta), document["stage"]["planned_advance"]
@@ -397,6 +413,8 @@ def main(folder: Path, jwks: Path | None = None) -> None:
         good = signed(rfc8785.dumps(payload), head["jws"], keys) and root(leaves[: head["size"]]).hex() == head["root"]
         must(good, f"checkpoint: the first {head['size']} votes lead to its signed root")
 
+    opening_holds(document, stage, heads)
+
     must([row["draw"] for row in draws] == list(range(1, len(draws) + 1)), "draws: none is missing")
     voted = {row["draw"]: (row["model_a"], row["model_b"]) for row in draws if row["outcome"] == "voted"}
     must(
@@ -406,10 +424,12 @@ def main(folder: Path, jwks: Path | None = None) -> None:
     seed = document["draws"]["seed"]
     if seed and document["draws"]["rule"] == "uniform" and not stage.get("controls"):
         must(sha256(seed.encode()) == document["draws"]["commitment"], "draws: the seed that was committed to")
-        again = (uniform_draw(seed, row["draw"], row["available"].split(",")) for row in draws)
+        beacon = document["opening"]["beacon"]
+        mixed = seed if beacon is None else sha256(f"kai.seed/1|{seed}|{beacon['value']}".encode())
+        again = (uniform_draw(mixed, row["draw"], row["available"].split(",")) for row in draws)
         must(
             all(pair == (row["model_a"], row["model_b"]) for pair, row in zip(again, draws, strict=True)),
-            "draws: each from the seed",
+            "draws: each from the seed" + (", mixed with the beacon" if beacon else ""),
         )
 
     exclusions_hold(document, stage, votes)

@@ -84,15 +84,26 @@ async def _asked(stage: Stage, question: str, times: int) -> "list[list[SmokeTes
         return await ask_all(roster, ids, messages, sampling_of(stage.protocol), times)
 
 
+@app.command("draft", help=t("help_stage_draft"))
+def draft_stage(file: StageFile) -> None:
+    """Make the seed of a stage that is not open yet, and say its commitment; it is public from now on."""
+    with opened() as store:
+        stage = read_stage(file)
+        record = store.stages.draft(stage, file.read_bytes(), datetime.now(UTC))
+    typer.echo(t("stage_drafted", stage=stage.id, commitment=record.draw_commitment, sha256=record.file_sha256))
+
+
 @app.command("open", help=t("help_stage_open"))
-def open_stage(file: StageFile) -> None:
+def open_stage(file: StageFile, beacon: Annotated[str | None, typer.Option(help=t("option_beacon"))] = None) -> None:
     """Seal a stage file and open its stage."""
     from arena.results import lifecycle
 
     with opened() as store:
         stage = read_stage(file)
         require_artifacts(stage)
-        record = lifecycle.open_stage(store, stage, file.read_bytes(), organizer=operator(), now=datetime.now(UTC))
+        record = lifecycle.open_stage(
+            store, keys(), stage, file.read_bytes(), organizer=operator(), now=datetime.now(UTC), beacon=beacon
+        )
     typer.echo(t("stage_opened", stage=stage.id, sha256=record.file_sha256))
 
 

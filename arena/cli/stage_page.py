@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from arena.domain.clock import kst
-from arena.domain.draw import commitment
 from arena.domain.redaction import redacted
 from arena.domain.stage import Protocol, Stage, file_sha256
 from arena.i18n import facts
@@ -67,6 +66,7 @@ def described(stage: Stage, file: bytes) -> str:
             "stage_page_population",
             t("stage_page_population_line", kind=asked.kind, identity=asked.identity, age=asked.min_age),
         ),
+        _line("stage_page_beacon", _beacon(stage)),
         *_answerable(stage),
         *_entrants(stage),
         *_names(stage),
@@ -218,6 +218,12 @@ def _names(stage: Stage) -> Iterator[str]:
         yield _line("stage_page_names", text)
 
 
+def _beacon(stage: Stage) -> str:
+    if stage.beacon is None:
+        return t("stage_page_no_beacon")
+    return t("stage_page_beacon_line", source=t.pick(stage.beacon.source), at=kst(stage.beacon.at))
+
+
 def _counts(store: "Store", record: "StageRecord") -> str:
     counts = t("stage_page_counts", votes=store.votes.count(record.id), draws=record.draws)
     return f"{record.id:<24}{record.status:<11}{counts}"
@@ -234,7 +240,7 @@ def _whole(store: "Store", record: "StageRecord") -> Iterator[str]:
     yield _line("stage_page_frozen_at", kst(record.frozen_at) or "-")
     yield _line("stage_page_published_at", kst(record.published_at) or "-")
     yield _line("stage_page_file", record.file_sha256)
-    yield _line("stage_page_draws", t("stage_page_committed", commitment=commitment(record.draw_seed)))
+    yield _line("stage_page_draws", t("stage_page_committed", commitment=record.draw_commitment))
     yield from _entrants(sealed_stage(store, stage_id))
     for gone in removals(store, stage_id):
         text = t("stage_page_removed_line", entrant=gone.entrant, at=kst(gone.at), reason=gone.reason)

@@ -4,7 +4,7 @@ Let S be the entrants that can be drawn, sorted, P their pairs, and for a text m
 
     h(m, n) = floor(HMAC-SHA-256(key = seed, message = m) * n / 2**256)      seed and m in ASCII, the digest a big-endian integer
 
-which is a number from 0 to n-1. `k` is the draw's number in decimal, `S` the ids joined by ",". Draw k, in this order:
+which is a number from 0 to n-1. `seed` is the stage's secret, mixed with what its beacon said where it has one (`mixed`). `k` is the draw's number in decimal, `S` the ids joined by ",". Draw k, in this order:
 
 check     only where the stage has a golden rate g and a control can be drawn: it is a check if h("kai.check/1|k|S", 10**9) < g * 10**9;
           then entrant, control and sides are number h("kai.check-pair/1|k|S", 2*|S|*|controls|) of all ordered (entrant, control) and (control, entrant).
@@ -64,7 +64,7 @@ def draw(
     """Make the stage's draw with this number.
 
     Args:
-        seed: the stage's secret, published when it freezes; `commitment(seed)` is published before it opens.
+        seed: the stage's, as `mixed` makes it.
         number: counts the stage's draws from 1.
         available: ids of the entrants, and controls, that can be drawn; their order does not matter.
         rule: the stage's.
@@ -129,8 +129,16 @@ def pair_of(a: str, b: str) -> Pair:
 
 
 def commitment(seed: str) -> str:
-    """SHA-256 of the seed: published before the stage opens, so that the seed revealed at its freeze cannot be another."""
+    """SHA-256 of the secret seed: published before the stage opens, so that the one revealed at its freeze cannot be another."""
     return hashlib.sha256(seed.encode("ascii")).hexdigest()
+
+
+def mixed(secret: str, beacon: str | None) -> str:
+    """Make the seed that draws use: the secret itself, or SHA-256 of `kai.seed/1|secret|beacon` in hexadecimal.
+
+    The secret was committed to before the beacon existed, and the beacon is nobody's to choose: so nobody has chosen what comes of both.
+    """
+    return secret if beacon is None else hashlib.sha256(f"kai.seed/1|{secret}|{beacon}".encode("ascii")).hexdigest()
 
 
 def below(seed: str, message: str, n: int) -> int:

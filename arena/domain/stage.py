@@ -16,6 +16,7 @@ from arena.domain.errors import StageError
 from arena.domain.exposure import Exposure
 from arena.domain.leaks import Leak
 from arena.domain.limits import Limits
+from arena.domain.opening import Beacon, Witness
 from arena.domain.operator import Operator
 
 VOTES_PER_ENTRANT = 200
@@ -293,6 +294,11 @@ class Stage(Declared):
     closes: AwareDatetime | None = None
     closing: Closing | None = None
     """What ends it; left out, `closes` does where there is one."""
+    beacon: Beacon | None = None
+    """What the seed of the draws is mixed with, so that nobody can have chosen it; a synthetic stage may open without."""
+    witnesses: Annotated[tuple[Witness, ...], Field(max_length=20)] = ()
+    witnesses_required: Annotated[int, Field(ge=0)] = 0
+    """So many of them have to have cosigned the final checkpoint before the result is published."""
     publishes: AwareDatetime | None = None
     """When the result is planned to be published, as everybody is told beforehand."""
     leaderboard_votes: Annotated[int, Field(ge=0)] = 200
@@ -341,6 +347,8 @@ class Stage(Declared):
             ("consents", [c.id for c in self.consents]),
             ("reasons", [r.id for r in self.reasons]),
             ("components", [c.id for c in self.components]),
+            ("witnesses", [w.id for w in self.witnesses]),
+            ("witnesses", [w.x for w in self.witnesses]),
             ("population.panel.members", list(self.population.panel.members)),
             ("population.strata", [s.id for s in self.population.strata]),
             *((f"population.strata.{s.id}", [c.id for c in s.categories]) for s in self.population.strata),
@@ -371,6 +379,10 @@ class Stage(Declared):
         for consent in self.consents:
             if strange := sorted(consent.places() - CONSENT_PLACES):
                 raise StageError("stage_consent_place", id=consent.id, place=strange[0], known=sorted(CONSENT_PLACES))
+        if self.witnesses_required > len(self.witnesses):
+            raise StageError("stage_witnesses", required=self.witnesses_required, named=len(self.witnesses))
+        if self.beacon and self.opens and self.beacon.at >= self.opens:
+            raise StageError("stage_beacon_late", at=self.beacon.at, opens=self.opens)
         if self.opens and self.closes and self.opens >= self.closes:
             raise StageError("stage_closes_before_it_opens", opens=self.opens, closes=self.closes)
         if self.closing and self.closing.rule == "time" and self.closes is None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, func, insert, literal, select, update
 
 from arena.domain.battle import Answer, Battle, BattleState, Draw, Shown, Side, Turn
+from arena.domain.draw import mixed
 from arena.domain.errors import ArenaError, Conflict, Forbidden, TooMany, Unavailable, not_found
 from arena.domain.stage import Consent, StageStatus
 from arena.domain.vote import Winner
@@ -112,11 +113,11 @@ class Battles:
                 update(stages)
                 .where(stages.c.id == stage_id, stages.c.status == StageStatus.OPEN, stages.c.paused_at.is_(None))
                 .values(draws=stages.c.draws + 1)
-                .returning(stages.c.draws, stages.c.draw_seed)
+                .returning(stages.c.draws, stages.c.draw_seed, stages.c.beacon)
             ).one_or_none()
             if row is None:
                 raise _why_not_drawn(connection, stage_id)
-            drawn = draw(row.draw_seed, row.draws, removed(connection, stage_id))
+            drawn = draw(mixed(row.draw_seed, row.beacon), row.draws, removed(connection, stage_id))
             opened = Battle(battle_id, stage_id, citizen_id, BattleState.OPEN, drawn, now, topic=topic)
             connection.execute(insert(battles).values(**battle_values(opened, touched_at=now)))
             return opened

@@ -7,6 +7,7 @@ from sqlalchemy import insert, update
 
 from arena.domain.battle import Battle, Draw
 from arena.domain.citizen import Citizen
+from arena.domain.draw import mixed
 from arena.domain.stage import StageStatus
 from arena.domain.vote import Vote
 from arena.record.battles import answer_values, battle_values, stage_not_open
@@ -49,11 +50,12 @@ def append(
             update(stages)
             .where(stages.c.id == stage_id, stages.c.status == StageStatus.OPEN)
             .values(draws=stages.c.draws + count)
-            .returning(stages.c.draws, stages.c.draw_seed)
+            .returning(stages.c.draws, stages.c.draw_seed, stages.c.beacon)
         ).one_or_none()
         if row is None:
             raise stage_not_open()
-        played = [play(draw(row.draw_seed, number)) for number in range(row.draws - count + 1, row.draws + 1)]
+        seed = mixed(row.draw_seed, row.beacon)
+        played = [play(draw(seed, number)) for number in range(row.draws - count + 1, row.draws + 1)]
         connection.execute(insert(battles), [battle_values(b, touched_at=v.cast_at) for b, v in played])
         connection.execute(
             insert(turns),

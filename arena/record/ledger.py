@@ -6,7 +6,7 @@ vote ever waits for another one's place. Votes hold the truth; `leaves` holds no
 
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,14 +17,15 @@ from sqlalchemy.exc import IntegrityError
 from arena.domain.battle import BattleState
 from arena.domain.clock import KST
 from arena.domain.coded import Fault
-from arena.domain.errors import ArenaError, NotFound
+from arena.domain.errors import ArenaError, Conflict, NotFound
+from arena.domain.opening import opening_sha256
 from arena.domain.vote import canonical, leaf_hash, seal_of
 from arena.record.keys import Keys, verify_jws
 from arena.record.merkle import Tree, verify_consistency
 from arena.record.store import Store
-from arena.record.tables import battles, checkpoints, leaves, votes
+from arena.record.tables import battles, checkpoints, leaves, stages, votes
 
-CHECKPOINT_SCHEMA = "kai.checkpoint/1"
+CHECKPOINT_SCHEMA = "kai.checkpoint/2"
 CHUNK = 5000
 MOST_FAULTS = 5
 """So many faults an error names."""
@@ -46,25 +47,26 @@ class Checkpoint:
     stage_id: str
     size: int
     root: str
+    opening: str
+    """The hash of the stage's opening act."""
     at: datetime
     jws: str
 
     def payload(self) -> bytes:
         """Return the canonical bytes that are signed."""
-        at = self.at.astimezone(KST).isoformat(timespec="microseconds")
-        return canonical(
-            {"schema": CHECKPOINT_SCHEMA, "stage": self.stage_id, "size": self.size, "root": self.root, "at": at}
-        )
+        body = self.to_json()
+        del body["jws"]
+        return canonical(body)
 
     def to_json(self) -> dict[str, Any]:
         """As it is published: `verify_checkpoint` reads it again."""
-        at = self.at.astimezone(KST).isoformat(timespec="microseconds")
         return {
             "schema": CHECKPOINT_SCHEMA,
             "stage": self.stage_id,
             "size": self.size,
             "root": self.root,
-            "at": at,
+            "opening": self.opening,
+            "at": self.at.astimezone(KST).isoformat(timespec="microseconds"),
             "jws": self.jws,
         }
 
@@ -96,30 +98,41 @@ class Ledger:
     def checkpoint(self, stage_id: str, now: datetime, *, final: bool = False) -> Checkpoint:
         """Take in the votes committed so far and sign a checkpoint over them; the newest one, when there is nothing new.
 
-        `final` looks at every vote of the stage, for the freeze.
+        A stage's first checkpoint is over no votes: it says under which opening they will be cast. `final` looks at every vote of
+        the stage, for the freeze.
 
         Raises:
+            Conflict: the stage has not opened.
             LedgerError: a new vote was not cast by the arena, or what is there no longer leads to the newest checkpoint.
         """
+        with self._database.reading() as connection:
+            opening, newest = _opening(connection, stage_id), _newest(connection, stage_id)
+        if newest is None:
+            self._sign(stage_id, 0, opening, now)
         while self._take_in(stage_id, everything=final) == CHUNK:
             pass
         with self._database.reading() as connection:
             size, newest = _size(connection, stage_id), _newest(connection, stage_id)
         if newest is not None and newest.size == size:
             return newest
-        tree = self._tree(stage_id)
-        if newest is not None and tree.root(newest.size) != newest.root:
+        if newest is not None and self._tree(stage_id).root(newest.size) != newest.root:
             raise LedgerError([Fault("signed_root_lost", size=newest.size)])
-        unsigned = Checkpoint(stage_id, size, tree.root(size), now, "")
-        made = Checkpoint(stage_id, size, unsigned.root, now, self._keys.sign(unsigned.payload()))
+        return self._sign(stage_id, size, opening, now)
+
+    def _sign(self, stage_id: str, size: int, opening: str, now: datetime) -> Checkpoint:
+        unsigned = Checkpoint(stage_id, size, self._tree(stage_id).root(size), opening, now, "")
+        made = replace(unsigned, jws=self._keys.sign(unsigned.payload()))
         try:
             with self._database.writing() as connection:
-                connection.execute(
-                    insert(checkpoints).values(stage_id=stage_id, size=size, root=made.root, at=now, jws=made.jws)
-                )
+                connection.execute(insert(checkpoints).values(**asdict(made)))
         except IntegrityError:  # another process signed the same size first: its word is as good as ours
             return self.newest(stage_id) or made
         return made
+
+    def opening(self, stage_id: str) -> str | None:
+        """Find the stage's opening act, once it is open."""
+        with self._database.reading() as connection:
+            return connection.execute(select(stages.c.opening).where(stages.c.id == stage_id)).scalar_one_or_none()
 
     def newest(self, stage_id: str) -> Checkpoint | None:
         """Find the stage's newest checkpoint, if there is one."""
@@ -195,6 +208,7 @@ class Ledger:
                 hashes.append(bytes.fromhex(leaf_hash(row.record)))
             faults += _strays(connection, stage_id, self._keys.secret)
             faults += _unmatched(connection, stage_id)
+            opening = _opening(connection, stage_id)
             signed = connection.execute(
                 select(checkpoints).where(checkpoints.c.stage_id == stage_id).order_by(checkpoints.c.size)
             ).all()
@@ -204,6 +218,8 @@ class Ledger:
             size = checkpoint.size
             if not verify_jws(checkpoint.payload(), checkpoint.jws, jwks):
                 faults.append(Fault("checkpoint_unsigned", size=size))
+            if checkpoint.opening != opening:
+                faults.append(Fault("checkpoint_of_another_opening", size=size))
             if size > len(hashes):
                 faults.append(Fault("checkpoint_beyond", size=size, votes=len(hashes)))
             elif tree.root(size) != checkpoint.root:
@@ -305,6 +321,18 @@ def _faults(row: Row, secret: bytes) -> Iterator[Fault]:
     for key, value in kept.items():
         if told[key] != value:
             yield Fault("vote_contradicts", vote=vote, column=key, value=repr(value), sealed=repr(told[key]))
+
+
+def _opening(connection: Connection, stage_id: str) -> str:
+    """Hash the opening act, as every checkpoint names it.
+
+    Raises:
+        Conflict: there is none, because the stage has not opened.
+    """
+    act = connection.execute(select(stages.c.opening).where(stages.c.id == stage_id)).scalar_one_or_none()
+    if act is None:
+        raise Conflict("not_opened", stage=stage_id)
+    return opening_sha256(act.encode())
 
 
 def _size(connection: Connection, stage_id: str) -> int:

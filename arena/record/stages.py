@@ -1,12 +1,15 @@
 """Stages as records: status, sealed file, and the seed of the draws."""
 
+import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from arena.domain.errors import Conflict
+from arena.domain.draw import commitment, mixed
+from arena.domain.errors import Conflict, Unusable
+from arena.domain.opening import VALUE, opening_act
 from arena.domain.stage import Stage, StageStatus, file_sha256
 from arena.record.database import Database
 from arena.record.events import log
@@ -23,7 +26,14 @@ class StageRecord:
     status: StageStatus
     file_sha256: str
     file: str
+    file_at: datetime | None
+    """Since when this has been its file."""
     draw_seed: str
+    """The secret that `draw_commitment` commits to."""
+    beacon: str | None
+    """What the beacon said."""
+    opening: str | None
+    """The opening act, once it is open."""
     question_key: str | None
     """What the keys of questions are made with; None once it has been forgotten."""
     draws: int
@@ -33,6 +43,16 @@ class StageRecord:
     published_at: datetime | None
     paused_at: datetime | None = None
     """Since when no new battle is drawn, in any process; None while they are."""
+
+    @property
+    def draw_commitment(self) -> str:
+        """What is public of the seed from the first day on."""
+        return commitment(self.draw_seed)
+
+    @property
+    def seed(self) -> str:
+        """What its draws are made with."""
+        return mixed(self.draw_seed, self.beacon)
 
 
 class Stages:
@@ -52,6 +72,7 @@ class Stages:
                         status=StageStatus.DRAFT,
                         file=file,
                         file_sha256=file_sha256,
+                        file_at=now,
                         draw_seed=secrets.token_hex(32),
                         question_key=secrets.token_hex(32),
                         draws=0,
@@ -60,17 +81,30 @@ class Stages:
                 )
             return found or _get(connection, stage_id)
 
-    def reseal(self, stage_id: str, file: str, file_sha256: str) -> None:
+    def reseal(self, stage_id: str, file: str, file_sha256: str, now: datetime) -> None:
         """Replace the file of a stage that is still a draft; afterwards a stage's file never changes."""
         with self._database.writing() as connection:
             changed = connection.execute(
                 update(stages)
                 .where(stages.c.id == stage_id, stages.c.status == StageStatus.DRAFT)
-                .values(file=file, file_sha256=file_sha256)
+                .values(file=file, file_sha256=file_sha256, file_at=now)
             )
             if changed.rowcount != 1:
                 sealed = _get(connection, stage_id).file_sha256
                 raise Conflict("stage_sealed", stage=stage_id, sealed=sealed, found=file_sha256)
+
+    def draft(self, stage: Stage, file: bytes, now: datetime) -> StageRecord:
+        """Let the stage be known with this file: from now on there is a seed, and its commitment is public.
+
+        Raises:
+            Conflict: the stage has opened with another file.
+        """
+        sha256 = file_sha256(file)
+        record = self.register(stage.id, file.decode("utf-8"), sha256, now)
+        if record.file_sha256 == sha256:
+            return record
+        self.reseal(stage.id, file.decode("utf-8"), sha256, now)
+        return self.register(stage.id, file.decode("utf-8"), sha256, now)
 
     def adopt(self, stage: Stage, file: bytes, now: datetime) -> StageRecord:
         """Begin to serve a stage: register it, hold its file against the sealed one, and open it if it is synthetic.
@@ -80,25 +114,41 @@ class Stages:
         Raises:
             Conflict: the stage has opened with another file.
         """
-        sha256 = file_sha256(file)
-        record = self.register(stage.id, file.decode("utf-8"), sha256, now)
-        if record.file_sha256 != sha256:
-            self.reseal(stage.id, file.decode("utf-8"), sha256)
+        record = self.draft(stage, file, now)
         if stage.synthetic and record.status is StageStatus.DRAFT:
             return self.open(stage, "start", now)
         return record
 
-    def open(self, stage: Stage, actor: str, now: datetime) -> StageRecord:
-        """draft → open, with the event that says which file and which artifacts are sealed from now on.
+    def open(self, stage: Stage, actor: str, now: datetime, beacon: str | None = None) -> StageRecord:
+        """draft → open, with the act that every checkpoint names, and the event that says which file and artifacts are sealed from now on.
+
+        Args:
+            stage: as its file declares it.
+            actor: who does it.
+            now: when.
+            beacon: what the declared beacon said; the seed of the draws is mixed with it.
 
         Raises:
             Conflict: the stage is no draft.
+            Unusable: the beacon's value is missing, or comes too early, or the file or the seed may be younger than it.
         """
         with self._database.writing() as connection:
+            found = _find(connection, stage.id)
+            if found is not None and found.status is StageStatus.DRAFT:
+                _require_beacon(stage, found, beacon, now)
             record = _move(connection, stage.id, StageStatus.DRAFT, StageStatus.OPEN, now)
+            act = opening_act(
+                stage.id,
+                stage_file_sha256=record.file_sha256,
+                draw_commitment=record.draw_commitment,
+                beacon=stage.beacon,
+                value=beacon,
+                opened_at=now,
+            ).decode()
+            connection.execute(update(stages).where(stages.c.id == stage.id).values(beacon=beacon, opening=act))
             data = {"file_sha256": record.file_sha256, "entrants": stage.artifacts}
-            log(connection, now, stage.id, actor, OPENED, data)
-            return record
+            log(connection, now, stage.id, actor, OPENED, data if beacon is None else {**data, "beacon": beacon})
+            return replace(record, beacon=beacon, opening=act)
 
     def forget_questions(self, stage_id: str) -> None:
         """Forget what the keys of questions are made with: from now on nobody can find a text's key."""
@@ -116,7 +166,7 @@ class Stages:
             return [_record(row) for row in connection.execute(select(stages).order_by(stages.c.created_at))]
 
     def move(self, stage_id: str, before: StageStatus, after: StageStatus, now: datetime) -> StageRecord:
-        """Take a stage one step forward: draft → open → frozen → published.
+        """Take an open stage one step forward: open → frozen → published.
 
         Raises:
             Conflict: the stage is not in `before`.
@@ -139,6 +189,23 @@ class Stages:
                 update(stages).where(stages.c.id == stage_id, stages.c.paused_at.is_not(None)).values(paused_at=None)
             )
             return changed.rowcount == 1
+
+
+def _require_beacon(stage: Stage, record: StageRecord, value: str | None, now: datetime) -> None:
+    """Refuse what would leave the seed to somebody's choice."""
+    if value is None:
+        if stage.beacon is not None and not stage.synthetic:
+            raise Unusable("beacon_missing", stage=stage.id)
+        return
+    if stage.beacon is None:
+        raise Unusable("beacon_undeclared", stage=stage.id)
+    if not re.fullmatch(VALUE, value):
+        raise Unusable("beacon_value", value=value)
+    if now < stage.beacon.at:
+        raise Unusable("beacon_early", at=stage.beacon.at)
+    since = max(record.created_at, record.file_at or record.created_at)
+    if since >= stage.beacon.at:
+        raise Unusable("beacon_late", at=stage.beacon.at, since=since)
 
 
 def _move(connection: Connection, stage_id: str, before: StageStatus, after: StageStatus, now: datetime) -> StageRecord:

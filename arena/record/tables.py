@@ -71,7 +71,10 @@ stages = Table(
     Column("status", String(16), nullable=False),
     Column("file_sha256", String(64), nullable=False),
     Column("file", Text, nullable=False),
+    Column("file_at", Moment),
     Column("draw_seed", String(64), nullable=False),
+    Column("beacon", String(256)),
+    Column("opening", Text),
     Column("question_key", String(64)),
     Column("draws", BigInteger, nullable=False, default=0),
     Column("created_at", Moment, nullable=False),
@@ -237,8 +240,34 @@ checkpoints = Table(
     Column("stage_id", ForeignKey("stages.id"), primary_key=True),
     Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("root", String(64), nullable=False),
+    Column("opening", String(64)),
     Column("at", Moment, nullable=False),
     Column("jws", Text, nullable=False),
+)
+
+# What witnesses have said of checkpoints; only ever appended to.
+cosignatures = Table(
+    "cosignatures",
+    metadata,
+    Column("stage_id", ForeignKey("stages.id"), primary_key=True),
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("witness", String(64), primary_key=True),
+    Column("known_since", Moment),
+    Column("at", Moment, nullable=False),
+    Column("jws", Text, nullable=False),
+)
+
+# What time-stamping authorities have answered about checkpoints (RFC 3161); only ever appended to.
+timestamps = Table(
+    "timestamps",
+    metadata,
+    Column("seq", _Serial, primary_key=True, autoincrement=True),
+    Column("stage_id", ForeignKey("stages.id"), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("tsa", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Index("ix_timestamps_stage_id_size", "stage_id", "size"),
 )
 
 # What the limits count, each act in the transaction that does it: hits in a window until it expires; or a bucket, which is empty when it

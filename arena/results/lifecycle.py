@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from arena.domain.errors import Unusable
-from arena.domain.stage import Stage, StageStatus, file_sha256
+from arena.domain.stage import Stage, StageStatus
 from arena.record.keys import Keys
 from arena.record.ledger import Checkpoint, Ledger
 from arena.record.stages import StageRecord
@@ -27,12 +27,23 @@ def unsealed(stage: Stage) -> list[str]:
     return [entrant for entrant, sha256 in stage.artifacts.items() if not sha256]
 
 
-def open_stage(store: Store, stage: Stage, file: bytes, *, organizer: str, now: datetime) -> StageRecord:
-    """draft → open: seals the file's hash, and with it the entrants, the protocol and the transform.
+def open_stage(
+    store: Store, keys: Keys, stage: Stage, file: bytes, *, organizer: str, now: datetime, beacon: str | None = None
+) -> StageRecord:
+    """draft → open: seals the file's hash, and with it the entrants, the protocol and the transform, and signs the checkpoint over no votes.
+
+    Args:
+        store: where the stage is.
+        keys: sign the checkpoint.
+        stage: as the file declares it.
+        file: its bytes.
+        organizer: who does it.
+        now: when.
+        beacon: what the stage's beacon said.
 
     Raises:
         StageError: a real stage does not say who answers for it.
-        Unusable: an entrant of a real stage has no artifact hash, or its panel no members.
+        Unusable: an entrant of a real stage has no artifact hash, or its panel no members; or its beacon's value does not do.
         Conflict: the stage has opened before.
     """
     stage.require_operator(f"{stage.id}.toml")
@@ -40,10 +51,10 @@ def open_stage(store: Store, stage: Stage, file: bytes, *, organizer: str, now: 
         raise Unusable("entrants_unsealed", missing=missing)
     if not stage.synthetic and stage.population.kind == "panel" and not stage.population.panel.members:
         raise Unusable("panel_without_members")
-    text, sha256 = file.decode("utf-8"), file_sha256(file)
-    if store.stages.register(stage.id, text, sha256, now).file_sha256 != sha256:
-        store.stages.reseal(stage.id, text, sha256)
-    return store.stages.open(stage, organizer, now)
+    store.stages.draft(stage, file, now)
+    record = store.stages.open(stage, organizer, now, beacon)
+    Ledger(store, keys).checkpoint(stage.id, now)
+    return record
 
 
 def closing_now(store: Store, stage: Stage, now: datetime) -> closing.Closed:

@@ -200,7 +200,7 @@ def test_what_two_processes_drew_a_stranger_draws_again(store: Store, protocol: 
     """Battles opened in turn by two processes, an entrant out for a while, give back exactly from record, seed and stage file."""
     stage = stage_of(protocol)
     store.stages.register(stage.id, "", "0" * 64, NOW)
-    store.stages.move(stage.id, StageStatus.DRAFT, StageStatus.OPEN, NOW)
+    store.stages.open(stage, "start", NOW)
     citizen = enrol(store)
     processes = [Pairing(stage, store), Pairing(stage, store)]
     for n in range(230):
@@ -218,7 +218,7 @@ def test_what_two_processes_drew_a_stranger_draws_again(store: Store, protocol: 
 
     assert record is not None
     assert len(made) == 230
-    assert redraw(record.draw_seed, made, pairing.rule_of(stage)) == []
+    assert redraw(record.seed, made, pairing.rule_of(stage)) == []
     assert exposure(made, pairing.rule_of(stage)).pairs.p > 0.0001
 
 

@@ -10,6 +10,7 @@ from arena.cli import app
 from arena.domain.errors import StageError, Unusable
 from arena.domain.invitation import code_digest, new_code
 from arena.domain.stage import Stage
+from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.results import lifecycle
 from arena.settings import ROOT
@@ -37,7 +38,7 @@ def test_invitations_are_codes_for_members_and_a_list_for_the_stage(tmp_path: Pa
     assert [row["code"] for row in csv.DictReader(out.open(encoding="utf-8"))] == codes
 
 
-def test_a_real_panel_does_not_open_without_its_members(store: Store) -> None:
+def test_a_real_panel_does_not_open_without_its_members(store: Store, tmp_path: Path) -> None:
     """Nobody could take part in it: it is refused with the way to make the list. A list without a panel is refused, too, and one that names a member twice."""
     sealed = dict.fromkeys(TEAMS, f'sha256 = "{"a" * 64}"')
     real = stage_toml(extra=sealed).replace("synthetic = true", "synthetic = false") + OPERATOR
@@ -46,7 +47,7 @@ def test_a_real_panel_does_not_open_without_its_members(store: Store) -> None:
 
     def opens(file: str) -> None:
         stage = Stage.from_toml(file.encode(), "stage.toml")
-        lifecycle.open_stage(store, stage, file.encode(), organizer="command line", now=NOW)
+        lifecycle.open_stage(store, Keys.open(tmp_path, {}), stage, file.encode(), organizer="command line", now=NOW)
 
     with refusing(Unusable, match="panel invite"):
         opens(real + POPULATION)

@@ -31,6 +31,12 @@ from tests.support.words import refusing, sentence
 SHA = "a" * 64
 
 
+@pytest.fixture
+def keys(tmp_path: Path) -> Keys:
+    """The arena's keys."""
+    return Keys.open(tmp_path / "keys", {})
+
+
 def declared(stage_id: str, *, more: str = "") -> tuple[Stage, bytes]:
     """A stage that is not synthetic, its entrants sealed."""
     _, data = simulated_stage(stage_id, more=more)
@@ -39,10 +45,10 @@ def declared(stage_id: str, *, more: str = "") -> tuple[Stage, bytes]:
     return Stage.from_toml(text.encode(), stage_id), text.encode()
 
 
-def test_opening_seals_file_and_artifacts(store: Store) -> None:
+def test_opening_seals_file_and_artifacts(store: Store, keys: Keys) -> None:
     """The stage's file and every entrant's artifact hash are committed at the opening, in the record and in the audit log; a second opening is refused."""
     stage, file = declared("round-1")
-    record = lifecycle.open_stage(store, stage, file, organizer=CLI, now=NOW)
+    record = lifecycle.open_stage(store, keys, stage, file, organizer=CLI, now=NOW)
 
     [event] = store.events.of_stage("round-1", "stage.opened")
     assert record.status is StageStatus.OPEN
@@ -50,13 +56,13 @@ def test_opening_seals_file_and_artifacts(store: Store) -> None:
     assert event.actor == CLI
     assert event.data == {"file_sha256": record.file_sha256, "entrants": dict.fromkeys(stage.entrant_ids, SHA)}
     with refusing(Conflict, match="round-1 is open; it has to be draft"):
-        lifecycle.open_stage(store, stage, file, organizer=CLI, now=NOW)
+        lifecycle.open_stage(store, keys, stage, file, organizer=CLI, now=NOW)
 
 
-def test_a_sealed_file_changed_in_the_database_is_named(store: Store) -> None:
+def test_a_sealed_file_changed_in_the_database_is_named(store: Store, keys: Keys) -> None:
     """Somebody with SQL makes the places at the cut more after the opening: nothing is exported from such a stage, and the refusal says why."""
     stage, file = declared("round-1")
-    lifecycle.open_stage(store, stage, file, organizer=CLI, now=NOW)
+    lifecycle.open_stage(store, keys, stage, file, organizer=CLI, now=NOW)
     with store.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE stages SET file = replace(file, 'round = 1', 'round = 9')")
 
@@ -64,23 +70,23 @@ def test_a_sealed_file_changed_in_the_database_is_named(store: Store) -> None:
         known(store, "round-1")
 
 
-def test_a_real_stage_does_not_open_unsealed(store: Store) -> None:
+def test_a_real_stage_does_not_open_unsealed(store: Store, keys: Keys) -> None:
     """Without an artifact hash a model could be exchanged: such an entrant is named and nothing opens."""
     stage, file = declared("round-1")
     text = file.decode().replace(f'sha256 = "{SHA}"', "", 1)
 
     with refusing(Unusable, match="garam: give the sha256"):
-        lifecycle.open_stage(store, Stage.from_toml(text.encode(), ""), text.encode(), organizer=CLI, now=NOW)
+        lifecycle.open_stage(store, keys, Stage.from_toml(text.encode(), ""), text.encode(), organizer=CLI, now=NOW)
     assert store.stages.find(stage.id) is None
 
 
-def test_a_real_stage_does_not_open_anonymously(store: Store) -> None:
+def test_a_real_stage_does_not_open_anonymously(store: Store, keys: Keys) -> None:
     """Without the operator whom the law wants named, nothing opens, and the refusal names every key that is missing."""
     stage, file = declared("round-1")
     text = file.decode().replace('telephone = "02-000-0000"\n', "").replace("transfers = []\n", "")
 
     with refusing(StageError, match=r"Missing: operator\.telephone, operator\.transfers\."):
-        lifecycle.open_stage(store, Stage.from_toml(text.encode(), ""), text.encode(), organizer=CLI, now=NOW)
+        lifecycle.open_stage(store, keys, Stage.from_toml(text.encode(), ""), text.encode(), organizer=CLI, now=NOW)
     assert store.stages.find(stage.id) is None
 
 
@@ -166,10 +172,10 @@ def test_a_process_serves_one_stage_of_several(tmp_path: Path) -> None:
     one.close()
 
 
-def test_a_removal_is_an_event(store: Store) -> None:
+def test_a_removal_is_an_event(store: Store, keys: Keys) -> None:
     """An entrant leaves with reason and date, for good, never in secret: not twice, not after the freeze, not down to one."""
     stage, file = declared("round-1")
-    lifecycle.open_stage(store, stage, file, organizer=CLI, now=NOW)
+    lifecycle.open_stage(store, keys, stage, file, organizer=CLI, now=NOW)
     with refusing(Unusable, match="reason"):
         remove_entrant(store, stage, "maru", reason=" ", organizer=CLI, now=NOW)
     remove_entrant(store, stage, "maru", reason="withdrew", organizer=CLI, now=NOW)

@@ -1,13 +1,16 @@
 """Simulated stages for the tests of the results: small ones in a moment, and one of 100,000 votes once in a run."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import update
 
 from arena.domain.stage import Stage
 from arena.record.keys import Keys
 from arena.record.store import Store
+from arena.record.tables import stages
 from arena.results import lifecycle
 from arena.simulate import Taste, open_simulated, simulate, simulated_stage
 
@@ -18,12 +21,27 @@ CLI = "command line"
 class Room:
     """A database, its keys, and one simulated stage in it."""
 
-    def __init__(self, folder: Path, *, url: str | None = None, stage_id: str = "simulated", **declared: Any) -> None:
-        """Opens the stage; nobody has voted yet."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        url: str | None = None,
+        stage_id: str = "simulated",
+        beacon: str | None = None,
+        draw_seed: str | None = None,
+        **declared: Any,
+    ) -> None:
+        """Opens the stage, known since the day before; nobody has voted yet."""
         self.folder = folder
         self.store = Store(url or f"sqlite:///{folder / 'arena.db'}")
         self.keys = Keys.open(folder, {})
         self.stage, self.file = simulated_stage(stage_id, **declared)
+        self.store.stages.draft(self.stage, self.file, NOW - timedelta(days=1))
+        if draw_seed is not None:
+            with self.store.database.writing() as connection:
+                connection.execute(update(stages).values(draw_seed=draw_seed))
+        if beacon is not None:
+            lifecycle.open_stage(self.store, self.keys, self.stage, self.file, organizer=CLI, now=NOW, beacon=beacon)
         open_simulated(self.store, self.stage, self.file, NOW)
 
     def vote(

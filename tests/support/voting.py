@@ -8,11 +8,12 @@ from sqlalchemy import insert
 from arena.domain.battle import Answer, Battle, BattleState, Draw, new_battle_id
 from arena.domain.citizen import Citizen
 from arena.domain.questions import QuestionKeys
-from arena.domain.stage import StageStatus
+from arena.domain.stage import Stage
 from arena.domain.vote import Ballot, Vote, Winner, cast
 from arena.record.counters import Admission, Bound
 from arena.record.store import Store
 from arena.record.tables import answers, battles, turns
+from tests.support.serving import stage_toml
 
 STAGE = "round-1"
 SECRET = b"s" * 32
@@ -29,8 +30,9 @@ def draw(_seed: str, number: int, _removed: frozenset[str] = frozenset()) -> Dra
 
 def open_stage(store: Store, stage_id: str = STAGE) -> None:
     """An open stage."""
-    store.stages.register(stage_id, "", "0" * 64, NOW)
-    store.stages.move(stage_id, StageStatus.DRAFT, StageStatus.OPEN, NOW)
+    file = stage_toml().encode()
+    stage = Stage.from_toml(file, "stage.toml").model_copy(update={"id": stage_id})
+    store.stages.adopt(stage, file, NOW)
 
 
 def enrol(store: Store, name: str = "c") -> Citizen:

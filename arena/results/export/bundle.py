@@ -11,7 +11,6 @@ import rfc8785
 
 from arena import __version__
 from arena.domain.clock import kst
-from arena.domain.draw import commitment
 from arena.domain.errors import Conflict
 from arena.domain.stage import Stage, StageStatus
 from arena.i18n.facts import published_grounds
@@ -35,7 +34,7 @@ from arena.results.export.document import (
     assemble,
     scores_csv,
 )
-from arena.results.export.schema import Act, Checkpoint, RemovalPart, Stratum, UserScore
+from arena.results.export.schema import Act, Checkpoint, OpeningPart, RemovalPart, Stratum, UserScore
 from arena.results.export.signed import Issuer
 from arena.results.export.table_reader import TableFile, draw_table, vote_table
 from arena.results.export.verify import LATEST, verify
@@ -78,7 +77,7 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
     """
     record = known(store, stage_id)
     stage = Stage.from_toml(record.file.encode(), f"{stage_id}.toml (sealed)")
-    if record.status is StageStatus.DRAFT or record.opened_at is None:
+    if record.status is StageStatus.DRAFT or record.opening is None:
         raise Conflict("not_opened", stage=stage_id)
     acts = exclusions.history(store, stage_id)  # before the checkpoint, which then covers every vote that they name
     ledger = Ledger(store, keys)
@@ -107,13 +106,12 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
         created_at=max([now, *(act.at for act in acts[-1:])]),  # an act may be by a clock that is ahead of this one
         issuer=Issuer(system="K-AI Arena", version=__version__, git_commit=git_commit),
         status=record.status.value,
-        opened_at=record.opened_at,
+        opening=OpeningPart.model_validate_json(record.opening),
         frozen_at=record.frozen_at,
         freeze_reason=next((e.data.get("reason") for e in store.events.of_stage(stage_id, FROZEN)), None),
         removed=removed,
         outages={entrant: round(out, 1) for entrant, out in outages.items()},
         acts=[_act(act) for act in acts],
-        commitment=commitment(record.draw_seed),
         seed=None if record.frozen_at is None else record.draw_seed,
         checkpoint=Checkpoint.model_validate(newest.to_json()),
         checkpoints=len(heads),

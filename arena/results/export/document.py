@@ -23,6 +23,7 @@ from arena.results.export.schema import (
     Draws,
     EntrantPart,
     File,
+    OpeningPart,
     Provenance,
     RemovalPart,
     StagePart,
@@ -74,7 +75,7 @@ class Facts:
     created_at: datetime
     issuer: Issuer
     status: Status
-    opened_at: datetime | None
+    opening: OpeningPart
     frozen_at: datetime | None
     freeze_reason: str | None
     """Why it was frozen otherwise than the closing rule says."""
@@ -83,7 +84,6 @@ class Facts:
     outages: Mapping[str, float]
     """Minutes in which an entrant could not be drawn; only who had any."""
     acts: Sequence[Act]
-    commitment: str
     seed: str | None
     checkpoint: Checkpoint
     checkpoints: int
@@ -99,13 +99,12 @@ class Facts:
             created_at=document.created_at,
             issuer=document.issuer,
             status=document.stage.status,
-            opened_at=document.stage.opened_at,
+            opening=document.opening,
             frozen_at=document.stage.frozen_at,
             freeze_reason=document.closing.reason,
             removed={e.team_id: e.removed for e in document.entrants if e.removed is not None},
             outages={e.team_id: e.outage_minutes for e in document.entrants if e.outage_minutes},
             acts=document.exclusion_acts,
-            commitment=document.draws.commitment,
             seed=document.draws.seed,
             checkpoint=document.provenance.checkpoint,
             checkpoints=document.provenance.checkpoints_file.rows or 0,
@@ -142,6 +141,7 @@ def assemble(
         synthetic=stage.synthetic,
         issuer=facts.issuer,
         stage=_stage(stage, sha256, facts),
+        opening=facts.opening,
         closing=ClosingPart(**asdict(closed), reason=facts.freeze_reason),
         entrants=_entrants(stage, facts),
         protocol=stage.protocol.model_dump(mode="json"),
@@ -159,7 +159,12 @@ def assemble(
         exposure=statistics.exposure(stage, draws),
         exclusion_acts=list(facts.acts),
         eligibility=None,
-        draws=Draws(rule=stage.protocol.pairing, count=len(draws), commitment=facts.commitment, seed=facts.seed),
+        draws=Draws(
+            rule=stage.protocol.pairing,
+            count=len(draws),
+            commitment=facts.opening.draw_commitment,
+            seed=facts.seed,
+        ),
         provenance=Provenance(
             checkpoint=facts.checkpoint,
             votes_file=File(name=VOTES, sha256=hashes[VOTES], rows=len(votes)),
@@ -185,7 +190,7 @@ def _stage(stage: Stage, sha256: str, facts: Facts) -> StagePart:
         disclosure=stage.disclosure,
         window=Window(opens=stage.opens, closes=stage.closes),
         status=facts.status,
-        opened_at=facts.opened_at,
+        opened_at=facts.opening.opened_at,
         frozen_at=facts.frozen_at,
         file_sha256=sha256,
     )

@@ -10,7 +10,7 @@ import rfc8785
 from pydantic import ValidationError
 
 from arena.domain.coded import Coded, Fault
-from arena.domain.draw import commitment
+from arena.domain.draw import commitment, mixed
 from arena.domain.draw import rule_of as rule_of_draws
 from arena.domain.errors import ArenaError
 from arena.domain.stage import Stage, StageStatus
@@ -19,6 +19,7 @@ from arena.record.ledger import verify_checkpoint
 from arena.record.merkle import roots_of
 from arena.results.export.document import CHECKPOINTS, VOTES
 from arena.results.export.schema import Checkpoint, UserScore
+from arena.results.export.signed import TwoLanguages, milliseconds
 from arena.results.export.table_reader import DrawTable, TableFile
 from arena.results.export.tables import OUTCOMES, sealed_record
 from arena.results.live.draw_audit import redraw
@@ -125,6 +126,26 @@ def consistent(
     yield Passed("consistency", n=len(heads))
 
 
+def opened(document: UserScore, stage: Stage, stage_file_sha256: str, heads: Sequence[Checkpoint]) -> Iterator[Passed]:
+    """Show that every checkpoint, the one before the first vote among them, names the one opening act, and that it is of this stage file."""
+    act = document.opening
+    sha256 = act.sha256()
+    other = next((head for head in heads if head.opening != sha256), None)
+    if other is not None:
+        raise VerificationError("opening", Fault("checkpoint_of_another_opening", size=other.size))
+    if heads[0].size:
+        raise VerificationError("opening", Fault("opening_not_signed_first", size=heads[0].size))
+    if (act.stage, act.stage_file_sha256) != (stage.id, stage_file_sha256):
+        raise VerificationError("opening", Fault("opening_of_another_file"))
+    declared, told = stage.beacon, act.beacon
+    if told is None:
+        if declared is not None and not stage.synthetic:
+            raise VerificationError("opening", Fault("opening_without_beacon"))
+    elif declared is None or (told.source, told.at) != (TwoLanguages.of(declared.source), milliseconds(declared.at)):
+        raise VerificationError("opening", Fault("opening_of_another_beacon"))
+    yield Passed("opening", sha256=sha256)
+
+
 def kept(checkpoint: Checkpoint, stage_id: str, roots: Roots, jwks: Mapping[str, Any]) -> Passed:
     """Show that a checkpoint that somebody kept while voting was open is genuine, and that the rows begin with what it sealed.
 
@@ -167,10 +188,11 @@ def drawn(document: UserScore, stage: Stage, votes: VoteTable, draws: DrawTable)
     if commitment(seed) != document.draws.commitment:
         raise VerificationError("draws", Fault("seed_not_committed"))
     yield Passed("draws_committed")
-    differ = redraw(seed, draws, rule_of_draws(stage))
+    beacon = document.opening.beacon
+    differ = redraw(mixed(seed, beacon.value if beacon else None), draws, rule_of_draws(stage))
     if differ:
         raise VerificationError("draws", differ[0])
-    yield Passed("draws_repeated")
+    yield Passed("draws_repeated" if beacon is None else "draws_repeated_mixed")
 
 
 def balanced(made: UserScore) -> Passed:

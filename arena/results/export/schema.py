@@ -2,10 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
+import rfc8785
 from pydantic import Field
 
 from arena.domain.closing import ClosingRule
 from arena.domain.leaks import Leak
+from arena.domain.opening import VALUE, opening_sha256
 from arena.results.export.rating_schema import Cut, Method, PairCount, Score, Sensitivity, Warning_
 from arena.results.export.signed import (
     Count,
@@ -49,7 +51,7 @@ class StagePart(Part):
     )
     window: Window = Field(description="the planned window")
     status: Status = Field(description="where the stage stood; a score is final from `frozen` on")
-    opened_at: Moment | None = Field(description="when it opened")
+    opened_at: Moment = Field(description="when it opened")
     frozen_at: Moment | None = Field(
         description="when it froze: votes committed before count, no vote was accepted after"
     )
@@ -256,17 +258,45 @@ class Draws(Part):
 
     rule: str = Field(description="the stage's pairing rule")
     count: Count = Field(description="how many draws were made, numbered from 1 without a gap")
-    commitment: Sha256 = Field(description="SHA-256 of the seed, known since before the first draw")
-    seed: Sha256 | None = Field(description="the seed; null while the stage is open")
+    commitment: Sha256 = Field(description="SHA-256 of the secret seed, known since before the first draw")
+    seed: Sha256 | None = Field(
+        description="the secret seed; null while the stage is open. Draws are made with it, or where there is a beacon with SHA-256 of `kai.seed/1|seed|value` in hexadecimal"
+    )
+
+
+class BeaconPart(Part):
+    """The public value that the seed of the draws is mixed with."""
+
+    source: TwoLanguages = Field(description="where it comes from, as the stage file declares it")
+    at: Moment = Field(description="when it came into being, as declared before")
+    value: Annotated[str, Field(pattern=VALUE)] = Field(description="what it said, entered at the opening")
+
+
+class OpeningPart(Part):
+    """The opening act: what the stage is bound to from then on. Its canonical form's SHA-256 stands in every checkpoint."""
+
+    schema_: Literal["kai.opening/1"] = Field(alias="schema", description="what this is")
+    stage: str = Field(description="the stage")
+    stage_file_sha256: Sha256 = Field(description="hash of the sealed stage file")
+    draw_commitment: Sha256 = Field(description="SHA-256 of the secret seed, known since before the opening")
+    beacon: BeaconPart | None = Field(
+        description="null where the stage has none; required of a stage that declares one and is not synthetic"
+    )
+    opened_at: Moment = Field(description="when it opened")
+
+    def sha256(self) -> str:
+        """Compute what the checkpoints name."""
+        return opening_sha256(rfc8785.dumps(self.to_json()))
 
 
 class Checkpoint(Part):
     """The signed tree head over all sealed votes."""
 
-    schema_: Literal["kai.checkpoint/1"] = Field(alias="schema", description="what this is")
+    schema_: Literal["kai.checkpoint/2"] = Field(alias="schema", description="what this is")
     stage: str = Field(description="the stage")
     size: Count = Field(description="how many votes it covers")
     root: Sha256 = Field(description="RFC 9162 Merkle root over their receipts, in the order of the rows")
+    opening: Sha256 = Field(description="hash of the opening act")
     at: ExactMoment = Field(description="when it was signed")
     jws: str = Field(description="detached ES256 JWS over the RFC 8785 form of the other fields")
 
@@ -303,6 +333,7 @@ class UserScore(Signed):
     )
     issuer: Issuer = Field(description="which system made it")
     stage: StagePart = Field(description="the stage")
+    opening: OpeningPart = Field(description="what it has been bound to since it opened")
     closing: ClosingPart = Field(description="what ended it")
     entrants: list[EntrantPart] = Field(description="the sealed entrants")
     protocol: dict[str, Any] = Field(description="the conditions all entrants met, as the stage file declares them")

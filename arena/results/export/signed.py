@@ -12,7 +12,7 @@ from arena.domain.declared import Bilingual
 from arena.record.keys import Keys, verify_jws
 
 
-def _milliseconds(moment: datetime) -> datetime:
+def milliseconds(moment: datetime) -> datetime:
     """Cut the moment as `kst` writes it, so that what is built equals what is read again."""
     return moment.astimezone(KST).replace(microsecond=moment.microsecond // 1000 * 1000)
 
@@ -26,7 +26,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
 _Written = Annotated[AwareDatetime, Field(description="RFC 3339 with the offset +09:00")]
-Moment = Annotated[_Written, AfterValidator(_milliseconds), PlainSerializer(kst)]
+Moment = Annotated[_Written, AfterValidator(milliseconds), PlainSerializer(kst)]
 ExactMoment = Annotated[_Written, PlainSerializer(_exact)]
 """To the microsecond, as a checkpoint has it."""
 

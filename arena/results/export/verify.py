@@ -186,6 +186,7 @@ def _checked(
         raise VerificationError("evidence", error) from None
     yield from proofs.sealed(document, stage, roots, own)
     yield from proofs.consistent(document, heads, roots, own)
+    yield from proofs.opened(document, stage, told.stage_file.sha256, heads)
     for checkpoint in kept:
         yield proofs.kept(checkpoint, stage.id, roots, own)
     yield from proofs.drawn(document, stage, votes, draws)

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi import Path as PathParameter
 from starlette.concurrency import run_in_threadpool
 
-from arena.domain.draw import commitment
 from arena.domain.errors import Forbidden, NotFound, Unauthorized
 from arena.domain.stage import Stage, StageStatus
 from arena.record.api_keys import Scope
@@ -175,7 +174,7 @@ def _facts(record: StageRecord) -> StageFacts:
         id=record.id,
         status=record.status,
         file_sha256=record.file_sha256,
-        draw_commitment=commitment(record.draw_seed),
+        draw_commitment=record.draw_commitment,
         opened_at=record.opened_at,
         frozen_at=record.frozen_at,
         published_at=record.published_at,

@@ -11,6 +11,7 @@ from arena.battles.arena import Arena
 from arena.domain.errors import Unavailable
 from arena.record.keys import Keys
 from arena.record.ledger import Checkpoint, Ledger, LedgerError
+from arena.results.export.schema import OpeningPart
 from arena.web.api.schemas import ConsistencyProof, IncludedReceipt, PendingReceipt, TreeHead, TreeHeads
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,9 @@ def routes(ledger: Ledger, keys: Keys, stage_id: str) -> APIRouter:
     async def checkpoints(stage: StageId = stage_id, after: Annotated[int, Query(ge=-1, lt=2**53)] = -1) -> TreeHeads:
         """List the signed checkpoints over more than `after` votes, smallest first, at most 1,000; the last one's `size` asks for more."""
         found = await run_in_threadpool(ledger.checkpoints, stage, after, PAGE)
-        return TreeHeads(stage=stage, checkpoints=[_head(checkpoint) for checkpoint in found])
+        act = await run_in_threadpool(ledger.opening, stage)
+        opening = None if act is None else OpeningPart.model_validate_json(act)
+        return TreeHeads(stage=stage, opening=opening, checkpoints=[_head(checkpoint) for checkpoint in found])
 
     @router.get("/api/v1/checkpoints/consistency")
     async def consistency(first: Size, second: Size, stage: StageId = stage_id) -> ConsistencyProof:
@@ -76,7 +79,8 @@ async def keep_signing(ledger: Ledger, arena: Arena, every_s: float = SIGN_EVERY
     """Sign a checkpoint whenever there are new votes; run until cancelled."""
     while True:
         try:
-            await arena.run_in_db_thread(ledger.checkpoint, arena.stage.id, arena.now())
+            if await arena.run_in_db_thread(ledger.opening, arena.stage.id) is not None:
+                await arena.run_in_db_thread(ledger.checkpoint, arena.stage.id, arena.now())
         except Unavailable:
             log.warning("the record cannot be reached; no checkpoint is signed until it is back")
         except LedgerError as error:

@@ -13,6 +13,7 @@ from arena.domain.invitation import CODE_CHARS
 from arena.domain.operator import Operator
 from arena.domain.stage import Card, Consent, Reason, StageStatus, Starters
 from arena.domain.vote import Winner
+from arena.results.export.schema import OpeningPart
 from arena.web.core.standing import StageState
 
 Word = Annotated[str, Field(max_length=64)]
@@ -186,9 +187,11 @@ class Draws(_Whole):
     """What anybody needs to run the draws again."""
 
     commitment: str
-    """SHA-256 of the seed, from the first day on."""
+    """SHA-256 of the secret seed, from the first day on."""
+    beacon: str | None
+    """What the seed is mixed with, from the opening on; null where nothing is."""
     seed: str | None
-    """The seed itself, after the freeze."""
+    """The secret seed itself, after the freeze."""
 
 
 class StageLimits(_Whole):
@@ -263,10 +266,11 @@ class AboutYou(_Whole):
 class TreeHead(_Whole):
     """A signed checkpoint as it is published."""
 
-    schema_: Annotated[Literal["kai.checkpoint/1"], Field(alias="schema")]
+    schema_: Annotated[Literal["kai.checkpoint/2"], Field(alias="schema")]
     stage: str
     size: int
     root: str
+    opening: str
     at: str
     jws: str
 
@@ -290,9 +294,10 @@ class IncludedReceipt(_Whole):
 
 
 class TreeHeads(_Whole):
-    """A stage's checkpoints."""
+    """A stage's checkpoints, and the opening act that each of them names by the SHA-256 of its canonical form."""
 
     stage: str
+    opening: OpeningPart | None
     checkpoints: list[TreeHead]
 
 

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 
 from arena.domain.citizen import Citizen
 from arena.domain.declared import Bilingual
-from arena.domain.draw import commitment
 from arena.domain.errors import Forbidden
 from arena.domain.stage import StageStatus
 from arena.domain.starters import starters_for
@@ -115,4 +114,4 @@ def _draws(record: StageRecord | None) -> Draws | None:
     if record is None:
         return None
     over = record.status in (StageStatus.FROZEN, StageStatus.PUBLISHED)
-    return Draws(commitment=commitment(record.draw_seed), seed=record.draw_seed if over else None)
+    return Draws(commitment=record.draw_commitment, beacon=record.beacon, seed=record.draw_seed if over else None)

@@ -131,7 +131,8 @@ class Actions:
         self._confirmed(asked.confirm, self._stage.id)
         now, store, stage_id = datetime.now(UTC), self._store, self._stage.id
         if asked.to == "open":
-            lifecycle.open_stage(store, self._stage, known(store, stage_id).file.encode(), organizer=organizer, now=now)
+            file = known(store, stage_id).file.encode()
+            lifecycle.open_stage(store, self._keys, self._stage, file, organizer=organizer, now=now)
             return Done.told(lambda t: t("operations_done_opened"))
         if asked.to == "frozen":
             _, checkpoint = lifecycle.freeze(
