@@ -43,6 +43,8 @@ before one rename puts it in place: a full disk or a killed process leaves the l
 | `jwks.json` | the public keys, retired ones too (RFC 7517) |
 | `SHA256SUMS` | the hash of each of them; `sha256sum -c SHA256SUMS` |
 
+`strata.parquet`, what each voter said of themselves, is not among them: the document has only its hash (`provenance.strata_file`).
+
 Two exports of the same frozen stage differ only in `export_id`, `supersedes`, `created_at` and the signature; every other byte is the same.
 Moments are RFC 3339 in Korean time (`+09:00`). A number is never NaN or infinite; what is not known is `null`.
 
@@ -50,7 +52,7 @@ Moments are RFC 3339 in Korean time (`+09:00`). A number is never NaN or infinit
 `integrity.signature`. The key with `integrity.kid` is in `jwks.json` and, for whoever trusts no file, at `/.well-known/jwks.json`.
 
 **Personal data.** There is none in the document. The evidence has a row for each vote under a pseudonym that means nothing outside the arena;
-groups of fewer than ten people are shown as `null`. Since the release of votes is a choice of each citizen, the evidence goes to the aggregator
+groups of fewer than ten people are shown as `null`. What voters said of themselves is in neither: auditors alone are given it. Since the release of votes is a choice of each citizen, the evidence goes to the aggregator
 and to auditors, by key; what everybody may have is the release (consented votes only), not this file.
 
 ## Over HTTP
@@ -61,12 +63,14 @@ and to auditors, by key; what everybody may have is the release (consented votes
 |---|---|
 | `Authorization: Bearer kai_…`, scope `export` | `json`, `csv` of a frozen or published stage |
 | the same, scope `votes` | also `parquet` (the votes) and `zip` (the whole folder, ready to verify) |
+| scope `audit` | none of these: `strata.parquet` at `GET /api/v1/stages/{id}/strata`, from the freeze until the stage's retention ends; each time is logged |
 | everybody, once published | by the stage file's `disclosure`: `full` — `json` and `csv`; `top_and_mean` — a signed summary, `json`; `sealed` — nothing |
 | organizers | everything, and before the freeze a preliminary export that says `"status":"open"` |
 
 Keys are made and revoked with `python -m arena api-key new|list|revoke`, shown once, kept as a digest, bound to one stage or to all. Every answer has
 an `ETag`; with `If-None-Match` an unchanged export is `304`. A refusal is RFC 9457 with a code: `api_key_needed`, `api_key_unknown` (401),
-`api_key_scope`, `not_disclosed` (403), `stage_not_found` (404), `not_frozen` (409). `GET /api/v1/stages` says what everybody may know of each
+`api_key_scope`, `not_disclosed` (403), `stage_not_found` (404), `not_frozen` (409); of the strata also `audit_key_needed` (401), `strata_none`,
+`strata_erased` (404). `GET /api/v1/stages` says what everybody may know of each
 stage: status, the sealed file's hash, and the commitment to the draws.
 
 `kai.user-score-summary/1`, what `top_and_mean` gives: `export_id, created_at, synthetic, issuer, stage{…}, n_voters, n_votes_used, n_entrants,
@@ -81,6 +85,18 @@ Redirects are not followed; `410` ends it. The outbox is in the database, so res
 The body is canonical JSON: `schema` (`kai.push/1`), `id` (the same for a repetition: deliver-once is the receiver's to decide by it), `event`
 (`stage.published`), `at`, `stage`, `export_id`, `export_sha256` (of `export.json`), `export` (the signed document). The header `KAI-Signature` is a
 detached ES256 JWS over exactly the body's bytes.
+"""
+
+STRATA = """\
+## `strata.parquet`
+
+For auditors alone, never in the folder: what each voter said of themselves, as it was at the freeze. Its own metadata say `schema` (`kai.strata/1`), `stage` and a
+`nonce`, without which few voters' answers could be tried out against the hash.
+
+| column | type | meaning |
+|---|---|---|
+| `judge` | string | the voter, as in `votes.parquet`: each voter of a sealed vote once, in the order of the alphabet |
+| a stratum of the stage file, by its id; all of them, in its order | string or null | the category's id; empty for who did not say |
 """
 
 
@@ -104,6 +120,7 @@ def _page() -> Iterator[str]:
         yield ""
     yield from _columns("`votes.parquet`", tables.VOTES, tables.VOTE_COLUMNS)
     yield from _columns("`draws.parquet`", tables.DRAWS, tables.DRAW_COLUMNS)
+    yield STRATA
     yield "## `scores.csv`\n\n" + ", ".join(f"`{name}`" for name in document.COLUMNS) + "."
 
 

@@ -393,7 +393,7 @@ def main(folder: Path, jwks: Path | None = None) -> None:
     body = json.loads(files["export.json"])
     signature = body["integrity"].pop("signature")
     must(signed(rfc8785.dumps(body), signature, keys), f"signature: ES256 by {body['integrity']['kid']}")
-    parts = [part for part in document["provenance"].values() if isinstance(part, dict) and "name" in part]
+    parts = [part for of, part in document["provenance"].items() if of.endswith("_file") and of != "strata_file"]
     must(all(sha256(files[p["name"]]) == p["sha256"] for p in parts), "hashes: the files that were signed")
     stage = tomllib.loads(files["stage.toml"].decode())
     told = document["stage"]

@@ -26,6 +26,8 @@ class PurgeReport:
     """When the texts of judged battles go, or went; None while the stage has no end."""
     persons: int
     """Digests of logins and invitations that were forgotten now, with the texts of judged battles."""
+    strata: bool
+    """Whether what the voters had said of themselves was erased now, with the texts of judged battles."""
     unjudged_before: datetime
     """Unjudged battles last used before this were erased."""
 
@@ -36,7 +38,8 @@ class PurgeReport:
 
 
 def purge(store: Store, stage: Stage, now: datetime) -> PurgeReport:
-    """Erase what the stage's retention rule no longer allows to keep: prompts, answers, comments, and who has come. Logged when anything went.
+    """Erase what the stage's retention rule no longer allows to keep: prompts, answers, comments, who has come, and what voters said of themselves.
+    Logged when anything went.
 
     Judged battles are counted from the end of the stage (its freeze; or `closes`, should it never be frozen), unjudged ones from their last use.
     Running it again, at any time and from anywhere, erases nothing twice.
@@ -47,14 +50,17 @@ def purge(store: Store, stage: Stage, now: datetime) -> PurgeReport:
     texts_end = None if ended is None else ended + timedelta(days=stage.retention.texts_days)
     unjudged_before = now - timedelta(days=stage.retention.unjudged_days)
     judged = persons = 0
+    strata = False
     if texts_end is not None and texts_end <= now:
         judged = store.erasure.texts_before(stage.id, now, now, judged=True)
         persons = store.persons.forget(stage.id)
         store.stages.forget_questions(stage.id)
+        strata = store.annotations.forget_strata(stage.id)
+        strata = store.strata.forget(stage.id) > 0 or strata
         unjudged_before = now
     unjudged = store.erasure.texts_before(stage.id, unjudged_before, now, judged=False)
-    report = PurgeReport(stage.id, judged, unjudged, texts_end, persons, unjudged_before)
-    if judged or unjudged or persons:
+    report = PurgeReport(stage.id, judged, unjudged, texts_end, persons, strata, unjudged_before)
+    if judged or unjudged or persons or strata:
         store.events.append(now, stage.id, "retention", PURGED, report.to_json())
     return report
 

@@ -8,14 +8,22 @@ from typing import Annotated
 import typer
 
 from arena import settings
-from arena.cli.common import exports, keys, opened, refusals
+from arena.cli.common import exports, keys, opened, operator, refusals
 from arena.cli.progress import working
 from arena.cli.stage_page import fared
+from arena.domain.errors import Conflict, Unusable
 from arena.i18n.terminal import t
 
 
-def export(stage_id: str, out: Annotated[Path | None, typer.Option(help=t("option_export_out"))] = None) -> None:
-    """Write the signed export of a stage into a folder of its own under OUT, and point OUT/latest at it."""
+def export(
+    stage_id: str,
+    out: Annotated[Path | None, typer.Option(help=t("option_export_out"))] = None,
+    strata: Annotated[Path | None, typer.Option(help=t("option_export_strata"))] = None,
+) -> None:
+    """Write the signed export of a stage into a folder of its own under OUT, and point OUT/latest at it; with STRATA, the strata into that file instead."""
+    if strata is not None:
+        _hand_out(stage_id, strata)
+        return
     from arena.results.export import bundle as exporting
 
     with opened() as store, working(t("working_export", stage=stage_id)):
@@ -24,6 +32,21 @@ def export(stage_id: str, out: Annotated[Path | None, typer.Option(help=t("optio
             store, keys(), stage_id, out or exports(stage_id), datetime.now(UTC), git_commit=commit
         )
     typer.echo(t("export_written", folder=folder))
+
+
+def _hand_out(stage_id: str, file: Path) -> None:
+    """Write what the voters said of themselves into a file of its own, where no export stands."""
+    from arena.results.export.atomic_write import write_file
+    from arena.results.export.document import JSON
+    from arena.results.export.kept import hand_out
+
+    with opened() as store:
+        if file.exists():
+            raise Conflict("out_exists", path=str(file))
+        if (file.absolute().parent / JSON).exists():
+            raise Unusable("strata_beside_export", path=str(file))
+        write_file(hand_out(store, stage_id, operator(), datetime.now(UTC)), file)
+    typer.echo(t("export_strata_written", file=file))
 
 
 def push(
@@ -48,6 +71,7 @@ def verify(
     folder: Path,
     jwks: Annotated[Path | None, typer.Option(help=t("option_trusted_jwks"))] = None,
     checkpoint: Annotated[list[Path] | None, typer.Option(help=t("option_checkpoint"))] = None,
+    strata: Annotated[Path | None, typer.Option(help=t("option_verify_strata"))] = None,
 ) -> None:
     """Check an export from its files alone and recompute every number; exit code 1 names the first thing that does not hold."""
     from arena.results.export import verify as verifying
@@ -55,8 +79,10 @@ def verify(
     with refusals(), working(t("working_verify", folder=folder)):
         trusted = None if jwks is None else verifying.read_jwks(jwks.read_bytes(), str(jwks))
         kept = [verifying.read_checkpoint(path.read_bytes(), str(path)) for path in checkpoint or []]
-        verdict = verifying.verify(folder, trusted, kept)
+        verdict = verifying.verify(folder, trusted, kept, None if strata is None else strata.read_bytes())
     for check in verdict.checks:
         typer.echo(t("verify_ok", said=check))
+    for attested in verdict.attested:
+        typer.echo(t("verify_attested", said=attested))
     if verdict.document.synthetic:
         typer.echo(t("verify_synthetic"))

@@ -60,6 +60,8 @@ def new_api_key(
     with opened() as store:
         made, key = store.api_keys.new(name, stage, scope or ["export"], datetime.now(UTC))
     typer.echo(key)
+    if "audit" in made.scopes:
+        typer.echo(t("api_key_audit"), err=True)
     told = {"name": name, "id": made.id, "scopes": made.scopes, "stage": made.stage_id}
     typer.echo(t("api_key_made" if made.stage_id else "api_key_made_everywhere", **told), err=True)
 

@@ -27,3 +27,5 @@ def purge(
                 due = report.texts_end <= now
                 end = t("purge_were_due" if due else "purge_are_due", at=report.texts_end)
             typer.echo(t("purge_line", stage=known, judged=report.judged, unjudged=report.unjudged, end=end))
+            if report.strata:
+                typer.echo(t("purge_strata", stage=known))

@@ -19,6 +19,8 @@ from arena.domain.limits import Limits
 from arena.domain.opening import Beacon, Witness
 from arena.domain.operator import Operator
 
+VOTER_COLUMN = "judge"
+"""What a published table calls the voter, and so no stratum may be called."""
 VOTES_PER_ENTRANT = 200
 """Planned where nothing is declared: an entrant then has 400 answers judged, and its rating is known to about ±35 points."""
 TieAtCut = Literal["points", "components", "hold"]
@@ -195,6 +197,8 @@ class Stratum(Declared):
 
     @model_validator(mode="after")
     def _whole(self) -> "Stratum":
+        if self.id == VOTER_COLUMN:
+            raise StageError("stage_stratum_name", id=self.id)
         targets = [category.target for category in self.categories]
         known = [target for target in targets if target is not None]
         if known and (len(known) < len(targets) or abs(sum(known) - 1) > 1e-9):

@@ -13,8 +13,9 @@ from arena.domain.errors import NotFound, Unusable
 from arena.record.database import Database
 from arena.record.tables import api_keys
 
-Scope = Literal["export", "votes", "metrics"]
-"""`export`: the document, the scores and the public keys. `votes`: the evidence too, which has a row for each vote. `metrics`: entrants' figures."""
+Scope = Literal["export", "votes", "metrics", "audit"]
+"""`export`: the document, the scores and the public keys. `votes`: the evidence too, which has a row for each vote. `metrics`: entrants' figures.
+`audit`: what each voter said of themselves, for whoever makes the weights again; it opens nothing else."""
 PREFIX = "kai_"
 
 

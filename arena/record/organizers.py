@@ -18,7 +18,7 @@ from arena.record.tables import organizer_sessions, organizers
 
 CONSOLE = "console"
 """Whoever has entered by the one-time link: nobody's name."""
-NOBODYS = frozenset({CONSOLE, "command line", "start", "retention", "release", "export", "unknown"})
+NOBODYS = frozenset({CONSOLE, "command line", "start", "retention", "release", "export", "auditor", "unknown"})
 """Names that the audit log gives to what is no organizer."""
 SESSION_LASTS = timedelta(hours=12)
 SEEN_EVERY = timedelta(minutes=5)

@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, select
 from arena.record.citizens import require_present
 from arena.record.counters import Admission, require
 from arena.record.database import Database
-from arena.record.tables import strata, votes
+from arena.record.tables import stages, strata, votes
 
 
 class Strata:
@@ -42,6 +42,17 @@ class Strata:
         with self._database.reading() as connection:
             chosen = select(strata.c.stratum, strata.c.category).where(strata.c.citizen_id == citizen_id)
             return {row.stratum: row.category for row in connection.execute(chosen)}
+
+    def forget(self, stage_id: str) -> int:
+        """Erase what the voters of a stage have said, but for those who have voted in a later one since: theirs goes with that. How many answers."""
+        voters = select(votes.c.citizen_id).where(votes.c.stage_id == stage_id)
+        opened = select(stages.c.opened_at).where(stages.c.id == stage_id).scalar_subquery()
+        later = (
+            select(votes.c.citizen_id).join(stages, stages.c.id == votes.c.stage_id).where(stages.c.opened_at > opened)
+        )
+        mine = (strata.c.citizen_id.in_(voters), strata.c.citizen_id.not_in(later))
+        with self._database.writing() as connection:
+            return connection.execute(delete(strata).where(*mine)).rowcount
 
     def of_voters(self, stage_id: str) -> dict[str, dict[str, str]]:
         """Read what the voters of a stage have said, `{voter: {stratum: category}}`; who has said nothing is there, empty."""

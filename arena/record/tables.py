@@ -339,12 +339,14 @@ strata = Table(
     Column("at", Moment, nullable=False),
 )
 
-# What was measured of a stage at its freeze, compressed: the sources can be erased, the numbers made from them must not change.
+# What was measured of a stage at its freeze, compressed: the sources can be erased, the numbers made from them must not change. And what its
+# voters had said of themselves, as Parquet, until its retention ends.
 sidecars = Table(
     "sidecars",
     metadata,
     Column("stage_id", ForeignKey("stages.id"), primary_key=True),
     Column("data", LargeBinary, nullable=False),
+    Column("strata", LargeBinary),
 )
 
 # Who may pull exports: only a digest of the key is kept.

@@ -10,10 +10,10 @@ from arena.record.keys import Keys
 from arena.record.ledger import Checkpoint, Ledger
 from arena.record.stages import StageRecord
 from arena.record.store import Store
+from arena.results.export import kept
 from arena.results.export.bundle import FROZEN, export, git_commit
 from arena.results.export.webhooks import announce
 from arena.results.votes import closing
-from arena.results.votes.annotations import keep_annotations
 from arena.results.votes.feed import VoteFeed
 from arena.results.votes.rating import compared, rate_stage
 from arena.results.votes.sealed import known, sealed_stage
@@ -98,7 +98,7 @@ def freeze(
     if record is None or record.status is not StageStatus.FROZEN:
         record = store.stages.move(stage_id, StageStatus.OPEN, StageStatus.FROZEN, now)
     checkpoint = Ledger(store, keys).checkpoint(stage_id, record.frozen_at or now, final=True)
-    keep_annotations(store, sealed_stage(store, stage_id))
+    kept.keep(store, sealed_stage(store, stage_id))
     if not store.events.of_stage(stage_id, FROZEN):
         data = {"votes": checkpoint.size, "root": checkpoint.root, "draws": record.draws}
         if reason.strip():

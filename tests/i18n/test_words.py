@@ -260,7 +260,12 @@ ERRORS: dict[str, type] = {
 } | {kind.__name__: kind for kind in (KeysError, LedgerError, AggregateError)}
 CODED: dict[str, tuple[str, type]] = {
     **{name: ("error", kind) for name, kind in ERRORS.items() if "code" in inspect.signature(kind).parameters},
-    **{"Fault": ("fault", Fault), "Passed": ("passed", proofs.Passed), "Step": ("progress", Step)},
+    **{
+        "Fault": ("fault", Fault),
+        "Passed": ("passed", proofs.Passed),
+        "Attested": ("attested", proofs.Attested),
+        "Step": ("progress", Step),
+    },
     **{"Notice": ("notice", Notice), "Note": ("note", Note), "refuse": ("error", AggregateError)},
 }
 """What is called with a code and parameters: what the keys of its sentences begin with, and what it is."""

@@ -14,6 +14,7 @@ from ratings.elo import elo
 from ratings.errors import ComparisonError, NotConvergedError, RatingsError
 from ratings.fit import rate
 from tests.support.ratings_votes import frame, votes
+from tests.support.vote_tables import strata_table
 from tests.support.words import refusing
 
 COMPARISONS = votes([0.5, 0.35, 0.0, -0.3, -0.5], 150, 20, seed=8, taste=0.5, ties=0.2, both_bad=0.05)
@@ -229,7 +230,10 @@ def test_the_export_rakes_with_the_same_weights():
         for n in range(200)
     }
     sexes = {"sex": {"f": 0.5, "m": 0.5}}
-    published = weighting.rake(people, sexes | {"age": {"~39": 0.4, "40~": 0.5, "90~": 0.1}})
+    published = weighting.rake(
+        strata_table(people, {"sex": "fm", "age": ["~39", "40~", "-", "90~"]}),
+        sexes | {"age": {"~39": 0.4, "40~": 0.5, "90~": 0.1}},
+    )
     assert published is not None
     traits = pd.DataFrame({"sex": [people[name]["sex"] for name in sorted(people)]})
     raked = weights.rake(traits, sexes)

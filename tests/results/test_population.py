@@ -15,22 +15,24 @@ from arena.results.export import statistics
 from arena.results.export.bundle import make
 from arena.results.export.statistics import StageVotes
 from arena.results.export.verify import verify_files
+from arena.results.votes.strata import StrataTable
 from arena.results.votes.weighting import MOST, SMALL, effective, in_classes, published, rake
 from arena.settings import ROOT
 from arena.simulate import simulated_stage
 from tests.support.serving import Citizen, serving, stage_toml
 from tests.support.stages import NOW, Room
-from tests.support.vote_tables import vote_table
+from tests.support.vote_tables import strata_table, vote_table
 
 POPULATIONS = ROOT / "stages" / "populations"
-SEX = {"sex": {"female": 0.5, "male": 0.5}}
+SEX: dict[str, dict[str, float]] = {"sex": {"female": 0.5, "male": 0.5}}
 
 
-def people(**counts: int) -> dict[str, dict[str, str]]:
+def people(**counts: int) -> StrataTable:
     """So many voters of each sex; `unknown` said nothing."""
-    return {
+    said = {
         f"{sex}-{n}": {} if sex == "unknown" else {"sex": sex} for sex, count in counts.items() for n in range(count)
     }
+    return strata_table(said, SEX)
 
 
 @pytest.mark.parametrize("name", ["open", "panel-500"])
@@ -113,7 +115,9 @@ def test_weighted_to_the_population_is_the_population(busier: int) -> None:
     b = (a + rng.integers(1, 5, len(voter))) % 5
     gap = np.where(male[voter], -1.0, 1.0) * ((a == 0) * 1.0 - (b == 0))
     outcome = np.where(rng.random(len(voter)) < 1 / (1 + np.exp(-gap)), 0, 1)
-    raked = rake({f"voter-{n:05d}": {"sex": "male" if male[n] else "female"} for n in range(300)}, SEX)
+    raked = rake(
+        strata_table({f"voter-{n:05d}": {"sex": "male" if male[n] else "female"} for n in range(300)}, SEX), SEX
+    )
     assert raked is not None
     weight = np.array([raked.weights[f"voter-{n:05d}"] for n in range(300)])
     votes = vote_table(stage.entrant_ids, voter, a, b, outcome, weight[voter])

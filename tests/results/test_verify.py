@@ -24,11 +24,12 @@ from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.results.export import tables
 from arena.results.export.bundle import Bundle, make, sums, write
+from arena.results.export.differing import differing
 from arena.results.export.document import CHECKPOINTS, DRAWS, FILES, JSON, SCORES, STAGE, SUMS, VOTES
 from arena.results.export.proofs import VerificationError
 from arena.results.export.schema import Checkpoint
 from arena.results.export.table_reader import TableFile
-from arena.results.export.verify import differing, verify, verify_files
+from arena.results.export.verify import verify, verify_files
 from arena.results.votes.exclusions import ExclusionReason, exclude, restore
 from arena.results.votes.removals import remove_entrant
 from arena.settings import ROOT
@@ -61,6 +62,9 @@ VOUCHED = {
     "population.strata.target",
     "population.strata.voters",
     "population.strata.weighted_share",
+    "provenance.strata_file.name",
+    "provenance.strata_file.rows",
+    "provenance.strata_file.sha256",
     "stage.frozen_at",
     "stage.opened_at",
     "stage.status",

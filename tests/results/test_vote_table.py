@@ -14,7 +14,7 @@ from arena.domain.grounds import WrittenGrounds
 from arena.record.ledger import Ledger
 from arena.results.export.table_reader import TableFile, vote_table
 from arena.results.export.tables import VOTES, EvidenceError, ParquetBuffer, votes_file
-from arena.results.votes.annotations import annotations_of
+from arena.results.votes.annotations import measured
 from arena.results.votes.exclusions import ExclusionReason, exclude
 from arena.results.votes.feed import VoteFeed
 from arena.results.votes.inclusion import REASONS, Rule, rule_of
@@ -112,7 +112,7 @@ def test_a_file_gives_the_table_of_the_record(tmp_path: Path) -> None:
 
     live, rule = VoteFeed(store, stage, clock=lambda: NOW + timedelta(hours=1)).table(measured=True)
     sealed = store.votes.sealed(stage.id, Ledger(store, room.keys).checkpoint(stage.id, NOW).size)
-    file = votes_file(sealed, stage, rule, annotations_of(store, stage))
+    file = votes_file(sealed, stage, rule, measured(store, stage, None))
     told = vote_table(TableFile(file, VOTES, "votes.parquet"), stage)
 
     assert told.voters == tuple(sorted(live.voters))

@@ -1,10 +1,24 @@
 """Vote tables out of arrays, for the numbers that follow from votes of a kind that no simulation casts."""
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from arena.results.votes.inclusion import REASONS
+from arena.results.votes.strata import StrataTable
 from arena.results.votes.table import Circumstances, VoteTable
+
+
+def strata_table(people: Mapping[str, Mapping[str, str]], categories: Mapping[str, Iterable[str]]) -> StrataTable:
+    """What these people said of themselves, `{voter: {stratum: category}}`; `categories` are what each stratum offers."""
+    voters = tuple(sorted(people))
+    codes = [
+        [list(offered).index(people[v][s]) if s in people[v] else -1 for s, offered in categories.items()]
+        for v in voters
+    ]
+    shaped = np.array(codes, np.int16).reshape(len(voters), len(categories))
+    return StrataTable(voters, tuple(categories), tuple(map(tuple, categories.values())), shaped)
 
 
 def vote_table(

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from arena.cli import app as cli
 from arena.domain.grounds import WrittenGrounds
 from arena.results import lifecycle
+from arena.results.export.kept import READ
 from arena.results.export.public_summary import Summary
 from arena.results.export.verify import verify_files
 from arena.results.live.access_log import SEEN
@@ -26,6 +27,7 @@ from tests.support.serving import Citizen, serving
 from tests.support.stages import CLI, NOW, Room
 
 DISCLOSURES = ("full", "top_and_mean", "sealed")
+PANEL = (ROOT / "stages" / "populations" / "panel-500.toml").read_text("utf-8")
 TWO = {"garam": ("가람팀", "Team Garam"), "narae": ("나래팀", "Team Narae"), "maru": ("마루팀", "Team Maru")}
 
 
@@ -56,7 +58,7 @@ def code(response: httpx.Response) -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Three published stages and an open one in one database, behind one process."""
+    """Three published stages, a frozen one with strata and an open one in one database, behind one process."""
     folder = tmp_path_factory.mktemp("export-http")
     rooms = {}
     for name in DISCLOSURES:
@@ -65,6 +67,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             room.store, room.keys, room.stage.id, folder / "exports" / room.stage.id, ROOT, organizer=CLI, now=NOW
         )
         rooms[name] = room
+    room = Room(folder, stage_id="panel", more=PANEL).vote(200, voters=50)
+    for n, voter in enumerate(sorted({row.voter for row in room.store.votes.after("panel", 0)})):
+        room.store.strata.answer(voter, {"sex": "female" if n % 2 else "male"}, NOW)
+    rooms["panel"] = room.freeze()
     rooms["open"] = Room(folder, stage_id="open", teams=TWO).vote(60)
     file = folder / "open.toml"
     file.write_bytes(rooms["open"].file)
@@ -122,6 +128,43 @@ def test_a_key_opens_what_it_is_scoped_for(served: Served) -> None:
     assert served.get("full", "xlsx", auditor).status_code == 422
 
 
+def test_strata_are_for_auditors_alone(served: Served) -> None:
+    """What voters said of themselves leaves by a key of the scope `audit` and by nothing else, an organizer's login included; it is never
+    cached, each time is on record with the key before it leaves, and the scope opens nothing besides."""
+    store, path = served.room.store, "/panel/strata"
+    scoped, auditor = served.key("audit", stage="panel")
+    _, everything = served.key("export", "votes", "metrics")
+    _, elsewhere = served.key("audit", stage="full")
+    assert code(served.http.get(path)) == (401, "audit_key_needed")
+    assert code(served.http.get(path, headers={"authorization": "Bearer kai_wrong"})) == (401, "api_key_unknown")
+    assert code(served.http.get(path, headers=everything)) == (403, "api_key_scope")
+    assert code(served.http.get(path, headers=elsewhere)) == (403, "api_key_scope")
+    assert code(served.http.get("/full/strata", headers=elsewhere)) == (404, "strata_none")
+    assert code(served.http.get("/nowhere/strata", headers=elsewhere)) == (404, "stage_not_found")
+    for format in ("json", "csv", "parquet", "zip"):
+        assert code(served.get("panel", format, auditor)) == (403, "api_key_scope")
+    store.organizers.add("desk", "a long password", NOW)
+    with httpx.Client(base_url=served.base, headers={"origin": served.base}, timeout=30) as organizer:
+        organizer.post("/organizer/login", data={"name": "desk", "password": "a long password"})
+        assert code(organizer.get("/api/v1/stages/panel/strata")) == (401, "audit_key_needed")
+    assert store.events.of_stage("panel", READ) == []
+
+    given = served.http.get(path, headers=auditor)
+    assert given.status_code == 200
+    assert given.headers["cache-control"] == "no-store"
+    assert given.headers["content-type"] == "application/vnd.apache.parquet"
+    [event] = store.events.of_stage("panel", READ)
+    assert (event.actor, event.data["key"], event.data["name"]) == ("auditor", scoped, "aggregator")
+    folder = served.room.folder / "exports" / "panel"
+    archive = zipfile.ZipFile(io.BytesIO(served.get("panel", "zip", everything).content))
+    (folder / "latest" / "strata.parquet").write_bytes(given.content)  # where it must never be put
+    careless = zipfile.ZipFile(io.BytesIO(served.get("panel", "zip", everything).content))
+    assert careless.namelist() == archive.namelist()
+    files = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
+    assert "strata.parquet" not in files
+    assert verify_files(files, strata=given.content).attested == ()
+
+
 def test_keys_are_kept_as_digests(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key is shown once, by the command that makes it; the database holds its digest, the list says who has one and since when it is revoked."""
     monkeypatch.setenv("ARENA_DATA_DIR", str(served.room.folder))
@@ -142,6 +185,8 @@ def test_keys_are_kept_as_digests(served: Served, tmp_path: Path, monkeypatch: p
     assert run("revoke", listed.split()[0]).exit_code == 0
     assert "revoked" in run("list").stdout
     assert "no key" in run("revoke", listed.split()[0]).stderr
+    assert "Of all that leaves it identifies people the most" in run("new", "auditor", "--scope", "audit").stderr
+    assert "Of all that leaves" not in made.stderr
     assert "Choose scopes" in run("new", "x", "--scope", "everything").stderr
     assert code(served.get("sealed", "json", {"authorization": f"Bearer {key}"})) == (401, "api_key_unknown")
 

@@ -118,10 +118,13 @@ def test_every_recipient_is_named(declared: str) -> None:
 
 
 def test_the_consent_to_the_provision_is_one(declared: str) -> None:
-    """It names recipients, purpose, items, time and the right to refuse with what follows (art. 17(2)), and the other recipients; what a withdrawal leaves made the consent to the service a third version."""
+    """It names recipients, purpose, items, time and the right to refuse with what follows (art. 17(2)), and the other recipients; what a withdrawal leaves made the consents to the service and to one's own answers third versions."""
     consents = {each["id"]: each for each in httpx.get(f"{declared}/api/v1/stage").json()["consents"]}
     provision = consents["teams"]
-    assert {name: each["version"] for name, each in consents.items()} == dict.fromkeys(consents, 2) | {"service": 3}
+    assert {name: each["version"] for name, each in consents.items()} == dict.fromkeys(consents, 2) | {
+        "service": 3,
+        "strata": 3,
+    }
     assert "가람팀, 나래팀, 다솜팀" in provision["text"]["ko"]
     assert "29일 동안" in provision["text"]["ko"]
     details = {each["term"]["ko"]: each["text"]["ko"] for each in provision["details"]}

@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from arena.record.private_files import make_folder
 from arena.record.store import Store
 from arena.results.export import tables
 from arena.results.export.atomic_write import point, sweep, write_directory
+from arena.results.export.by_strata import ByStrata
 from arena.results.export.document import (
     CHECKPOINTS,
     DRAWS,
@@ -34,16 +35,17 @@ from arena.results.export.document import (
     assemble,
     scores_csv,
 )
-from arena.results.export.schema import Act, Checkpoint, OpeningPart, RemovalPart, Stratum, UserScore
+from arena.results.export.kept import Kept, keep, keep_exported, kept
+from arena.results.export.schema import Act, Checkpoint, OpeningPart, RemovalPart, UserScore
 from arena.results.export.signed import Issuer
 from arena.results.export.table_reader import TableFile, draw_table, vote_table
 from arena.results.export.verify import LATEST, verify
 from arena.results.votes import exclusions
-from arena.results.votes.annotations import annotations_of
 from arena.results.votes.exclusions import Exclusion
 from arena.results.votes.inclusion import rule_of
 from arena.results.votes.removals import removals
 from arena.results.votes.sealed import known
+from arena.results.votes.weighting import weigh
 
 MADE, FROZEN = "export.made", "stage.frozen"
 
@@ -54,6 +56,8 @@ class Bundle:
 
     document: UserScore
     files: Mapping[str, bytes]
+    kept: Kept | None = None
+    """What it was made of besides the record, which is not among its files."""
 
     @property
     def export_id(self) -> str:
@@ -87,18 +91,23 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
     removed = {r.entrant: RemovalPart(at=r.at, reason=r.reason) for r in removals(store, stage_id)}
     excluded = {battle: reason.value for battle, reason in exclusions.active(acts).items()}
     rule = rule_of(stage, excluded, frozenset(removed))
-    beside = annotations_of(store, stage)
+    if record.frozen_at is not None:
+        keep(store, stage)  # where a freeze was interrupted, this much of it is finished here
+    beside = kept(store, stage)
     files = {
         CHECKPOINTS: b"".join(rfc8785.dumps(head.to_json()) + b"\n" for head in heads),
         STAGE: record.file.encode(),
         VOTES: tables.votes_file(
-            store.votes.sealed(stage_id, newest.size), stage, rule, beside, exclusions.acts_on(acts)
+            store.votes.sealed(stage_id, newest.size), stage, rule, beside.annotations, exclusions.acts_on(acts)
         ),
     }
     # From here on the numbers come from the very files that a stranger gets.
     votes = vote_table(TableFile(files[VOTES], tables.VOTES, VOTES), stage)
     files[DRAWS] = tables.draws_file(store.battles.drawn(stage_id), votes.seq, record.frozen_at)
     draws = draw_table(TableFile(files[DRAWS], tables.DRAWS, DRAWS), stage)
+    if beside.strata is not None:
+        made = ByStrata.made(stage, votes, beside.strata, weigh(votes, stage, beside.strata))
+        beside = replace(beside, by_strata=made)
     outages = minutes(store.outages.of_stage(stage_id), record.frozen_at)
     facts = Facts(
         export_id=str(uuid.uuid4()),
@@ -115,12 +124,13 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
         seed=None if record.frozen_at is None else record.draw_seed,
         checkpoint=Checkpoint.model_validate(newest.to_json()),
         checkpoints=len(heads),
-        strata=None if beside.strata is None else [Stratum.model_validate(row) for row in beside.strata],
+        by_strata=beside.by_strata,
+        strata_file=beside.committed,
     )
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     document = assemble(stage, files[STAGE], votes, draws, facts, hashes)
     files |= {SCORES: scores_csv(stage, document.scores), JWKS: rfc8785.dumps(keys.jwks())}
-    return seal(document, files, keys)
+    return replace(seal(document, files, keys), kept=beside)
 
 
 def _act(act: Exclusion) -> Act:
@@ -149,8 +159,8 @@ def sums(files: Mapping[str, bytes]) -> bytes:
 def write(bundle: Bundle, out: Path) -> Path:
     """Put the export into a folder of its own under `out`, and point `out/latest` at it.
 
-    Everything is written aside, flushed to disk and verified from disk first; until the last rename nobody sees anything of it, and
-    what was there before is never touched.
+    Everything is written aside, flushed to disk and verified from disk first, against the frozen strata too; until the last rename
+    nobody sees anything of it, and what was there before is never touched.
 
     Raises:
         VerificationError: what was written does not verify.
@@ -159,7 +169,8 @@ def write(bundle: Bundle, out: Path) -> Path:
     make_folder(out)
     sweep(out)
     final = out / bundle.folder
-    write_directory(bundle.files, final, check=verify)
+    strata = None if bundle.kept is None else bundle.kept.file
+    write_directory(bundle.files, final, check=lambda aside: verify(aside, strata=strata))
     point(out / LATEST, bundle.folder)
     return final
 
@@ -168,6 +179,8 @@ def export(store: Store, keys: Keys, stage_id: str, out: Path, now: datetime, *,
     """Make, write and remember the export of a stage; return its folder."""
     bundle = make(store, keys, stage_id, now, git_commit=git_commit)
     folder = write(bundle, out)
+    if bundle.kept is not None:
+        keep_exported(store, stage_id, bundle.kept)
     data = {"export_id": bundle.export_id, "sha256": hashlib.sha256(bundle.files[JSON]).hexdigest()}
     store.events.append(now, stage_id, "export", MADE, data)
     return folder

@@ -14,6 +14,7 @@ import rfc8785
 
 from arena.domain.stage import Stage, file_sha256
 from arena.results.export import statistics
+from arena.results.export.by_strata import ByStrata
 from arena.results.export.rating_schema import Score
 from arena.results.export.schema import (
     SCHEMA,
@@ -28,7 +29,6 @@ from arena.results.export.schema import (
     RemovalPart,
     StagePart,
     Status,
-    Stratum,
     UserScore,
     Window,
 )
@@ -88,7 +88,9 @@ class Facts:
     checkpoint: Checkpoint
     checkpoints: int
     """How many were signed until then."""
-    strata: Sequence[Stratum] | None
+    by_strata: ByStrata
+    """Follows from `strata.parquet` besides, for whoever has it."""
+    strata_file: File | None
 
     @classmethod
     def told_by(cls, document: UserScore) -> Self:
@@ -108,7 +110,8 @@ class Facts:
             seed=document.draws.seed,
             checkpoint=document.provenance.checkpoint,
             checkpoints=document.provenance.checkpoints_file.rows or 0,
-            strata=document.population.strata,
+            by_strata=ByStrata.told_by(document),
+            strata_file=document.provenance.strata_file,
         )
 
 
@@ -145,7 +148,7 @@ def assemble(
         closing=ClosingPart(**asdict(closed), reason=facts.freeze_reason),
         entrants=_entrants(stage, facts),
         protocol=stage.protocol.model_dump(mode="json"),
-        population=statistics.population(stage, votes, fit, facts.strata),
+        population=statistics.population(stage, votes, fit, facts.by_strata.strata),
         scores=fit.scores,
         cut=fit.cut,
         covariance=fit.covariance,
@@ -172,6 +175,7 @@ def assemble(
             checkpoints_file=File(name=CHECKPOINTS, sha256=hashes[CHECKPOINTS], rows=facts.checkpoints),
             stage_file=File(name=STAGE, sha256=sha256),
             scores_file=File(name=SCORES, sha256=hashlib.sha256(scores_csv(stage, fit.scores)).hexdigest()),
+            strata_file=facts.strata_file,
             rerun_command=RERUN,
         ),
         integrity=UNSIGNED,

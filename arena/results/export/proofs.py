@@ -45,6 +45,12 @@ class Passed(Coded):
     kind = "passed"
 
 
+class Attested(Coded):
+    """One thing that only the signature vouches for, since what it follows from was not given."""
+
+    kind = "attested"
+
+
 @dataclass(frozen=True, slots=True)
 class Roots:
     """The rows of `votes.parquet`, each of them what was sealed, as the leaves of a Merkle tree."""

@@ -318,6 +318,9 @@ class Provenance(Part):
     checkpoints_file: File = Field(description="every signed tree head of the stage, smallest first")
     stage_file: File = Field(description="the sealed stage file")
     scores_file: File = Field(description="the scores as a table for people")
+    strata_file: File | None = Field(
+        description="what each voter said of themselves, as it was at the freeze. It is not beside this file: only auditors are given it, and only until the stage's retention ends. Null where the stage has no strata, or is open"
+    )
     rerun_command: str = Field(description="what recomputes every number")
 
 

@@ -57,6 +57,12 @@ class TableFile:
     def __len__(self) -> int:
         return self._file.metadata.num_rows
 
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What is told of the file in itself, besides its columns."""
+        told = self._file.schema_arrow.metadata or {}
+        return {name.decode(errors="replace"): value.decode(errors="replace") for name, value in told.items()}
+
     def batches(self, columns: Sequence[str] | None = None, rows: int = CHUNK) -> Iterator[pa.RecordBatch]:
         """Yield these columns, or all of them, so many rows at a time.
 

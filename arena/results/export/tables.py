@@ -113,7 +113,7 @@ CHUNK = 5_000
 """Rows held as Python objects at a time."""
 ROW_GROUP = 1_048_576
 """Rows of a row group: part of the bytes that an export's hashes are over."""
-NO_ANNOTATIONS = Annotations({}, None, None)
+NO_ANNOTATIONS = Annotations({}, None)
 _NO_STYLE = (None,) * len(STYLE)
 _Row = TypeVar("_Row")
 

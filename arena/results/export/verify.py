@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from arena.domain.coded import Fault
 from arena.domain.errors import ArenaError
 from arena.domain.stage import Stage
-from arena.results.export import decisions, proofs, tables
+from arena.results.export import decisions, proofs, strata_proof, tables
+from arena.results.export.differing import differing
 from arena.results.export.document import (
     CHECKPOINTS,
     DRAWS,
@@ -28,7 +29,7 @@ from arena.results.export.document import (
     assemble,
     scores_csv,
 )
-from arena.results.export.proofs import Passed, VerificationError
+from arena.results.export.proofs import Attested, Passed, VerificationError
 from arena.results.export.schema import Checkpoint, UserScore
 from arena.results.export.signed import Signed
 from arena.results.export.table_reader import DrawTable, TableFile, draw_table, vote_table
@@ -43,9 +44,16 @@ class Verdict:
 
     document: UserScore
     checks: tuple[Passed, ...]
+    attested: tuple[Attested, ...]
+    """What was not checked, since what it follows from was not given."""
 
 
-def verify(folder: Path, jwks: Mapping[str, Any] | None = None, kept: Sequence[Checkpoint] = ()) -> Verdict:
+def verify(
+    folder: Path,
+    jwks: Mapping[str, Any] | None = None,
+    kept: Sequence[Checkpoint] = (),
+    strata: bytes | None = None,
+) -> Verdict:
     """Check an export folder (or the `latest` in a folder of exports) and recompute every number.
 
     Args:
@@ -53,6 +61,7 @@ def verify(folder: Path, jwks: Mapping[str, Any] | None = None, kept: Sequence[C
         jwks: the public keys that are trusted, got from the arena by another way. Without them the signature is checked against the
             keys in the folder, which shows that nothing was changed since the signing, but not who signed.
         kept: checkpoints that somebody kept while voting was open.
+        strata: the stage's `strata.parquet`, for whoever was given it. Without it, what follows from it is attested, not recomputed.
 
     Raises:
         VerificationError: names the first thing that does not hold.
@@ -61,15 +70,20 @@ def verify(folder: Path, jwks: Mapping[str, Any] | None = None, kept: Sequence[C
         folder = folder / LATEST
     if not folder.is_dir():
         raise VerificationError("files", Fault("no_folder", folder=str(folder), file=JSON))
-    return verify_files({path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}, jwks, kept)
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    return verify_files(files, jwks, kept, strata)
 
 
 def verify_files(
-    files: Mapping[str, bytes], jwks: Mapping[str, Any] | None = None, kept: Sequence[Checkpoint] = ()
+    files: Mapping[str, bytes],
+    jwks: Mapping[str, Any] | None = None,
+    kept: Sequence[Checkpoint] = (),
+    strata: bytes | None = None,
 ) -> Verdict:
     """Check the same for files in memory, name by name."""
-    checks = tuple(_checked(files, jwks, kept))
-    return Verdict(parsed(files[JSON]), checks)
+    told = list(_checked(files, jwks, kept, strata))
+    passed = tuple(each for each in told if isinstance(each, Passed))
+    return Verdict(parsed(files[JSON]), passed, tuple(each for each in told if isinstance(each, Attested)))
 
 
 def parsed(data: bytes) -> UserScore:
@@ -134,28 +148,13 @@ def read_checkpoint(data: bytes, name: str) -> Checkpoint:
         raise VerificationError("kept_checkpoint", Fault("not_checkpoint", file=name)) from None
 
 
-def differing(told: object, made: object, path: str = "") -> str | None:
-    """Find where two JSON values first differ, as a path; None when they are the same."""
-    if isinstance(told, dict) and isinstance(made, dict):
-        for key in sorted({*told, *made}):
-            if key not in told or key not in made:
-                return f"{path}.{key}".lstrip(".")
-            if (found := differing(told[key], made[key], f"{path}.{key}")) is not None:
-                return found
-        return None
-    if isinstance(told, list) and isinstance(made, list) and len(told) == len(made):
-        for n, (left, right) in enumerate(zip(told, made, strict=True)):
-            if (found := differing(left, right, f"{path}[{n}]")) is not None:
-                return found
-        return None
-    same = told == made and isinstance(told, bool) == isinstance(made, bool)  # True == 1 in Python, not in JSON
-    return None if same else path.lstrip(".") or "(document)"
-
-
 def _checked(
-    files: Mapping[str, bytes], jwks: Mapping[str, Any] | None, kept: Sequence[Checkpoint]
-) -> Iterator[Passed]:
-    """Check one thing after the other, and tell each that holds."""
+    files: Mapping[str, bytes],
+    jwks: Mapping[str, Any] | None,
+    kept: Sequence[Checkpoint],
+    strata: bytes | None,
+) -> Iterator[Passed | Attested]:
+    """Check one thing after the other, and tell each that holds, or that could not be checked."""
     _listed(files)
     yield Passed("files", n=len(FILES), sums=SUMS)
     document = parsed(files[JSON])
@@ -191,6 +190,7 @@ def _checked(
         yield proofs.kept(checkpoint, stage.id, roots, own)
     yield from proofs.drawn(document, stage, votes, draws)
     yield from decisions.left_out(document, stage, rows, votes)
+    yield from strata_proof.shown(document, stage, votes, strata)
     yield from _recomputed(document, stage, files, votes, draws)
 
 

@@ -3,7 +3,7 @@
 Beside the declared fit, never instead of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from arena.domain.stage import Stage
 from arena.results.votes.inclusion import Rule
 from arena.results.votes.rating import compared, rate_stage, style_controlled
+from arena.results.votes.strata import StrataTable
 from arena.results.votes.table import IDENTITY, LANGUAGES, VoteTable
-from arena.results.votes.weighting import in_fit, rake
+from arena.results.votes.weighting import weigh
 from ratings.anytime import Anytime
 from ratings.fit import CENTRE, PER_LOGIT
 from ratings.result import Ratings
@@ -73,7 +74,7 @@ class Variants:
         votes: VoteTable,
         rule: Rule,
         proposed: Sequence[int],
-        people: Mapping[str, Mapping[str, str]],
+        strata: StrataTable | None,
     ) -> list[Variant]:
         """Make every variant.
 
@@ -81,7 +82,7 @@ class Variants:
             votes: the table, measured, in the order of time.
             rule: which votes count, exclusions and removals included.
             proposed: the numbers of the votes that the integrity tests propose to exclude besides: `cleaned` leaves them out as well.
-            people: what voters have said of themselves, for the weights; empty without strata.
+            strata: what voters have said of themselves, for the weights.
         """
         entrants = self.entrants(rule)
         counted = votes.counted
@@ -95,7 +96,7 @@ class Variants:
             if self._stage.voice == "citizen"
             else self._plain("by_citizen", votes, counted, entrants, voice="citizen"),
         ]
-        raked = rake(in_fit(votes, self._stage, people), self._stage.population.margins) if people else None
+        raked = None if strata is None else weigh(votes, self._stage, strata)
         if raked is None:
             found.append(Variant("weighted", (), int(counted.sum()), "no_strata"))
         else:

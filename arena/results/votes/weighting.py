@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from arena.domain.stage import Stage, Stratum
+from arena.results.votes.strata import StrataTable
 from arena.results.votes.table import VoteTable
 from ratings import weights as raking
 
@@ -40,7 +41,7 @@ class Raked:
     """Of the strata that were used, the share of the fit that each category has."""
 
 
-def rake(voters: Mapping[str, Mapping[str, str]], margins: Mapping[str, Mapping[str, float]]) -> Raked | None:
+def rake(strata: StrataTable, margins: Mapping[str, Mapping[str, float]]) -> Raked | None:
     """Rake the voters to the target shares (`ratings.weights`), no weight above 5 times or below a fifth of the mean.
 
     A voter's weight is shared over their votes (`ratings.voices`), so the shares are those of the voters, however often each
@@ -49,31 +50,34 @@ def rake(voters: Mapping[str, Mapping[str, str]], margins: Mapping[str, Mapping[
     weight belongs to ten people or more and shows nobody's answers.
 
     Args:
-        voters: each voter's category per stratum, as far as known; only those with a vote in the fit.
+        strata: only those with a vote in the fit.
         margins: target shares per stratum, each adding up to 1.
 
     Returns:
         None where no stratum can be used.
     """
-    names = sorted(voters)
+    named = {stratum: strata.named(stratum) for stratum in sorted(margins)}
     usable = {
-        stratum: shares
-        for stratum, shares in sorted(margins.items())
-        if all(sum(voters[name].get(stratum) == category for name in names) >= SMALL for category in shares)
+        stratum: margins[stratum]
+        for stratum, held in named.items()
+        if all(held.count(category) >= SMALL for category in margins[stratum])
     }
     if not usable:
         return None
-    answers = {stratum: [voters[name].get(stratum) for name in names] for stratum in usable}
-    known = {s: [held if held in usable[s] else None for held in column] for s, column in answers.items()}
+    known = {s: [held if held in usable[s] else None for held in named[s]] for s in usable}
     weights = in_classes(raking.rake(pd.DataFrame(known, dtype=object), usable, cap=MOST).weights)
-    achieved = {stratum: _shares(names, weights, voters, stratum) for stratum in usable}
-    return Raked(dict(zip(names, weights.tolist(), strict=True)), achieved)
+    achieved = {stratum: _shares(named[stratum], weights) for stratum in usable}
+    return Raked(dict(zip(strata.voters, weights.tolist(), strict=True)), achieved)
 
 
-def in_fit(votes: VoteTable, stage: Stage, people: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
-    """Take the voters with a vote that decides the score: those that weights are for."""
+def weigh(votes: VoteTable, stage: Stage, strata: StrataTable) -> Raked | None:
+    """Rake the voters with a vote that decides the score to the stage's margins; None where no stratum can be used.
+
+    They are taken in the alphabet's order, so that the same votes and strata give the same digits wherever they were read.
+    """
     here = np.unique(votes.voter[votes.in_fit(stage.protocol.both_bad)])
-    return {votes.voters[code]: people.get(votes.voters[code], {}) for code in here.tolist()}
+    fitted = sorted(votes.voters[code] for code in here.tolist())
+    return rake(strata.among(fitted), stage.population.margins)
 
 
 def in_classes(weights: NDArray[np.float64], least: int = SMALL) -> NDArray[np.float64]:
@@ -118,18 +122,13 @@ class StratumRow(TypedDict):
     """Their share of the weighted fit; None where nothing is weighted."""
 
 
-def strata_rows(
-    voters: Mapping[str, Mapping[str, str]], strata: Sequence[Stratum], raked: Raked | None
-) -> list[StratumRow]:
+def strata_rows(strata: StrataTable, declared: Sequence[Stratum], raked: Raked | None) -> list[StratumRow]:
     """Hold who voted against who was meant to, category by category."""
     rows: list[StratumRow] = []
-    for stratum in strata:
+    for stratum in declared:
         targets = {category.id: category.target for category in stratum.categories} | {UNKNOWN: None}
-        counts = dict.fromkeys(targets, 0)
-        for answers in voters.values():
-            held = answers.get(stratum.id, UNKNOWN)
-            counts[held if held in counts else UNKNOWN] += 1
-        shown = published(counts)
+        held = [name or UNKNOWN for name in strata.named(stratum.id)]
+        shown = published({category: held.count(category) for category in targets})
         achieved = raked.achieved.get(stratum.id) if raked else None
         for category, target in targets.items():
             rows.append(
@@ -146,11 +145,8 @@ def strata_rows(
     return rows
 
 
-def _shares(
-    names: Sequence[str], weights: np.ndarray, voters: Mapping[str, Mapping[str, str]], stratum: str
-) -> dict[str, float]:
+def _shares(held: Sequence[str | None], weights: NDArray[np.float64]) -> dict[str, float]:
     totals: dict[str, float] = {}
-    for name, weight in zip(names, weights.tolist(), strict=True):
-        category = voters[name].get(stratum, UNKNOWN)
-        totals[category] = totals.get(category, 0.0) + weight
+    for category, weight in zip(held, weights.tolist(), strict=True):
+        totals[category or UNKNOWN] = totals.get(category or UNKNOWN, 0.0) + weight
     return {category: total / float(weights.sum()) for category, total in sorted(totals.items())}

@@ -12,16 +12,18 @@ from starlette.concurrency import run_in_threadpool
 
 from arena.domain.errors import Forbidden, NotFound, Unauthorized
 from arena.domain.stage import Stage, StageStatus
-from arena.record.api_keys import Scope
+from arena.record.api_keys import ApiKey, Scope
 from arena.record.keys import Keys
 from arena.record.stages import StageRecord
 from arena.record.store import Store
 from arena.results.export.archive import zipped
 from arena.results.export.bundle import make
 from arena.results.export.cache import ExportCache
-from arena.results.export.document import JSON, SCORES, SUMS, VOTES
+from arena.results.export.document import FILES, JSON, SCORES, SUMS, VOTES
+from arena.results.export.kept import hand_out
 from arena.results.export.public_summary import top_and_mean
 from arena.results.export.schema import UserScore
+from arena.results.export.strata_file import STRATA
 from arena.results.live.access_log import LiveViews
 from arena.web.api.schemas import StageFacts
 from arena.web.core.dependencies import Here
@@ -41,6 +43,9 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         "content": {media.split(";")[0]: {} for media in MEDIA_TYPE.values()},
     },
     304: {"description": "It is the one that you have"},
+}
+_STRATA: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The strata, as they were at the freeze", "content": {MEDIA_TYPE["parquet"]: {}}}
 }
 StageId = Annotated[str, PathParameter(max_length=64)]
 
@@ -88,7 +93,7 @@ class ExportDesk:
         """
         record = self.record(stage_id)
         if key is not None:
-            self._admit(stage_id, format, key, now)
+            self._admit(stage_id, format, SCOPE_OF[format], key, now)
         elif organizer is None:
             return self._public(record, format, now)
         elif record.frozen_at is None:
@@ -96,12 +101,26 @@ class ExportDesk:
             return self._preliminary(stage_id, format, now)
         return self._whole(stage_id, format, now, public=False)
 
-    def _admit(self, stage_id: str, format: Format, key: str, now: datetime) -> None:
+    def strata(self, stage_id: str, key: str | None, now: datetime) -> bytes:
+        """Give what the voters said of themselves to whoever has a key of the scope `audit`, and to nobody else, organizers included.
+
+        Raises:
+            NotFound, Conflict: there is nothing to give.
+            Unauthorized, Forbidden: not to this reader.
+        """
+        self.record(stage_id)
+        if key is None:
+            raise Unauthorized("audit_key_needed")
+        known = self._admit(stage_id, STRATA, "audit", key, now)
+        return hand_out(self._store, stage_id, "auditor", now, key=known.id, name=known.name)
+
+    def _admit(self, stage_id: str, what: str, scope: Scope, key: str, now: datetime) -> ApiKey:
         known = self._store.api_keys.find(key, now)
         if known is None or known.revoked_at is not None:
             raise Unauthorized("api_key_unknown")
-        if not known.allows(stage_id, SCOPE_OF[format]):
-            raise Forbidden("api_key_scope", stage=stage_id, format=format, scope=SCOPE_OF[format])
+        if not known.allows(stage_id, scope):
+            raise Forbidden("api_key_scope", stage=stage_id, format=what, scope=scope)
+        return known
 
     def _public(self, record: StageRecord, format: Format, now: datetime) -> Copy:
         disclosure = Stage.from_toml(record.file.encode(), record.id).disclosure
@@ -118,7 +137,7 @@ class ExportDesk:
     def _whole(self, stage_id: str, format: Format, now: datetime, *, public: bool) -> Copy:
         folder = self._cache.newest(stage_id, now)
         if format == "zip":
-            files = {path.name: path.read_bytes() for path in folder.iterdir()}
+            files = {name: (folder / name).read_bytes() for name in (*FILES, SUMS)}
             return Copy(zipped(files, folder.name), _tag(b"zip" + files[SUMS]), f"{folder.name}.zip", public=public)
         data = (folder / FILE_OF[format]).read_bytes()
         return Copy(data, _tag(data), f"{folder.name}{Path(FILE_OF[format]).suffix}", public=public)
@@ -155,8 +174,7 @@ def routes(desk: ExportDesk) -> APIRouter:
         if_none_match: Annotated[str | None, Header(max_length=1024)] = None,
     ) -> Response:
         """Return the signed export: with an API key, for organizers, or for everybody once published, as the stage file disclosed."""
-        scheme, _, key = (authorization or "").partition(" ")
-        bearer = key.strip() if scheme.lower() == "bearer" else None
+        bearer = _bearer(authorization)
         organizer = await here.organizers.name(request)
         copy = await run_in_threadpool(desk.give, stage_id, format, bearer, organizer, datetime.now(UTC))
         caching = "public, max-age=60" if copy.public else "private, no-cache"
@@ -166,7 +184,26 @@ def routes(desk: ExportDesk) -> APIRouter:
         headers["content-disposition"] = f'attachment; filename="{copy.name}"'
         return Response(copy.data, media_type=MEDIA_TYPE[format], headers=headers)
 
+    @router.get("/{stage_id}/strata", response_class=Response, responses=_STRATA)
+    async def strata(
+        stage_id: StageId, authorization: Annotated[str | None, Header(max_length=256)] = None
+    ) -> Response:
+        """Return what each voter of a frozen stage said of themselves, under their pseudonyms: with an API key of the scope `audit` alone."""
+        data = await run_in_threadpool(desk.strata, stage_id, _bearer(authorization), datetime.now(UTC))
+        headers = {
+            "cache-control": "no-store",
+            "vary": "Authorization",
+            "content-disposition": f'attachment; filename="{stage_id}-{STRATA}"',
+        }
+        return Response(data, media_type=MEDIA_TYPE["parquet"], headers=headers)
+
     return router
+
+
+def _bearer(authorization: str | None) -> str | None:
+    """Read the key in the header, if there is one."""
+    scheme, _, key = (authorization or "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else None
 
 
 def _facts(record: StageRecord) -> StageFacts:

@@ -27,6 +27,7 @@ from arena.record.activity import Activity
 from arena.record.outages import spells
 from arena.record.stages import StageRecord
 from arena.record.store import Store
+from arena.results.export.kept import strata_of
 from arena.results.export.statistics import side_bias
 from arena.results.export.tables import OUTCOMES, became
 from arena.results.export.vote_findings import findings
@@ -44,7 +45,7 @@ from arena.results.votes.rating import compared
 from arena.results.votes.removals import removals
 from arena.results.votes.sealed import known
 from arena.results.votes.table import VoteTable
-from arena.results.votes.weighting import Raked, in_fit, rake, strata_rows
+from arena.results.votes.weighting import strata_rows, weigh
 from arena.web.console.document import Document, clock
 from arena.web.console.tabs import certainty, exports, forms, integrity, live, operations, trends
 from arena.web.console.tabs import pairwise as contests
@@ -271,15 +272,11 @@ class DocumentCache:
             exports.forms(t) if record.opened_at else (),
         )
 
-    def _raked(self, votes: VoteTable, people: Mapping[str, Mapping[str, str]]) -> Raked | None:
-        return rake(in_fit(votes, self.stage, people), self.stage.population.margins) if people else None
-
     def _trends(self, votes: VoteTable, rule: Rule, record: StageRecord) -> Writing:
         looks = closing.looks(self.stage, votes, record.frozen_at)
         fits = Variants(self.stage, record.file_sha256, looks)
         entrants, counted = fits.entrants(rule), votes.counted
-        strata = self.stage.population.strata
-        people = self.store.strata.of_voters(self.stage.id) if strata else {}
+        strata = strata_of(self.store, self.stage)
         chosen = compared(self.stage, votes, counted, entrants)
         ratings = fits.rated(votes, counted, entrants) if len(chosen) else None
         needed, needed_all = _needed(ratings)
@@ -289,12 +286,14 @@ class DocumentCache:
             stage=self.stage,
             votes=votes,
             elo=elo(chosen, both_bad=self.stage.protocol.both_bad) if len(chosen) else None,
-            variants=fits.all(votes, rule, self._votes_proposed(votes, rule), people) if len(votes) else (),
+            variants=fits.all(votes, rule, self._votes_proposed(votes, rule), strata) if len(votes) else (),
             parts=fits.parts(votes, rule),
             needed=needed,
             needed_all=needed_all,
             fragile=self._fragile(ratings, chosen),
-            strata=strata_rows(people, strata, self._raked(votes, people)) if strata else (),
+            strata=()
+            if strata is None
+            else strata_rows(strata, self.stage.population.strata, weigh(votes, self.stage, strata)),
             draws=draws,
             findings=findings(
                 vote_tests(self.stage, votes, entrants, votes.entrants, outcomes), side_bias(votes, looks)
@@ -312,7 +311,7 @@ class DocumentCache:
         found = self._proposed_for(votes, rule)
         fits = Variants(self.stage, record.file_sha256, closing.looks(self.stage, votes, record.frozen_at))
         proposed = [seq for proposal in found for seq in proposal.seqs]
-        variants = [] if not len(votes) else fits.all(votes, rule, proposed, {})
+        variants = [] if not len(votes) else fits.all(votes, rule, proposed, None)
         facts = integrity.IntegrityFacts(
             t=messages("ko"),
             stage=self.stage,

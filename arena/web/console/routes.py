@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from arena.domain.errors import NotFound, Unauthorized
 from arena.results.export.archive import zipped
+from arena.results.export.document import FILES, SUMS
 from arena.results.live.access_log import LiveViews
 from arena.web.console import actions
 from arena.web.console.cache import DocumentCache, Name
@@ -101,7 +102,7 @@ def routes(cache: DocumentCache, doing: actions.Actions, views: LiveViews) -> AP
 
         def packed() -> bytes:
             path = doing.downloaded(me, folder)
-            return zipped({file.name: file.read_bytes() for file in path.iterdir()}, path.name)
+            return zipped({name: (path / name).read_bytes() for name in (*FILES, SUMS)}, path.name)
 
         data = await cache.run(packed)
         cache.touch()
