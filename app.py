@@ -139,7 +139,7 @@ async def opened(app: ArenaApp, parts: Parts, sessions: Sessions, chosen: settin
             deadlines=deadlines,
             on_change=outages.heard,
         ) as roster:
-            arena = Arena(stage, store, roster, secret=keys.secret)
+            arena = Arena(stage, store, roster, secret=keys.secret, sign=keys.sign_whole)
             parts.standing.draws = arena.draws
             app.services = Services(
                 arena=arena,

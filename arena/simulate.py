@@ -17,7 +17,7 @@ from arena.domain.citizen import Citizen, pseudonym
 from arena.domain.errors import Conflict, Unusable
 from arena.domain.questions import QuestionKeys
 from arena.domain.stage import Stage, StageStatus
-from arena.domain.vote import Ballot, Vote, Winner, cast
+from arena.domain.vote import NONCE_BYTES, Ballot, Vote, Winner, cast
 from arena.record import bulk
 from arena.record.store import Store
 from arena.results.live.leaderboard import Leaderboard
@@ -268,7 +268,7 @@ class _Crowd:
             battle.id,
             citizen.id,
             ballot,
-            lambda b: cast(b, citizen, ballot, now, self.secret, self.questions),
+            lambda b: self._cast(b, citizen, ballot, now),
             reveal=self.stage.protocol.reveal == "after_vote",
         )
 
@@ -279,7 +279,11 @@ class _Crowd:
         turn = self._turn(drawn)
         self._later()
         battle = Battle(self._battle_id(), self.stage.id, citizen.id, BattleState.VOTED, drawn, opened, (turn,))
-        return battle, cast(battle, citizen, self._ballot(citizen, drawn), self._later(), self.secret, self.questions)
+        return battle, self._cast(battle, citizen, self._ballot(citizen, drawn), self._later())
+
+    def _cast(self, battle: Battle, citizen: Citizen, ballot: Ballot, now: datetime) -> Vote:
+        """Make the vote, with a nonce of this simulation's own, so that the same seed makes the same receipts."""
+        return cast(battle, citizen, ballot, now, self.secret, self.questions, nonce=self.rng.randbytes(NONCE_BYTES))
 
     def _next(self) -> Citizen:
         """Who votes next. Every vote has its own randomness, so that nothing depends on what was drawn before."""

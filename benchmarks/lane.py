@@ -47,10 +47,10 @@ def long_battle(store: Store, citizen: str, rng: random.Random) -> str:
         for side in "ab":
             text = "".join(FORMULA % rng.randrange(10**6) for _ in range(CHARS // len(FORMULA)))
             rows.append({"battle_id": battle.id, "n": n, "side": side, "status": "complete", "text": text})
-    fixed = {"reasoning": "", "dropped_turns": 0, "shown_chars": 0, "marks": []}
+    fixed = {"reasoning": "", "dropped_turns": 0, "shown_chars": 0, "leaks": []}
     with store.database.writing() as connection:
         asked = [
-            {"battle_id": battle.id, "n": n + 1, "prompt": "?", "asked_at": NOW, "marks": []} for n in range(TURNS)
+            {"battle_id": battle.id, "n": n + 1, "prompt": "?", "asked_at": NOW, "flags": []} for n in range(TURNS)
         ]
         connection.execute(insert(turns), asked)
         connection.execute(insert(answers), [{**row, **fixed} for row in rows])

@@ -28,6 +28,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from scipy.special import expit, lambertw, logit
 from scipy.stats import norm, t
 
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256
+
 
 def must(holds: object, what: str) -> None:
     """Says what was checked, or stops."""
@@ -46,6 +48,11 @@ def unbase64(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
+def base64url(data: bytes) -> str:
+    """The same the other way."""
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
 def signed(payload: bytes, jws: str, keys: dict) -> bool:
     """Whether a detached JWS (RFC 7515, appendix F) is an ES256 signature over these bytes by one of these keys."""
     header, empty, signature = jws.split(".")
@@ -53,8 +60,10 @@ def signed(payload: bytes, jws: str, keys: dict) -> bool:
     key = next((key for key in keys["keys"] if key["kid"] == told["kid"]), None)
     if empty or told["alg"] != "ES256" or key is None or len(raw) != 64:
         return False
+    if int.from_bytes(raw[32:]) > ORDER // 2 or base64url(raw) != signature:
+        return False  # of the forms that a signature can be brought into without the key, one is taken
     x, y = (int.from_bytes(unbase64(key[name])) for name in "xy")
-    body = header + "." + base64.urlsafe_b64encode(payload).decode().rstrip("=")
+    body = header + "." + base64url(payload)
     der = encode_dss_signature(int.from_bytes(raw[:32]), int.from_bytes(raw[32:]))
     try:
         EllipticCurvePublicNumbers(x, y, SECP256R1()).public_key().verify(der, body.encode(), ECDSA(SHA256()))
@@ -73,17 +82,22 @@ def root(leaves: list[bytes]) -> bytes:
     return hashlib.sha256(b"\x01" + root(leaves[:k]) + root(leaves[k:])).digest()
 
 
+def plain(value: dict) -> bytes:
+    """JSON with sorted keys and no spaces: of texts, whole numbers and null under ASCII keys, the form of RFC 8785."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
 def receipt(stage: str, row: dict) -> str:
-    """The leaf hash of a vote: of a zero byte and the record, JSON with sorted keys and no spaces."""
+    """The leaf hash of a vote: of a zero byte and the record, JSON with sorted keys and no spaces; `hidden` is a hash of a nonce and the like."""
+    names = ("identity_level", "model_a", "model_b", "draw", "question", "topic", "leaks")
+    hidden = {"voter": row["judge"], **{name: row[name] for name in names}}
     record = {
-        "schema": "kai.vote/2", "stage": stage, "battle": row["question_id"], "voter": row["judge"],
-        "identity_level": row["identity_level"], "model_a": row["model_a"], "model_b": row["model_b"],
-        "draw": row["draw"], "question": row["question"], "topic": row["topic"], "winner": row["winner"], "reasons": {"a": row["reasons_a"], "b": row["reasons_b"]},
-        "turns": row["turn"], "marks": row["marks"], "cast_at": row["cast_at"],
+        "schema": "kai.vote/2", "stage": stage, "battle": row["question_id"], "winner": row["winner"],
+        "reasons": {"a": row["reasons_a"], "b": row["reasons_b"]}, "turns": row["turn"], "cast_at": row["cast_at"],
         "conversation": row["conversation_digest"], "comment": row["comment_digest"],
+        "hidden": sha256(bytes.fromhex(row["nonce"]) + plain(hidden)),
     }  # fmt: skip
-    text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return sha256(b"\x00" + text.encode())
+    return sha256(b"\x00" + plain(record))
 
 
 def uniform_draw(seed: str, number: int, available: list[str]) -> tuple[str, str]:
@@ -259,16 +273,16 @@ def ruled_out(row: dict, document: dict, controls: set[str], decided: str | None
     if sides & {entrant["team_id"] for entrant in document["entrants"] if entrant["removed"]}:
         return "removed"
     excluded = document["protocol"]["excluded_leaks"]
-    for side, kind, *_ in (mark.split(":") for mark in row["marks"]):
+    for side, kind, *_ in (leak.split(":") for leak in row["leaks"]):
         kind = "asked" if kind == "asks_identity" else kind
         mine = kind in excluded and (kind not in ("own", "rival") or f"{side}:{kind}" in unprompted(row))
         decided = decided or ("marked" if mine else None)
-    return decided or ("unread" if "vote:unread" in row["marks"] else None)
+    return decided or ("unread" if "vote:unread" in row["leaks"] else None)
 
 
 def unprompted(row: dict) -> set[str]:
     """The names that stood in an answer without a prompt having brought them up, as `side:kind`."""
-    return {":".join(mark.split(":")[:2]) for mark in row["marks"] if not mark.endswith(":prompted")}
+    return {":".join(leak.split(":")[:2]) for leak in row["leaks"] if not leak.endswith(":prompted")}
 
 
 def exclusions_hold(document: dict, stage: dict, votes: list[dict]) -> None:

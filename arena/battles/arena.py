@@ -34,6 +34,7 @@ from arena.domain.battle import (
 )
 from arena.domain.citizen import Citizen
 from arena.domain.errors import ArenaError, Conflict, NotFound, Unavailable, Unusable, not_found
+from arena.domain.promise import Promise
 from arena.domain.questions import QuestionKeys
 from arena.domain.stage import Stage, StageStatus
 from arena.domain.vote import Ballot, Vote, Winner
@@ -59,7 +60,7 @@ RESUME_S = 60.0
 class CastVote:
     """What a citizen gets for a vote that is durable."""
 
-    receipt: str
+    vote: Vote
     new: bool
     reveal: Reveal | None
 
@@ -74,9 +75,10 @@ class Arena:
         entrants: Entrants,
         *,
         secret: bytes,
+        sign: Callable[[bytes], str],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`secret` keys the digests that stand in the ledger in place of texts."""
+        """`secret` keys the digests that stand in the ledger in place of texts; `sign` makes a compact JWS of a promise."""
         self.stage = stage
         self.store = store
         self._entrants = entrants
@@ -84,6 +86,7 @@ class Arena:
         self._lexicon = Lexicon(stage.entrants)
         self._floor = DrawFloor(stage, clock=clock)
         self._secret = secret
+        self._sign = sign
         self._question_keys: QuestionKeys | None = None
         self._clock = clock
         self._owner = secrets.token_hex(8)
@@ -170,7 +173,7 @@ class Arena:
         self._require_room()
         self._beginning += 1
         try:
-            prompt, masked, marks = await self.run_in_db_thread(
+            prompt, masked, flags = await self.run_in_db_thread(
                 self._admitted, clean_prompt(prompt, protocol.prompt_chars)
             )
             battle = await self.run_in_db_thread(
@@ -182,7 +185,7 @@ class Arena:
                 max_streams=limits.streams_per_citizen,
                 lease=(self._owner, now + LEASE),
                 now=now,
-                marks=marks,
+                flags=flags,
                 admission=admission,
             )
         finally:
@@ -274,11 +277,14 @@ class Arena:
             await turn.note_shown()
 
         questions = self._question_keys or await self.run_in_vote_thread(self._questions)
+        protocol = self.stage.protocol
 
         def made(battle: Battle) -> Vote:
             if turns is not None and turns != len(battle.turns):
                 raise Conflict("turns_unseen")
-            return votes.cast(battle, citizen, ballot, now, self._secret, questions, self.stage.protocol.min_exposure)
+            vote = votes.cast(battle, citizen, ballot, now, self._secret, questions, protocol.min_exposure)
+            promise = Promise.of(vote, timedelta(minutes=protocol.merge_delay_minutes))
+            return replace(vote, promise=self._sign(promise.payload()))
 
         done = await self.run_in_vote_thread(
             self.store.votes.cast,
@@ -286,10 +292,10 @@ class Arena:
             citizen.id,
             ballot,
             made,
-            reveal=self.stage.protocol.reveal == "after_vote",
+            reveal=protocol.reveal == "after_vote",
             admission=admission,
         )
-        return CastVote(done.vote.receipt, done.new, reveal_of(done.battle, self.stage, done.stage_status))
+        return CastVote(done.vote, done.new, reveal_of(done.battle, self.stage, done.stage_status))
 
     async def view(self, citizen: Citizen, battle_id: str) -> BlindBattle:
         """Return the owner's view: what stands in it was shown to them.
@@ -404,7 +410,7 @@ class Arena:
                 return {"votable": kept.votable, "void": void is not None}
 
     def _admitted(self, prompt: str) -> tuple[str, bool, tuple[str, ...]]:
-        """Return the prompt as it may be stored and sent, whether it was masked, and its marks; from here on nobody has the other one."""
+        """Return the prompt as it may be stored and sent, whether it was masked, and its flags; from here on nobody has the other one."""
         admitted, masked = privacy.guard(prompt, self.stage.protocol.privacy)
         return admitted, bool(masked), (*self._lexicon.mark_prompt(admitted), *masked)
 
@@ -412,9 +418,9 @@ class Arena:
         folded = self.stage.protocol.reasoning == "folded"
         seen = {a.side: f"{a.reasoning}\n\n{a.text}" if folded else a.text for a in answers}
         prompts = [turn.prompt for turn in battle.turns]
-        asked = any(ASKS_IDENTITY in turn.marks for turn in battle.turns)
+        asked = any(ASKS_IDENTITY in turn.flags for turn in battle.turns)
         return [
-            replace(a, marks=self._lexicon.mark_answer(seen[a.side], battle.entrant(a.side), prompts, asked=asked))
+            replace(a, leaks=self._lexicon.mark_answer(seen[a.side], battle.entrant(a.side), prompts, asked=asked))
             for a in answers
         ]
 

@@ -10,7 +10,8 @@ from arena.domain.battle import SIDES, Answer, AnswerStatus, Battle, BattleState
 from arena.domain.declared import Bilingual
 from arena.domain.stage import Card, Entrant, Stage, StageStatus
 from arena.domain.vote import Winner
-from arena.record.battles import OwnBattle, OwnVote
+from arena.record.battles import OwnBattle
+from arena.record.votes import OwnVote
 
 BEGINNING_GRAPHEMES: Final = 60
 
@@ -57,9 +58,7 @@ class BlindBattle:
     opened_at: datetime
     turns: tuple[BlindTurn, ...]
     turns_left: int
-    winner: Winner | None
-    """What the owner chose."""
-    receipt: str | None
+    vote: OwnVote | None
     reveal: Reveal | None
 
 
@@ -106,15 +105,14 @@ def blind(
         battle.opened_at,
         turns,
         left,
-        vote.winner if vote else None,
-        vote.receipt if vote else None,
+        vote,
         reveal_of(battle, stage, status),
     )
 
 
 def blind_summary(own: OwnBattle, stage: Stage, status: StageStatus) -> BlindSummary:
     """Show one of a citizen's battles as its owner may see it in a list."""
-    battle, vote = own.battle, own.vote
+    battle = own.battle
     return BlindSummary(
         battle.id,
         battle.state,
@@ -122,8 +120,8 @@ def blind_summary(own: OwnBattle, stage: Stage, status: StageStatus) -> BlindSum
         battle.opened_at,
         own.turns,
         beginning(own.first_prompt, BEGINNING_GRAPHEMES) or None,
-        vote.winner if vote else None,
-        vote.receipt if vote else None,
+        own.winner,
+        own.receipt,
         reveal_of(battle, stage, status),
     )
 

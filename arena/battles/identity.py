@@ -1,7 +1,7 @@
 """What gives an entrant away: an answer that names its author or somebody else, a prompt that asks for it. Marked in the record; nothing is stopped or changed.
 
 A text is folded, every name in it becomes one character, and what is quoted or given as an example is set aside. Then a sentence in which the
-answer says who it is, is a claim: `self`, or `posing` as somebody else. Any other name is only there: `own` or `rival`. A mark ends with
+answer says who it is, is a claim: `self`, or `posing` as somebody else. Any other name is only there: `own` or `rival`. A leak ends with
 `:prompted` where the citizen's own questions asked for it, or had brought that name up.
 """
 
@@ -72,9 +72,9 @@ class Lexicon:
         ):
             said.add(own)
         named = self._bearers(letter for letter in letters if not loose(letter)) & self._entrants
-        marks = {("self:" if who == own else "posing:") + who for who in said}
-        marks |= {("own:" if who == own else "rival:") + who for who in named - said}
-        return tuple(sorted(mark + PROMPTED * (asked or mark.partition(":")[2] in brought) for mark in marks))
+        leaks = {("self:" if who == own else "posing:") + who for who in said}
+        leaks |= {("own:" if who == own else "rival:") + who for who in named - said}
+        return tuple(sorted(leak + PROMPTED * (asked or leak.partition(":")[2] in brought) for leak in leaks))
 
     def mark_prompt(self, text: str) -> tuple[str, ...]:
         """`asks_identity` when the citizen asks the models who they are; what stands in quotation marks is not asked."""

@@ -1,6 +1,7 @@
 """`python -m arena export` and `verify`: the score leaves, and a stranger checks it."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -72,6 +73,7 @@ def verify(
     jwks: Annotated[Path | None, typer.Option(help=t("option_trusted_jwks"))] = None,
     checkpoint: Annotated[list[Path] | None, typer.Option(help=t("option_checkpoint"))] = None,
     strata: Annotated[Path | None, typer.Option(help=t("option_verify_strata"))] = None,
+    promises: Annotated[list[Path] | None, typer.Option(help=t("option_promises"))] = None,
 ) -> None:
     """Check an export from its files alone and recompute every number; exit code 1 names the first thing that does not hold."""
     from arena.results.export import verify as verifying
@@ -79,10 +81,25 @@ def verify(
     with refusals(), working(t("working_verify", folder=folder)):
         trusted = None if jwks is None else verifying.read_jwks(jwks.read_bytes(), str(jwks))
         kept = [verifying.read_checkpoint(path.read_bytes(), str(path)) for path in checkpoint or []]
-        verdict = verifying.verify(folder, trusted, kept, None if strata is None else strata.read_bytes())
+        auditors = None if strata is None else strata.read_bytes()
+        given = {str(path): path.read_bytes() for path in _files(promises or [])}
+        verdict = verifying.verify(folder, trusted, kept, auditors, given)
     for check in verdict.checks:
         typer.echo(t("verify_ok", said=check))
     for attested in verdict.attested:
         typer.echo(t("verify_attested", said=attested))
+    for outcome in verdict.promises:
+        typer.echo(
+            t("verify_ok" if outcome.good else "verify_broken" if outcome.broken else "verify_unfit", said=outcome)
+        )
+    if any(outcome.broken for outcome in verdict.promises):
+        typer.echo(t("verify_show", folder=folder))
     if verdict.document.synthetic:
         typer.echo(t("verify_synthetic"))
+    if not all(outcome.good for outcome in verdict.promises):
+        raise typer.Exit(1)
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    """Take a folder for the JSON files in it."""
+    return [file for path in paths for file in (sorted(path.glob("*.json")) if path.is_dir() else (path,))]

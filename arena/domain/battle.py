@@ -12,7 +12,7 @@ SIDES: tuple[Side, Side] = ("a", "b")
 AnswerStatus = Literal["complete", "truncated", "stopped", "failed"]
 ASKS_IDENTITY = "asks_identity"
 PROMPTED = ":prompted"
-"""Ends a mark of an answer whose question had asked for it, or had brought the name up."""
+"""Ends a leak of an answer whose question had asked for it, or had brought the name up."""
 VoidReason = Literal["answer_failed", "answer_filtered", "too_long"]
 TOO_LONG = "too_long"
 """A question that did not fit a model's context, even alone: nobody's failure, so it is published as none."""
@@ -79,7 +79,7 @@ class Answer:
     dropped_turns: int = 0
     sent: str | None = None
     """The text as the model sent it, where that is not the plain form that is shown, judged and bounded."""
-    marks: tuple[str, ...] = ()
+    leaks: tuple[str, ...] = ()
     """What the answer gives away of who wrote it (`arena.domain.leaks`): `self:…`, `posing:…`, `own:…` or `rival:…`, perhaps `:prompted`."""
 
     def told_status(self, answer_chars: int) -> AnswerStatus:
@@ -110,7 +110,7 @@ class Turn:
     prompt: str
     asked_at: datetime
     answers: dict[Side, Answer] = field(default_factory=dict)
-    marks: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
     """`asks_identity`, and `masked:…` for each kind of personal data that was taken out."""
 
 
@@ -140,10 +140,10 @@ class Battle:
     @property
     def leaks(self) -> tuple[str, ...]:
         """What may have told the citizen who is who, as `prompt:…` or `side:…`; the stage says which of it leaves the fit."""
-        found = {f"prompt:{mark}" for turn in self.turns for mark in turn.marks if mark == ASKS_IDENTITY}
+        found = {f"prompt:{flag}" for turn in self.turns for flag in turn.flags if flag == ASKS_IDENTITY}
         for turn in self.turns:
             for side, answer in turn.answers.items():
-                found |= {f"{side}:{mark}" for mark in answer.marks}
+                found |= {f"{side}:{leak}" for leak in answer.leaks}
         return tuple(sorted(found))
 
     def entrant(self, side: Side) -> str:

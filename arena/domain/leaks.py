@@ -1,4 +1,4 @@
-"""Leaks: what in a battle may have told the citizen who is who, as marks in the sealed record and as bits in a table of votes."""
+"""Leaks: what in a battle may have told the citizen who is who, as words under the sealed record and as bits in a table of votes."""
 
 from collections.abc import Collection, Iterable
 from enum import StrEnum
@@ -7,7 +7,7 @@ from arena.domain.battle import ASKS_IDENTITY, PROMPTED, SIDES
 
 
 class Leak(StrEnum):
-    """What a mark says; the last four are an answer's, and `arena.battles.identity` finds them."""
+    """What is found; the last four are an answer's, and `arena.battles.identity` finds them."""
 
     ASKED = "asked"
     """The prompt asked who the models are, or whose."""
@@ -26,13 +26,13 @@ NAMING = (Leak.SELF, Leak.POSING, Leak.OWN, Leak.RIVAL)
 _ASKED = 1
 
 
-def bits(marks: Iterable[str]) -> int:
-    """Read a sealed record's marks, `prompt:asks_identity` and `side:leak:who`, the latter with `:prompted` behind it or without."""
+def bits(leaks: Iterable[str]) -> int:
+    """Read what is sealed with a vote, `prompt:asks_identity` and `side:leak:who`, the latter with `:prompted` behind it or without."""
     found = 0
-    for mark in marks:
-        where, kind, *_ = mark.split(":")
+    for leak in leaks:
+        where, kind, *_ = leak.split(":")
         if where in SIDES:
-            found |= side_mask(SIDES.index(where), (Leak(kind),), prompted=mark.endswith(PROMPTED))
+            found |= side_mask(SIDES.index(where), (Leak(kind),), prompted=leak.endswith(PROMPTED))
         elif kind == ASKS_IDENTITY:
             found |= _ASKED
     return found

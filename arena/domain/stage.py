@@ -170,6 +170,8 @@ class Protocol(Declared):
     """
     min_exposure: Exposure = Exposure()
     """What a citizen must have been shown for the vote to enter the fit; a vote below it is kept, marked `vote:unread`, and left out."""
+    merge_delay_minutes: Annotated[int, Field(ge=3, le=1440)] = 10
+    """Every vote is promised, by signature, to be under a signed checkpoint so soon; checkpoints are signed every minute while there are new votes."""
     both_bad: Literal["exclude", "tie"] = "exclude"
     questions: Literal["drawn", "fixed", "topic"] = "drawn"
     """Over what the score generalises besides voters: other questions, other topics, or neither: it is for the questions that were asked."""

@@ -1,10 +1,12 @@
 """A vote: the citizen's decision, its canonical record and its receipt."""
 
 import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 
 import orjson
 import rfc8785
@@ -15,6 +17,7 @@ from arena.domain.exposure import UNREAD, Exposure
 from arena.domain.questions import QuestionKeys
 
 RECORD_SCHEMA = "kai.vote/2"
+NONCE_BYTES = 32
 
 
 class Winner(StrEnum):
@@ -49,10 +52,42 @@ class Vote:
     identity_level: IdentityLevel = "anonymous"
     question: str | None = None
     """The key of its first question (`arena.domain.questions`)."""
-    marked: bool = False
-    """Whether the record has marks: what may have told who is who, or `vote:unread`; the stage says what that means for the fit."""
+    leaks: tuple[str, ...] = ()
+    """What may have told who is who, and `vote:unread`; the stage says what that means for the fit."""
+    nonce: bytes = b""
+    """What keeps whoever holds the record from trying out what it hides."""
+    promise: str = ""
+    """The arena's signed word that it will be in the ledger (`arena.domain.promise`); invented votes have none."""
     seal: str = ""
     """Keyed over the receipt: only the arena can make it, so a vote that somebody writes into the database is known."""
+
+
+class Readable(TypedDict):
+    """What the sealed record says openly: its citizen has seen or said all of it."""
+
+    stage: str
+    battle: str
+    winner: str
+    reasons: Mapping[Side, Sequence[str]]
+    turns: int
+    conversation: str
+    """A keyed digest."""
+    comment: str
+    """A keyed digest."""
+    cast_at: str
+
+
+class Hidden(TypedDict):
+    """What the sealed record only commits to: who voted, who the sides were, and what would tell."""
+
+    voter: str
+    identity_level: str
+    model_a: str
+    model_b: str
+    draw: int
+    question: str | None
+    topic: str | None
+    leaks: Sequence[str]
 
 
 def canonical(record: dict[str, Any]) -> bytes:
@@ -68,6 +103,19 @@ def canonical_plain(record: dict[str, Any]) -> bytes:
     return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
 
 
+def hidden_digest(hidden: Hidden, nonce: bytes) -> str:
+    """Commit to what a record hides: SHA-256 of the nonce and the canonical JSON behind it; 64 hex characters.
+
+    There are few entrants and one's own pseudonym is easily learnt: without the 256 random bits whoever holds the record would try them all.
+    """
+    return hashlib.sha256(nonce + canonical_plain({**hidden})).hexdigest()
+
+
+def sealed_record(readable: Readable, hidden: Hidden, nonce: bytes) -> bytes:
+    """Write the Merkle leaf's content, which its citizen may read: what is readable, and the digest of what is hidden."""
+    return canonical_plain({"schema": RECORD_SCHEMA, **readable, "hidden": hidden_digest(hidden, nonce)})
+
+
 def leaf_hash(record: bytes) -> str:
     """RFC 9162 §2.1.1: SHA-256 of a zero byte and the leaf's content; 64 hex characters."""
     return hashlib.sha256(b"\x00" + record).hexdigest()
@@ -81,14 +129,24 @@ def cast(
     secret: bytes,
     questions: QuestionKeys,
     exposure: Exposure | None = None,
+    nonce: bytes | None = None,
 ) -> Vote:
     """Make the vote that will be kept. Texts stand in the record only as keyed digests, so they can be erased later.
 
-    `exposure` is the stage's minimum: a vote below it is marked so.
+    Args:
+        battle: as it was judged, with its conversation.
+        citizen: whose vote it is.
+        ballot: what was decided.
+        now: when.
+        secret: keys the digests and the seal.
+        questions: makes the key of the first question.
+        exposure: the stage's minimum; a vote below it says so.
+        nonce: 32 bytes for what the record hides; random ones, unless a simulation gives its own.
     """
+    nonce = secrets.token_bytes(NONCE_BYTES) if nonce is None else nonce
     question = questions.of(battle.turns[0].prompt) if battle.turns else None
     unread = exposure is not None and not exposure.is_met(battle.turns, now)
-    marks = sorted({*battle.leaks, *((UNREAD,) if unread else ())})
+    leaks = tuple(sorted({*battle.leaks, *((UNREAD,) if unread else ())}))
     conversation = canonical_plain(
         {
             "turns": [
@@ -97,27 +155,27 @@ def cast(
             ]
         }
     ).decode()
-    record = canonical_plain(
-        {
-            "schema": RECORD_SCHEMA,
-            "stage": battle.stage_id,
-            "battle": battle.id,
-            "voter": citizen.id,
-            "identity_level": citizen.identity_level,
-            "model_a": battle.draw.a,
-            "model_b": battle.draw.b,
-            "draw": battle.draw.number,
-            "question": question,
-            "topic": battle.topic,
-            "winner": ballot.winner.value,
-            "reasons": {side: sorted(tags) for side, tags in ballot.reasons.items()},
-            "turns": len(battle.turns),
-            "marks": marks,
-            "cast_at": now.isoformat(timespec="milliseconds"),
-            "conversation": keyed_digest(secret, "conversation", conversation),
-            "comment": keyed_digest(secret, "comment", ballot.comment),
-        }
-    )
+    readable: Readable = {
+        "stage": battle.stage_id,
+        "battle": battle.id,
+        "winner": ballot.winner.value,
+        "reasons": {side: sorted(tags) for side, tags in ballot.reasons.items()},
+        "turns": len(battle.turns),
+        "conversation": keyed_digest(secret, "conversation", conversation),
+        "comment": keyed_digest(secret, "comment", ballot.comment),
+        "cast_at": now.isoformat(timespec="milliseconds"),
+    }
+    hidden: Hidden = {
+        "voter": citizen.id,
+        "identity_level": citizen.identity_level,
+        "model_a": battle.draw.a,
+        "model_b": battle.draw.b,
+        "draw": battle.draw.number,
+        "question": question,
+        "topic": battle.topic,
+        "leaks": leaks,
+    }
+    record = sealed_record(readable, hidden, nonce)
     receipt = leaf_hash(record)
     seal = seal_of(secret, receipt)
     return Vote(
@@ -130,7 +188,8 @@ def cast(
         receipt=receipt,
         identity_level=citizen.identity_level,
         question=question,
-        marked=bool(marks),
+        leaks=leaks,
+        nonce=nonce,
         seal=seal,
     )
 

@@ -55,14 +55,6 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnVote:
-    """What a citizen chose, and the receipt for it."""
-
-    winner: Winner
-    receipt: str
-
-
-@dataclass(frozen=True, slots=True)
 class OwnBattle:
     """One of a citizen's battles, for a list of them."""
 
@@ -71,7 +63,9 @@ class OwnBattle:
     turns: int
     first_prompt: str
     """Its beginning as it was kept; empty where nothing was asked, or the texts were erased."""
-    vote: OwnVote | None
+    winner: Winner | None
+    """What its citizen chose."""
+    receipt: str | None
 
 
 class Battles:
@@ -132,7 +126,7 @@ class Battles:
         max_streams: int | None = None,
         lease: tuple[str, datetime],
         now: datetime,
-        marks: Sequence[str] = (),
+        flags: Sequence[str] = (),
         admission: Admission | None = None,
     ) -> Battle:
         """Take the battle for one turn: open → answering, with a lease `(owner, until)` that others honour.
@@ -171,7 +165,7 @@ class Battles:
             if changed.rowcount != 1:
                 raise _why_not(connection, battle_id, citizen_id, turns_left=n <= max_turns)
             connection.execute(
-                insert(turns).values(battle_id=battle_id, n=n, prompt=prompt, asked_at=now, marks=list(marks))
+                insert(turns).values(battle_id=battle_id, n=n, prompt=prompt, asked_at=now, flags=list(flags))
             )
             return _load(connection, battle_id)
 
@@ -284,7 +278,8 @@ class Battles:
                 as_battle(row, said.get(row.id, ())),
                 row.n_turns,
                 row.first_prompt or "",
-                None if row.receipt is None else OwnVote(Winner(row.winner), row.receipt),
+                None if row.winner is None else Winner(row.winner),
+                row.receipt,
             )
             for row in rows
         ]

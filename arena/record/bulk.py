@@ -60,7 +60,7 @@ def append(
         connection.execute(
             insert(turns),
             [
-                {"battle_id": b.id, "n": t.n, "prompt": t.prompt, "asked_at": t.asked_at, "marks": list(t.marks)}
+                {"battle_id": b.id, "n": t.n, "prompt": t.prompt, "asked_at": t.asked_at, "flags": list(t.flags)}
                 for b, _ in played
                 for t in b.turns
             ],

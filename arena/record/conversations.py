@@ -19,7 +19,7 @@ def _asked(*of_answer: Column[Any]) -> ForIds:
                 turns.c.n.label("turn"),
                 turns.c.prompt,
                 turns.c.asked_at,
-                turns.c.marks.label("turn_marks"),
+                turns.c.flags,
                 *of_answer,
             )
             .join(answers, and_(answers.c.battle_id == turns.c.battle_id, answers.c.n == turns.c.n), isouter=True)
@@ -31,7 +31,7 @@ def _asked(*of_answer: Column[Any]) -> ForIds:
 
 _WHOLE = _asked(*(column for column in answers.c if column.name not in ("battle_id", "n")))
 _JUDGED = _asked(
-    answers.c.side, answers.c.status, answers.c.text, answers.c.first_shown_ms, answers.c.shown_chars, answers.c.marks
+    answers.c.side, answers.c.status, answers.c.text, answers.c.first_shown_ms, answers.c.shown_chars, answers.c.leaks
 )
 
 
@@ -41,7 +41,7 @@ def conversations(connection: Connection, battle_ids: Sequence[str]) -> dict[str
 
 
 def judged(connection: Connection, battle_ids: Sequence[str]) -> dict[str, tuple[Turn, ...]]:
-    """Read the turns of these battles with what a vote seals of each answer, or is marked for: its status, its text, when and how much of it was shown, and its marks. It costs half."""
+    """Read the turns of these battles with what a vote seals of each answer: its status, its text, when and how much of it was shown, and its leaks. It costs half."""
     return _read(connection, _JUDGED, battle_ids, _of_vote)
 
 
@@ -66,7 +66,7 @@ def _read(
     for row in asked.execute(connection, battle_ids):
         of_battle = found.setdefault(row.battle_id, [])
         if not of_battle or of_battle[-1].n != row.turn:
-            of_battle.append(Turn(row.turn, row.prompt, row.asked_at, {}, tuple(row.turn_marks)))
+            of_battle.append(Turn(row.turn, row.prompt, row.asked_at, {}, tuple(row.flags)))
         if row.side is not None:
             of_battle[-1].answers[row.side] = answer(row)
     return {battle_id: tuple(of_battle) for battle_id, of_battle in found.items()}
@@ -74,7 +74,7 @@ def _read(
 
 def _whole(row: Row[Any]) -> Answer:
     fields = {name: getattr(row, name) for name in Answer.__dataclass_fields__}
-    return Answer(**{**fields, "marks": tuple(row.marks)})
+    return Answer(**{**fields, "leaks": tuple(row.leaks)})
 
 
 def _of_vote(row: Row[Any]) -> Answer:
@@ -84,5 +84,5 @@ def _of_vote(row: Row[Any]) -> Answer:
         row.text,
         first_shown_ms=row.first_shown_ms,
         shown_chars=row.shown_chars,
-        marks=tuple(row.marks),
+        leaks=tuple(row.leaks),
     )

@@ -243,10 +243,12 @@ def vote_values(vote: Vote, network: str | None) -> dict[str, Any]:
         "winner": vote.ballot.winner,
         "reasons": {side: sorted(tags) for side, tags in vote.ballot.reasons.items()},
         "comment": vote.ballot.comment,
-        "marked": vote.marked,
+        "leaks": list(vote.leaks) or None,
         "cast_at": vote.cast_at,
+        "nonce": vote.nonce,
         "record": vote.record,
         "receipt": vote.receipt,
+        "promise": vote.promise or None,
         "seal": vote.seal,
     }
 
@@ -280,6 +282,8 @@ def _vote(row: Row) -> Vote:
         receipt=row.receipt,
         identity_level=row.identity_level,
         question=row.question,
-        marked=row.marked,
+        leaks=tuple(row.leaks or ()),
+        nonce=row.nonce or b"",
+        promise=row.promise or "",
         seal=row.seal,
     )

@@ -20,6 +20,8 @@ from arena.record.private_files import make_folder, open_to_others
 FILE = "keys.json"
 VARIABLE = "ARENA_KEYS"
 KEPT_COOKIE_SECRETS = 2
+_ORDER = 0xFFFFFFFF_00000000_FFFFFFFF_FFFFFFFF_BCE6FAAD_A7179E84_F3B9CAC2_FC632551
+"""Of P-256 (FIPS 186-4, D.1.2.3): with (r, s) also (r, order - s) is a signature."""
 
 
 class KeysError(ArenaError):
@@ -92,8 +94,16 @@ class Keys:
 
     def sign(self, payload: bytes) -> str:
         """Make a detached JWS (RFC 7515 appendix F, ES256) over these bytes: `header..signature`."""
-        header, _, signature = jws.serialize_compact({"alg": "ES256", "kid": self.kid}, payload, self._key).split(".")
+        header, _, signature = self.sign_whole(payload).split(".")
         return f"{header}..{signature}"
+
+    def sign_whole(self, payload: bytes) -> str:
+        """Make a compact JWS (RFC 7515, ES256) of these bytes, which stand in it: `header.payload.signature`."""
+        made = jws.serialize_compact({"alg": "ES256", "kid": self.kid}, payload, self._key)
+        body, _, signature = made.rpartition(".")
+        raw = _unbase64url(signature)
+        low = min(s := int.from_bytes(raw[32:]), _ORDER - s)
+        return f"{body}.{_base64url(raw[:32] + low.to_bytes(32))}"
 
     def jwks(self) -> dict[str, Any]:
         """Return the public keys as a JWK Set (RFC 7517): the one that signs, and every retired one, so that old signatures still verify."""
@@ -128,11 +138,49 @@ def verify_jws(payload: bytes, detached: str, jwks: Mapping[str, Any]) -> bool:
     header, _, rest = detached.partition(".")
     if not header or not rest.startswith("."):
         return False  # not detached: it would be checked against its own content, not against ours
+    return _verified(detached, payload, jwks) is not None
+
+
+def read_jws(whole: str, jwks: Mapping[str, Any]) -> bytes | None:
+    """Give what a compact JWS holds, once it is an ES256 signature by one of these public keys."""
+    return _verified(whole, None, jwks)
+
+
+def kid_of(signed: str) -> str:
+    """Give the name of the key that a JWS says it is signed by; believe it once the signature was checked.
+
+    Raises:
+        ValueError: it is no JWS, or names none.
+    """
+    header = json.loads(_unbase64url(signed.partition(".")[0]))
+    if not isinstance(header, dict) or not isinstance(header.get("kid"), str):
+        raise ValueError("no key is named")
+    return header["kid"]
+
+
+def _verified(given: str, payload: bytes | None, jwks: Mapping[str, Any]) -> bytes | None:
+    """Give the signed bytes. Of the two signatures that mean the same, s and n - s, and of the texts that stand for one, a single one is taken."""
     try:
-        jws.deserialize_compact(detached, KeySet.import_key_set({"keys": jwks["keys"]}), ["ES256"], payload=payload)
+        if not _is_canonical(given.rpartition(".")[2]):
+            return None
+        keys = KeySet.import_key_set({"keys": jwks["keys"]})
+        return jws.deserialize_compact(given, keys, ["ES256"], payload=payload).payload
     except (JoseError, ValueError, KeyError, TypeError):
-        return False
-    return True
+        return None
+
+
+def _is_canonical(signature: str) -> bool:
+    raw = _unbase64url(signature)
+    return len(raw) == 64 and _base64url(raw) == signature and int.from_bytes(raw[32:]) <= _ORDER // 2
+
+
+def _base64url(raw: bytes) -> str:
+    """Base64url without padding, as JOSE writes it."""
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _unbase64url(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _public(key: ECKey) -> dict[str, Any]:

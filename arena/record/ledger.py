@@ -19,7 +19,7 @@ from arena.domain.clock import KST
 from arena.domain.coded import Fault
 from arena.domain.errors import ArenaError, Conflict, NotFound
 from arena.domain.opening import opening_sha256
-from arena.domain.vote import canonical, leaf_hash, seal_of
+from arena.domain.vote import Hidden, canonical, hidden_digest, leaf_hash, seal_of
 from arena.record.keys import Keys, verify_jws
 from arena.record.merkle import Tree, verify_consistency
 from arena.record.store import Store
@@ -281,8 +281,9 @@ _CHECKED = (
     votes.c.question,
     votes.c.winner,
     votes.c.reasons,
-    votes.c.marked,
+    votes.c.leaks,
     votes.c.cast_at,
+    votes.c.nonce,
     votes.c.record,
     votes.c.receipt,
     votes.c.seal,
@@ -294,7 +295,7 @@ _CHECKED = (
 
 
 def _faults(row: Row, secret: bytes) -> Iterator[Fault]:
-    """Find what is wrong with one vote: its receipt, its seal, or a column that says something else than the record."""
+    """Find what is wrong with one vote: its receipt, its seal, or a column, or what they hide together, that says something else than the record."""
     vote = row.receipt[:12]
     if leaf_hash(row.record) != row.receipt:
         yield Fault("vote_changed", vote=vote)
@@ -302,10 +303,21 @@ def _faults(row: Row, secret: bytes) -> Iterator[Fault]:
     if not hmac.compare_digest(seal_of(secret, row.receipt), row.seal):
         yield Fault("vote_not_ours", vote=vote)
     told = orjson.loads(row.record)  # hashes to its receipt, so it is what the arena once wrote
-    told["marked"] = bool(told["marks"])
     kept = {
         "stage": row.stage_id,
         "battle": row.battle_id,
+        "winner": row.winner,
+        "reasons": row.reasons,
+        "cast_at": row.cast_at.isoformat(timespec="milliseconds"),
+        "hidden": hidden_digest(_hidden(row), row.nonce or b""),
+    }
+    for key, value in kept.items():
+        if told.get(key) != value:
+            yield Fault("vote_contradicts", vote=vote, column=key, value=repr(value), sealed=repr(told.get(key)))
+
+
+def _hidden(row: Row) -> Hidden:
+    return {
         "voter": row.citizen_id,
         "identity_level": row.identity_level,
         "model_a": row.model_a,
@@ -313,14 +325,8 @@ def _faults(row: Row, secret: bytes) -> Iterator[Fault]:
         "draw": row.draw_number,
         "question": row.question,
         "topic": row.topic,
-        "winner": row.winner,
-        "reasons": row.reasons,
-        "marked": row.marked,
-        "cast_at": row.cast_at.isoformat(timespec="milliseconds"),
+        "leaks": row.leaks or (),
     }
-    for key, value in kept.items():
-        if told[key] != value:
-            yield Fault("vote_contradicts", vote=vote, column=key, value=repr(value), sealed=repr(told[key]))
 
 
 def _opening(connection: Connection, stage_id: str) -> str:

@@ -174,7 +174,7 @@ turns = Table(
     Column("battle_id", ForeignKey("battles.id"), primary_key=True),
     Column("n", Integer, primary_key=True),
     Column("prompt", Text, nullable=False),
-    Column("marks", JSON, nullable=False),
+    Column("flags", JSON, nullable=False),
     Column("asked_at", Moment, nullable=False),
 )
 
@@ -198,7 +198,7 @@ answers = Table(
     Column("prompt_tokens", Integer),
     Column("completion_tokens", Integer),
     Column("dropped_turns", Integer, nullable=False),
-    Column("marks", JSON, nullable=False),
+    Column("leaks", JSON, nullable=False),
     _one_of("side", list(SIDES)),
     _one_of("status", ["complete", "truncated", "stopped", "failed"]),
 )
@@ -216,10 +216,12 @@ votes = Table(
     Column("winner", String(16), nullable=False),
     Column("reasons", JSON, nullable=False),
     Column("comment", Text, nullable=False),
-    Column("marked", Boolean, nullable=False),
+    Column("leaks", JSON(none_as_null=True)),
     Column("cast_at", Moment, nullable=False),
+    Column("nonce", LargeBinary),
     Column("record", LargeBinary, nullable=False),
     Column("receipt", String(64), nullable=False, unique=True),
+    Column("promise", Text),
     Column("seal", String(64), nullable=False),
     _one_of("winner", list(Winner)),
     Index("ix_votes_stage_id_seq", "stage_id", "seq"),

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import orjson
-from sqlalchemy import BigInteger, ColumnElement, case, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, select, type_coerce
 
 from arena.domain.battle import Turn
 from arena.domain.exposure import UNREAD
@@ -29,9 +28,9 @@ class VoteColumns(NamedTuple):
     identity_level: str
     network: str | None
     leaks: int
-    """Bits, as `arena.domain.leaks` reads the record's marks."""
+    """Bits, as `arena.domain.leaks` reads what is sealed."""
     unread: bool
-    """Whether one of these marks says that it was cast below the stage's minimum of exposure."""
+    """Whether it was cast below the stage's minimum of exposure."""
     topic: str | None
     question: str | None
     """The key of its first question."""
@@ -58,7 +57,7 @@ class VoteColumnsOf:
                 type_coerce(votes.c.cast_at, BigInteger).label("cast_at"),
                 votes.c.identity_level,
                 votes.c.network,
-                case((votes.c.marked, votes.c.record)).label("record"),
+                votes.c.leaks,
                 battles.c.topic,
                 votes.c.question,
             )
@@ -69,9 +68,8 @@ class VoteColumnsOf:
         with self._database.reading() as connection:
             for row in connection.execution_options(yield_per=chunk).execute(chosen):
                 fields = dict(row._mapping)
-                record = fields.pop("record")
-                marks = () if record is None else orjson.loads(record)["marks"]
-                yield VoteColumns(**fields, leaks=bits(marks), unread=UNREAD in marks)
+                leaks = fields.pop("leaks") or ()
+                yield VoteColumns(**fields, leaks=bits(leaks), unread=UNREAD in leaks)
 
     def conversations(self, seqs: Sequence[int]) -> Iterator[tuple[int, Sequence[Turn]]]:
         """Yield the turns of these votes' battles; whoever asks measures them and keeps no text."""

@@ -9,7 +9,6 @@ from sqlalchemy import Row, Select, func, select
 
 from arena.domain.battle import Battle
 from arena.domain.vote import Ballot, Vote, Winner
-from arena.record.battles import OwnVote
 from arena.record.counters import Admission
 from arena.record.database import Database
 from arena.record.group_commit import Cast, GroupCommit
@@ -32,9 +31,12 @@ class VoteRow:
     identity_level: str
     cast_at: datetime
     opened_at: datetime
+    draw: int
     draw_probability: float
-    marked: bool
-    """The record has marks."""
+    question: str | None
+    topic: str | None
+    leaks: Sequence[str]
+    nonce: bytes
     receipt: str
     record: bytes
 
@@ -48,6 +50,17 @@ class OwnDecision:
     model_b: str
     winner: Winner
     cast_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OwnVote:
+    """A vote as whoever cast it may know it: nothing of it tells who voted or who the sides were."""
+
+    winner: Winner
+    receipt: str
+    record: str
+    """The canonical text whose leaf hash the receipt is."""
+    promise: str
 
 
 class Votes:
@@ -83,10 +96,12 @@ class Votes:
 
     def of_battle(self, battle_id: str) -> OwnVote | None:
         """Find this battle's vote, if it has one."""
-        chosen = select(votes.c.winner, votes.c.receipt).where(votes.c.battle_id == battle_id)
+        chosen = select(votes.c.winner, votes.c.receipt, votes.c.record, votes.c.promise).where(
+            votes.c.battle_id == battle_id
+        )
         with self._database.reading() as connection:
             row = connection.execute(chosen).one_or_none()
-        return None if row is None else OwnVote(Winner(row.winner), row.receipt)
+        return None if row is None else OwnVote(Winner(row.winner), row.receipt, row.record.decode(), row.promise or "")
 
     def of_citizen(self, citizen_id: str) -> list[OwnDecision]:
         """Read every decision of this citizen, oldest first."""
@@ -156,12 +171,18 @@ def _rows() -> Select[*tuple[Any, ...]]:
         votes.c.identity_level,
         votes.c.cast_at,
         battles.c.opened_at,
+        battles.c.draw_number.label("draw"),
         battles.c.draw_probability,
-        votes.c.marked,
+        votes.c.question,
+        battles.c.topic,
+        votes.c.leaks,
+        votes.c.nonce,
         votes.c.receipt,
         votes.c.record,
     ).join(battles, battles.c.id == votes.c.battle_id)
 
 
 def _vote_row(row: Row) -> VoteRow:
-    return VoteRow(**{**row._mapping, "winner": Winner(row.winner)})
+    return VoteRow(
+        **{**row._mapping, "winner": Winner(row.winner), "leaks": row.leaks or (), "nonce": row.nonce or b""}
+    )

@@ -42,7 +42,7 @@ export interface Stage {
   opens: string | null;
   closes: string | null;
   synthetic: boolean;
-  draws: { commitment: string; seed: string | null } | null;
+  draws: { commitment: string; beacon: string | null; seed: string | null } | null;
   notices: { ai: Words };
   consents: Consent[];
   min_age: number;
@@ -184,9 +184,18 @@ export interface Seen {
   opened_at: string;
   turns: Asked[];
   turns_left: number;
-  winner: Winner | null;
-  receipt: string | null;
+  vote: OwnVote | null;
   reveal: Authors | null;
+}
+
+/** One's own vote, with all that proves it. */
+export interface OwnVote {
+  winner: Winner;
+  receipt: string;
+  /** The canonical text that was sealed. */
+  record: string;
+  /** A compact JWS. */
+  promise: string;
 }
 
 /** One turn; a side that has not answered yet is not there. */
@@ -217,6 +226,8 @@ export interface Author {
 /** A vote that is durable. */
 export interface Thanked {
   receipt: string;
+  record: string;
+  promise: string;
   reveal: Authors | null;
 }
 
@@ -277,10 +288,11 @@ export interface Included {
 
 /** A signed checkpoint; `jws` is detached, over the canonical JSON of everything else (RFC 7515, RFC 8785). */
 export interface TreeHead {
-  schema: "kai.checkpoint/1";
+  schema: "kai.checkpoint/2";
   stage: string;
   size: number;
   root: string;
+  opening: string;
   at: string;
   jws: string;
 }

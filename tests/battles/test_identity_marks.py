@@ -165,8 +165,8 @@ def test_a_battle_has_every_leak_with_its_side():
     """What a vote's record seals: an asked identity, and each answer's marks with its side; masked personal data is none of it."""
     now = datetime(2026, 12, 1, tzinfo=UTC)
     answers: dict[Side, Answer] = {
-        "a": Answer("a", "complete", "…", marks=("own:lg",)),
-        "b": Answer("b", "complete", "…", marks=("rival:lg", "self:narae:prompted")),
+        "a": Answer("a", "complete", "…", leaks=("own:lg",)),
+        "b": Answer("b", "complete", "…", leaks=("rival:lg", "self:narae:prompted")),
     }
     turn = Turn(1, "누구세요?", now, answers, ("asks_identity", "masked:phone"))
     battle = Battle("x", "s", "c", BattleState.OPEN, Draw("lg", "narae", 1, ("lg", "narae"), 0.5), now, (turn,))

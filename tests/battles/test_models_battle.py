@@ -184,7 +184,7 @@ async def test_a_question_is_let_in_with_both_answers_or_not_at_all(tmp_path: Pa
     stage, store = Stage.from_toml(text, "stage.toml"), Store(f"sqlite:///{tmp_path / 'arena.db'}")
     store.stages.adopt(stage, text, NOW)
     entrants = Full(10)
-    arena = Arena(stage, store, entrants, secret=b"s" * 32, clock=lambda: NOW)
+    arena = Arena(stage, store, entrants, secret=b"s" * 32, sign=bytes.decode, clock=lambda: NOW)
     citizens = [Pseudonym(f"{n:032x}", "anonymous") for n in range(30)]
     for citizen in citizens:
         store.citizens.enrol(citizen, {c.id: (c.version, True) for c in stage.consents}, NOW)
@@ -214,7 +214,7 @@ async def test_a_failure_counts_for_the_widest_network_of_who_asked(tmp_path: Pa
     stage, store = Stage.from_toml(text, "stage.toml"), Store(f"sqlite:///{tmp_path / 'arena.db'}")
     store.stages.adopt(stage, text, NOW)
     entrants = Full(10)
-    arena = Arena(stage, store, entrants, secret=b"s" * 32, clock=lambda: NOW)
+    arena = Arena(stage, store, entrants, secret=b"s" * 32, sign=bytes.decode, clock=lambda: NOW)
     limits = Limits(stage.limits, store.counters, secret=b"s" * 32, clock=lambda: NOW)
     for n, address in enumerate(("2001:db8:77:100::1", "2001:db8:ffff::1")):
         citizen = Pseudonym(f"{n:032x}", "anonymous")
@@ -245,7 +245,7 @@ async def test_readiness_says_nothing_of_how_many_can_be_drawn(tmp_path: Path) -
     stage, store = Stage.from_toml(text, "stage.toml"), Store(f"sqlite:///{tmp_path / 'arena.db'}")
     store.stages.adopt(stage, text, NOW)
     entrants, asked = Some(), list[str]()
-    arena = Arena(stage, store, entrants, secret=b"s" * 32, clock=lambda: NOW)
+    arena = Arena(stage, store, entrants, secret=b"s" * 32, sign=bytes.decode, clock=lambda: NOW)
     event.listen(store.database.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
     told, read = [], []
     for n in range(len(TEAMS), -1, -1):

@@ -29,7 +29,7 @@ from arena.record.keys import KeysError
 from arena.record.ledger import LedgerError
 from arena.record.organizers import Entrance
 from arena.record.outbox import Parcel
-from arena.results.export import proofs, tables, vote_findings
+from arena.results.export import promises, proofs, tables, vote_findings
 from arena.results.integrity.voter_tests import TESTS
 from arena.results.live.variants import TURNS, Name, PartKind, Variant
 from arena.results.programme.selection import AggregateError
@@ -154,6 +154,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "live_stage_": StageStatus,
     "outage_": (*get_args(CauseKind), "arena_stopped"),
     "personal_": literal(Protocol, "privacy"),
+    "promise_": ("included", "not_due", *promises.BROKEN, *promises.UNFIT),
     "proxies_": (kind.partition(".")[2] for kind in get_args(Mismatch)),
     "push_state_": get_args(get_type_hints(Parcel.state.fget)["return"]),
     "quirk_": get_args(Quirk),

@@ -11,7 +11,7 @@ import pytest
 
 from arena.domain.errors import NotFound
 from arena.domain.stage import StageStatus
-from arena.domain.vote import Winner, canonical, leaf_hash
+from arena.domain.vote import Hidden, Winner, canonical, hidden_digest, leaf_hash
 from arena.record.keys import Keys
 from arena.record.ledger import Checkpoint, Ledger, LedgerError, verify_checkpoint
 from arena.record.merkle import verify_consistency, verify_inclusion
@@ -147,7 +147,8 @@ TAMPERING: dict[str, tuple[str, ...]] = {
         "UPDATE votes SET battle_id = (SELECT id FROM battles WHERE draw_number = 3) WHERE seq = 1",
     ),
     "voter": ("UPDATE votes SET citizen_id = 'd' WHERE seq = 1",),
-    "mark of an unblind battle": ("UPDATE votes SET marked = NOT marked WHERE seq = 1",),
+    "leaks of an unblind battle": ("UPDATE votes SET leaks = '[\"a:self:garam\"]' WHERE seq = 1",),
+    "nonce": ("UPDATE votes SET nonce = (SELECT nonce FROM votes WHERE seq = 2) WHERE seq = 1",),
     "identity level": ("UPDATE votes SET identity_level = 'verified' WHERE seq = 1",),
     "time": ("UPDATE votes SET cast_at = cast_at + 5000000 WHERE seq = 1",),
     "entrants swapped": ("UPDATE battles SET model_a = model_b, model_b = model_a WHERE draw_number = 1",),
@@ -189,8 +190,8 @@ def test_tampering_is_found(store: Store, ledger: Ledger, name: str) -> None:
 
 
 FORGED = """
-INSERT INTO votes (seq, battle_id, stage_id, citizen_id, identity_level, winner, reasons, comment, marked, cast_at, record, receipt, seal)
-SELECT 99, '{battle}', stage_id, citizen_id, identity_level, winner, reasons, comment, marked, cast_at, {record}, '{receipt}', seal
+INSERT INTO votes (seq, battle_id, stage_id, citizen_id, identity_level, winner, reasons, comment, cast_at, nonce, record, receipt, seal)
+SELECT 99, '{battle}', stage_id, citizen_id, identity_level, winner, reasons, comment, cast_at, nonce, {record}, '{receipt}', seal
 FROM votes WHERE seq = 1
 """
 
@@ -202,9 +203,18 @@ def test_a_vote_written_into_the_database_never_becomes_a_leaf(store: Store, led
     citizen = voting.enrol(store)
     target = voting.ready(store, citizen)
     (model, *_) = store.votes.after(STAGE, 0)
-    record = canonical(
-        {**orjson.loads(model.record), "battle": target.id, "draw": target.draw.number, "question": None}
-    )
+    hidden: Hidden = {
+        "voter": model.voter,
+        "identity_level": model.identity_level,
+        "model_a": model.model_a,
+        "model_b": model.model_b,
+        "draw": target.draw.number,
+        "question": None,
+        "topic": None,
+        "leaks": (),
+    }
+    told = {**orjson.loads(model.record), "battle": target.id, "hidden": hidden_digest(hidden, model.nonce)}
+    record = canonical(told)
     literal = f"x'{record.hex()}'" if store.database.is_sqlite else f"'\\x{record.hex()}'"
     run(
         store,

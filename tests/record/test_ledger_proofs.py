@@ -8,11 +8,12 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from joserfc import jws
 from joserfc.jwk import ECKey
 from pymerkle import InmemoryTree
 
-from arena.record.keys import Keys, KeysError, verify_jws
+from arena.record.keys import Keys, KeysError, read_jws, verify_jws
 from arena.record.ledger import verify_checkpoint
 from arena.record.merkle import Tree, roots_of, verify_consistency, verify_inclusion
 from tests.support.words import refusing
@@ -175,6 +176,29 @@ def test_signatures_hold_for_their_bytes_only(tmp_path: Path) -> None:
         Keys.open(tmp_path / "stranger", {}).sign(payload),
     ):
         assert not verify_jws(payload, forged, keys.jwks())
+
+
+def test_a_signature_has_one_form(tmp_path: Path) -> None:
+    """Nobody without the key can make another text that stands for the same signature: not with the other s, nor with slack in its base64."""
+    keys = Keys.open(tmp_path, {})
+    order = SECP256R1().group_order
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    for n in range(20):  # of plain ES256 signatures half have the higher s
+        payload = b'{"size":%d}' % n
+        header, _, tail = keys.sign(payload).split(".")
+        raw = base64.urlsafe_b64decode(tail + "==")
+        assert 0 < int.from_bytes(raw[32:]) <= order // 2
+        high = raw[:32] + (order - int.from_bytes(raw[32:])).to_bytes(32)
+        slack = tail[:-1] + letters[letters.index(tail[-1]) + 1]  # 86 letters hold 516 bits: four of them mean nothing
+        assert base64.urlsafe_b64decode(slack + "==") == raw
+        for other in (base64.urlsafe_b64encode(high).decode().rstrip("="), slack, tail + "==", tail + "\n", f" {tail}"):
+            assert not verify_jws(payload, f"{header}..{other}", keys.jwks())
+        whole = keys.sign_whole(payload)
+        assert read_jws(whole, keys.jwks()) == payload
+        assert read_jws(f"{header}..{tail}", keys.jwks()) is None
+        body, _, _ = whole.rpartition(".")
+        assert read_jws(f"{body}.{tail}", keys.jwks()) == payload
+        assert read_jws(whole.replace(".", ".A", 1), keys.jwks()) is None
 
 
 def test_cookie_secrets_rotate_and_the_previous_one_still_opens(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """The record's one way: open → answering → open → voted → revealed, or void, or abandoned; on SQLite and PostgreSQL alike."""
 
+import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from arena.domain.battle import Battle, BattleState
 from arena.domain.errors import ArenaError, Conflict, TooMany
 from arena.domain.stage import StageStatus
-from arena.domain.vote import Vote, Winner
+from arena.domain.vote import Vote, Winner, cast
 from arena.record.battles import Stop
 from arena.record.counters import Bound
 from arena.record.processes import Process
@@ -83,6 +85,33 @@ def test_a_vote_counts_once_and_never_changes(store: Store, reveal: bool) -> Non
     assert refused(lambda: voting.vote(store, battle, citizen, voting.ballot(Winner.MODEL_B))) == "another_vote"
     assert refused(lambda: voting.vote(store, battle, citizen, voting.ballot(comment="!"))) == "another_vote"
     assert votes_of(store) == [first.receipt]
+
+
+def test_a_promise_is_made_once_and_kept_with_its_vote(store: Store) -> None:
+    """Whoever asks again, at once or later, at this connection or another, is given the bytes that were signed first; the owner's view has them too."""
+    citizen = voting.enrol(store)
+    battle = voting.ready(store, citizen)
+
+    def promising(there: Battle) -> Vote:
+        vote = cast(there, citizen, voting.ballot(), LATER, voting.SECRET, voting.KEYS)
+        return replace(vote, promise=f"{vote.receipt}.{secrets.token_hex()}")
+
+    elsewhere = Store(store.database.url.render_as_string(hide_password=False))
+
+    def ask(n: int) -> tuple[bytes, str, str]:
+        there = store if n % 2 else elsewhere
+        vote = there.votes.cast(battle.id, citizen.id, voting.ballot(), promising).vote
+        return vote.record, vote.receipt, vote.promise
+
+    with ThreadPoolExecutor(8) as threads:
+        given = set(threads.map(ask, range(24)))
+    given.add(ask(0))
+    elsewhere.close()
+    ((record, receipt, promise),) = given
+    assert promise.startswith(receipt)
+    own = store.votes.of_battle(battle.id)
+    assert own is not None
+    assert (own.winner, own.receipt, own.record.encode(), own.promise) == ("model_a", receipt, record, promise)
 
 
 def test_refusals_have_their_codes(store: Store) -> None:
@@ -349,8 +378,8 @@ def test_the_constraint_is_the_last_word(store: Store) -> None:
     battle = voting.ready(store, citizen)
     voting.vote(store, battle, citizen)
     for statement in (
-        "INSERT INTO votes (battle_id, stage_id, citizen_id, identity_level, winner, reasons, comment, marked, cast_at, record, receipt, seal)"
-        " SELECT battle_id, stage_id, citizen_id, identity_level, winner, reasons, comment, marked, cast_at, record, 'x', seal FROM votes",
+        "INSERT INTO votes (battle_id, stage_id, citizen_id, identity_level, winner, reasons, comment, cast_at, nonce, record, receipt, seal)"
+        " SELECT battle_id, stage_id, citizen_id, identity_level, winner, reasons, comment, cast_at, nonce, record, 'x', seal FROM votes",
         "UPDATE votes SET winner = 'garam'",
         "UPDATE battles SET model_b = model_a",
         "UPDATE battles SET state = 'counted'",

@@ -184,7 +184,7 @@ def test_votes_that_were_not_blind(database_url: str, tmp_path: Path, declared: 
     battle = opened(room.store, citizen, SIMULATED)
     begin(room.store, battle, citizen)
     given = [
-        Answer("a", "complete", "저는 가람입니다.", marks=("rival:나래", "self:가람")),
+        Answer("a", "complete", "저는 가람입니다.", leaks=("rival:나래", "self:가람")),
         Answer("b", "complete", "네."),
     ]
     room.store.battles.finish_turn(battle.id, 1, given, owner=OWNER, void_reason=None, now=NOW)

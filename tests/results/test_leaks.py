@@ -44,7 +44,7 @@ def leaking(room: Room) -> Counter[tuple[str, str]]:
             kinds = [mark.partition(":") for mark in marks]
             expected.update((own, FIELDS[kind] + "_prompted" * bool(end)) for kind, _, end in kinds)
             answers.append(
-                Answer(side, "complete", "네", marks=tuple(f"{k}:{named[k]}{sep}{end}" for k, sep, end in kinds))
+                Answer(side, "complete", "네", leaks=tuple(f"{k}:{named[k]}{sep}{end}" for k, sep, end in kinds))
             )
         store.battles.finish_turn(battle.id, 1, answers, owner=OWNER, void_reason=None, now=NOW)
         chosen = ballot()

@@ -50,7 +50,7 @@ def play(
     *,
     prompt: str = "서울의 봄을 한 줄로 써 주세요.",
     answer: str = "벚꽃이 한강을 덮습니다.",
-    marks: tuple[str, ...] = (),
+    flags: tuple[str, ...] = (),
     agreed: dict[str, tuple[int, bool]] | None = None,
 ) -> str:
     """One citizen's battle with a vote; gives the battle's id."""
@@ -63,7 +63,7 @@ def play(
         return pairing.draw(seed, number, stage.entrant_ids, rule, {})
 
     battle = store.battles.open(new_battle_id(), stage.id, citizen.id, draw, NOW)
-    store.battles.begin_turn(battle.id, citizen.id, prompt, max_turns=1, lease=("t", NOW), now=NOW, marks=marks)
+    store.battles.begin_turn(battle.id, citizen.id, prompt, max_turns=1, lease=("t", NOW), now=NOW, flags=flags)
     given = [Answer(side, "complete", answer, first_token_ms=90, total_ms=800) for side in ("a", "b")]
     store.battles.finish_turn(battle.id, 1, given, owner="t", void_reason=None, now=NOW)
     ballot = Ballot(Winner.MODEL_A, {"a": ("useful",), "b": ()}, "비밀 의견입니다")
@@ -155,7 +155,7 @@ def test_texts_with_personal_data_stay_behind(room: Room, tmp_path: Path) -> Non
     """A finding in a prompt, in an answer, or one that was masked when it was typed keeps the whole conversation back; the vote is released."""
     typed = play(room, "a", prompt="제 번호는 010-2345-6789인데 광고 문구를 써 주세요.")
     said = play(room, "b", answer="문의는 gildong@mail.co.kr로 하세요.")
-    masked = play(room, "c", prompt="제 번호는 [전화번호]입니다.", marks=("masked:phone",))
+    masked = play(room, "c", prompt="제 번호는 [전화번호]입니다.", flags=("masked:phone",))
     clean = play(room, "d")
     room.freeze()
 

@@ -15,8 +15,12 @@ from arena.domain.exposure import UNREAD, Exposure
 from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.results import lifecycle
+from arena.results.export import tables
 from arena.results.export.bundle import make
-from arena.results.export.proofs import VerificationError, left_out
+from arena.results.export.decisions import left_out
+from arena.results.export.document import VOTES
+from arena.results.export.proofs import VerificationError
+from arena.results.export.table_reader import TableFile
 from arena.results.export.verify import verify_files
 from arena.results.votes.feed import VoteFeed
 from arena.results.votes.sealed import sealed_stage
@@ -100,8 +104,8 @@ def test_a_vote_on_a_few_characters_is_kept_and_does_not_count(base: str, tmp_pa
 
     store, keys = Store(f"sqlite:///{tmp_path / 'arena.db'}"), Keys.open(tmp_path, {})
     stage, now = sealed_stage(store, "test"), datetime.now(UTC)
-    marks = {row.battle_id: json.loads(row.record)["marks"] for row in store.votes.after("test", 0)}
-    assert {battle: UNREAD in found for battle, found in marks.items()} == {hasty: True, honest: False}
+    leaks = {row.battle_id: row.leaks for row in store.votes.after("test", 0)}
+    assert {battle: UNREAD in found for battle, found in leaks.items()} == {hasty: True, honest: False}
     table, _ = VoteFeed(store, stage).table()
     assert table.left_out() == {"unread": 1}
 
@@ -112,7 +116,7 @@ def test_a_vote_on_a_few_characters_is_kept_and_does_not_count(base: str, tmp_pa
     assert verify_files(bundle.files).document.population.n_votes_used == 1
     counted = replace(table, excluded_by=np.zeros_like(table.excluded_by))
     with pytest.raises(VerificationError, match="unread"):
-        list(left_out(bundle.document, stage, counted))
+        list(left_out(bundle.document, stage, TableFile(bundle.files[VOTES], tables.VOTES, VOTES), counted))
     store.close()
 
 
@@ -125,7 +129,7 @@ def test_a_vote_that_comes_at_once_is_unread_where_the_stage_asks_for_time(tmp_p
         assert citizen.vote(battle).status_code == 201
     store = Store(f"sqlite:///{tmp_path / 'arena.db'}")
     (row,) = store.votes.after("test", 0)
-    assert UNREAD in json.loads(row.record)["marks"]
+    assert UNREAD in row.leaks
     store.close()
 
 
@@ -153,6 +157,6 @@ def test_who_hung_up_has_read_nothing_until_they_come_back(tmp_path: Path) -> No
         for battle in (never, seen, resumed):
             assert citizen.vote(battle).status_code == 201
     store = Store(f"sqlite:///{tmp_path / 'arena.db'}")
-    marks = {row.battle_id: UNREAD in json.loads(row.record)["marks"] for row in store.votes.after("test", 0)}
-    assert marks == {never: True, seen: False, resumed: False}
+    unread = {row.battle_id: UNREAD in row.leaks for row in store.votes.after("test", 0)}
+    assert unread == {never: True, seen: False, resumed: False}
     store.close()

@@ -124,7 +124,7 @@ def many_ready(store: Store, citizen: Citizen, count: int, *, first: int = 1) ->
             ],
         )
         connection.execute(
-            insert(turns), [{"battle_id": b.id, "n": 1, "prompt": "?", "asked_at": NOW, "marks": []} for b in made]
+            insert(turns), [{"battle_id": b.id, "n": 1, "prompt": "?", "asked_at": NOW, "flags": []} for b in made]
         )
         answer = {
             "n": 1,
@@ -133,7 +133,7 @@ def many_ready(store: Store, citizen: Citizen, count: int, *, first: int = 1) ->
             "reasoning": "",
             "dropped_turns": 0,
             "shown_chars": 0,
-            "marks": [],
+            "leaks": [],
         }
         connection.execute(insert(answers), [{**answer, "battle_id": b.id, "side": s} for b in made for s in "ab"])
     return made

@@ -66,8 +66,8 @@ def test_from_prompt_to_reveal(citizen: Citizen) -> None:
     for side in ("a", "b"):
         assert before["turns"][0]["answers"][side]["text"] == SAYS[reveal[side]["id"]]
     after = citizen.see(battle)
-    assert (after["state"], after["receipt"], after["reveal"]) == ("revealed", thanks.json()["receipt"], reveal)
-    assert (before["winner"], after["winner"]) == (None, "model_b")
+    assert (after["state"], after["vote"]["receipt"], after["reveal"]) == ("revealed", thanks.json()["receipt"], reveal)
+    assert (before["vote"], after["vote"]["winner"]) == (None, "model_b")
 
 
 def test_a_topic_is_kept_with_the_battle_and_counted_with_the_votes(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_fifty_simultaneous_votes_leave_one(citizen: Citizen) -> None:
     codes = [a.status_code for a in answers]
     assert codes.count(201) == 1
     assert set(codes) <= {200, 201, 409, 429}  # of one citizen so many at once wait, no more
-    assert {a.json()["receipt"] for a in answers if a.status_code < 300} == {citizen.see(battle)["receipt"]}
+    assert {a.json()["receipt"] for a in answers if a.status_code < 300} == {citizen.see(battle)["vote"]["receipt"]}
 
 
 def test_no_vote_before_there_is_something_to_judge(citizen: Citizen) -> None:
@@ -417,5 +417,5 @@ def test_reasoning_is_shown_only_where_the_stage_folds_it(tmp_path: Path, rule: 
             else:
                 assert kept["reasoning"] is None
     with sqlite3.connect(tmp_path / "arena.db") as database:
-        marks = {side: json.loads(marks) for side, marks in database.execute("SELECT side, marks FROM answers")}
-    assert any(marks.values()) == (rule == "folded")
+        leaks = {side: json.loads(leaks) for side, leaks in database.execute("SELECT side, leaks FROM answers")}
+    assert any(leaks.values()) == (rule == "folded")

@@ -56,7 +56,7 @@ def test_a_panel_admits_its_members_and_nobody_else(base: str, database_url: str
     member.ask(battle)
     assert member.vote(battle, "tie").status_code == 201
     assert entered(elsewhere, f" {CODES[0].lower().replace('-', ' ')} ").status_code == 201
-    assert elsewhere.see(battle)["winner"] == "tie"
+    assert elsewhere.see(battle)["vote"]["winner"] == "tie"
     other = Citizen(base)
     assert entered(other, CODES[1]).status_code == 201
     assert other.http.get("/battles").json() == []

@@ -85,7 +85,7 @@ def test_another_sites_post_is_refused(base: str, sent: dict[str, str]) -> None:
         )
         assert (answer.status_code, answer.json()["code"]) == (403, "foreign_origin"), path
     view = citizen.see(battle)
-    assert (view["state"], len(view["turns"]), view["receipt"]) == ("open", 1, None)
+    assert (view["state"], len(view["turns"]), view["vote"]) == ("open", 1, None)
 
 
 def test_another_site_may_read_nothing(base: str) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -184,6 +185,22 @@ def test_a_stop_reaches_the_process_that_writes(two: Two) -> None:
         assert here.see(another)["state"] == "answering"
         assert here.http.post(f"/battles/{another}/stop").status_code == 202
         assert [event.data.get("status") for event in stream if event.name == "answer"] == ["stopped", "stopped"]
+
+
+def test_a_vote_is_promised_once_by_all_processes(two: Two) -> None:
+    """Clicked twice at the same moment, at two processes, and once more later: one vote, one receipt, and the same bytes of the same promise."""
+    here, there = two.citizen()
+    battle = here.open()
+    here.ask(battle)
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda n: (here, there)[n % 2].vote(battle), range(8)))
+    answers.append(there.vote(battle))
+    done = [answer for answer in answers if answer.status_code != 429]  # of one citizen so many at once wait, no more
+    assert sorted(answer.status_code for answer in done) == [200] * (len(done) - 1) + [201]
+    (given,) = {tuple(answer.json()[name] for name in ("record", "receipt", "promise")) for answer in done}
+    assert all(given)
+    for own in (here.see(battle)["vote"], there.see(battle)["vote"]):
+        assert (own["record"], own["receipt"], own["promise"]) == given
 
 
 def test_a_withdrawal_silences_every_process(two: Two) -> None:

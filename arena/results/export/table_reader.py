@@ -28,7 +28,7 @@ _OF_A_VOTE = (
     "winner",
     "tstamp",
     "identity_level",
-    "marks",
+    "leaks",
     "left_out",
     "weight",
     "turn",
@@ -168,9 +168,9 @@ def vote_table(file: TableFile, stage: Stage) -> VoteTable:
         topic[at] = file.coded(batch, "topic", of_topic) - 1
         question[at] = file.coded(batch, "question", of_question) - 1
         identity[at] = file.coded(batch, "identity_level", of_identity)
-        marked = batch.column("marks").to_pylist()
-        leaks[at] = [bits(marks) if marks else 0 for marks in marked]
-        unread[at] = [UNREAD in marks for marks in marked]
+        found = batch.column("leaks").to_pylist()
+        leaks[at] = [bits(each) if each else 0 for each in found]
+        unread[at] = [UNREAD in each for each in found]
         excluded_by[at] = file.coded(batch, "left_out", of_reason)
         weight[at] = batch.column("weight").to_numpy(zero_copy_only=False)
         turns[at] = batch.column("turn").to_numpy()

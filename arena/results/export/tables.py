@@ -1,5 +1,6 @@
 """What an export rests on: every sealed vote and every draw as a Parquet table, from which a stranger recomputes all numbers."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from io import BytesIO
@@ -18,7 +19,7 @@ from arena.domain.errors import ArenaError
 from arena.domain.exposure import UNREAD
 from arena.domain.leaks import bits
 from arena.domain.stage import Stage
-from arena.domain.vote import RECORD_SCHEMA, canonical_plain
+from arena.domain.vote import NONCE_BYTES, sealed_record
 from arena.record.battles import DrawnBattle
 from arena.record.votes import VoteRow
 from arena.results.votes.annotations import STYLE, Annotations
@@ -40,10 +41,11 @@ VOTES = pa.schema(
         pa.field("topic", pa.string()),
         pa.field("reasons_a", pa.list_(pa.string()), nullable=False),
         pa.field("reasons_b", pa.list_(pa.string()), nullable=False),
-        pa.field("marks", pa.list_(pa.string()), nullable=False),
+        pa.field("leaks", pa.list_(pa.string()), nullable=False),
         pa.field("cast_at", pa.string(), nullable=False),
         pa.field("conversation_digest", pa.string(), nullable=False),
         pa.field("comment_digest", pa.string(), nullable=False),
+        pa.field("nonce", pa.string(), nullable=False),
         pa.field("receipt", pa.string(), nullable=False),
         pa.field("left_out", pa.string()),
         pa.field("acts", pa.list_(pa.int32()), nullable=False),
@@ -72,10 +74,11 @@ VOTE_COLUMNS = {
     "topic": "what the citizen said it is about; empty where nothing was said",
     "reasons_a": "tags on side a",
     "reasons_b": "tags on side b",
-    "marks": "what may have told the voter who is who: `prompt:asks_identity`; `a:self:…` or `b:…`, also `posing`, `own` and `rival`, with whose name, and `:prompted` behind it where a prompt had brought it up; and `vote:unread` where it was cast below `protocol.min_exposure`",
+    "leaks": "what may have told the voter who is who: `prompt:asks_identity`; `a:self:…` or `b:…`, also `posing`, `own` and `rival`, with whose name, and `:prompted` behind it where a prompt had brought it up; and `vote:unread` where it was cast below `protocol.min_exposure`",
     "cast_at": "the same moment as it stands in the sealed record",
     "conversation_digest": "a keyed digest of the conversation",
     "comment_digest": "a keyed digest of the comment",
+    "nonce": "32 bytes in hexadecimal: SHA-256 of them and the canonical `judge` (as `voter`), `identity_level`, `model_a`, `model_b`, `draw`, `question`, `topic` and `leaks` is the `hidden` of the sealed record",
     "receipt": "the vote's receipt, which is its leaf in the Merkle tree; the rows stand in the tree's order",
     "left_out": "why the vote is not in the fit; empty when it is",
     "acts": "the places in `exclusion_acts`, from 0, of every act that named this vote, in order",
@@ -115,6 +118,7 @@ ROW_GROUP = 1_048_576
 """Rows of a row group: part of the bytes that an export's hashes are over."""
 NO_ANNOTATIONS = Annotations({}, None)
 _NO_STYLE = (None,) * len(STYLE)
+_NONCE = re.compile(f"[0-9a-f]{{{2 * NONCE_BYTES}}}")
 _Row = TypeVar("_Row")
 
 
@@ -189,29 +193,30 @@ def _vote(row: VoteRow, beside: Annotations) -> dict[str, Any]:
     told = orjson.loads(row.record)
     made = {
         "question_id": told["battle"],
-        "model_a": told["model_a"],
-        "model_b": told["model_b"],
+        "model_a": row.model_a,
+        "model_b": row.model_b,
         "winner": told["winner"],
-        "judge": told["voter"],
+        "judge": row.voter,
         "turn": told["turns"],
         "anony": True,
         # The sealed moment has milliseconds, the record's column microseconds: what is published is what was sealed.
         "tstamp": datetime.fromisoformat(told["cast_at"]).timestamp(),
-        "identity_level": told["identity_level"],
-        "draw": told["draw"],
-        "question": told["question"],
-        "topic": told["topic"],
+        "identity_level": row.identity_level,
+        "draw": row.draw,
+        "question": row.question,
+        "topic": row.topic,
         "reasons_a": told["reasons"]["a"],
         "reasons_b": told["reasons"]["b"],
-        "marks": told["marks"],
+        "leaks": list(row.leaks),
         "cast_at": told["cast_at"],
         "conversation_digest": told["conversation"],
         "comment_digest": told["comment"],
+        "nonce": row.nonce.hex(),
         "receipt": row.receipt,
-        "weight": None if beside.weights is None else beside.weights.get(told["voter"]),
+        "weight": None if beside.weights is None else beside.weights.get(row.voter),
         **dict(zip(STYLE, beside.styles.get(row.battle_id, _NO_STYLE), strict=True)),
     }
-    if sealed_record(told["stage"], made) != row.record:
+    if len(row.nonce) != NONCE_BYTES or record_of(told["stage"], made) != row.record:
         raise EvidenceError("record_form_unknown", vote=row.receipt[:12])
     return made
 
@@ -221,8 +226,8 @@ def _excluded_by(votes: Sequence[Mapping[str, Any]], stage: Stage, rule: Rule) -
     entrants = entrants_of(stage)
     place = {entrant: code for code, entrant in enumerate(entrants)}
     a, b = (np.array([place[vote[side]] for vote in votes], np.int16) for side in ("model_a", "model_b"))
-    leaks = np.array([bits(vote["marks"]) for vote in votes], np.int32)
-    unread = np.array([UNREAD in vote["marks"] for vote in votes], np.bool_)
+    leaks = np.array([bits(vote["leaks"]) for vote in votes], np.int32)
+    unread = np.array([UNREAD in vote["leaks"] for vote in votes], np.bool_)
     decided = [REASONS.index(rule.excluded.get(vote["question_id"], "")) for vote in votes]
     return rule.codes(entrants, a, b, leaks, unread, np.array(decided, np.int8)).tolist()
 
@@ -232,13 +237,26 @@ def entrants_of(stage: Stage) -> tuple[str, ...]:
     return tuple(entrant.id for entrant in (*stage.entrants, *stage.controls))
 
 
-def sealed_record(stage_id: str, row: Mapping[str, Any]) -> bytes:
-    """Write the leaf's content that these columns stand for: byte for byte what the arena sealed when the vote was cast."""
-    return canonical_plain(
+def record_of(stage_id: str, row: Mapping[str, Any]) -> bytes:
+    """Write the leaf's content that these columns stand for: byte for byte what the arena sealed when the vote was cast.
+
+    Raises:
+        ValueError: the nonce is none.
+    """
+    if not _NONCE.fullmatch(row["nonce"]):
+        raise ValueError("not 32 bytes in hexadecimal")
+    return sealed_record(
         {
-            "schema": RECORD_SCHEMA,
             "stage": stage_id,
             "battle": row["question_id"],
+            "winner": row["winner"],
+            "reasons": {"a": list(row["reasons_a"]), "b": list(row["reasons_b"])},
+            "turns": row["turn"],
+            "conversation": row["conversation_digest"],
+            "comment": row["comment_digest"],
+            "cast_at": row["cast_at"],
+        },
+        {
             "voter": row["judge"],
             "identity_level": row["identity_level"],
             "model_a": row["model_a"],
@@ -246,14 +264,9 @@ def sealed_record(stage_id: str, row: Mapping[str, Any]) -> bytes:
             "draw": row["draw"],
             "question": row["question"],
             "topic": row["topic"],
-            "winner": row["winner"],
-            "reasons": {"a": list(row["reasons_a"]), "b": list(row["reasons_b"])},
-            "turns": row["turn"],
-            "marks": list(row["marks"]),
-            "cast_at": row["cast_at"],
-            "conversation": row["conversation_digest"],
-            "comment": row["comment_digest"],
-        }
+            "leaks": list(row["leaks"]),
+        },
+        bytes.fromhex(row["nonce"]),
     )
 
 

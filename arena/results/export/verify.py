@@ -29,6 +29,7 @@ from arena.results.export.document import (
     assemble,
     scores_csv,
 )
+from arena.results.export.promises import Outcome, judged
 from arena.results.export.proofs import Attested, Passed, VerificationError
 from arena.results.export.schema import Checkpoint, UserScore
 from arena.results.export.signed import Signed
@@ -36,6 +37,7 @@ from arena.results.export.table_reader import DrawTable, TableFile, draw_table, 
 from arena.results.votes.table import VoteTable
 
 LATEST = "latest"
+NOTHING: Mapping[str, bytes] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Verdict:
     checks: tuple[Passed, ...]
     attested: tuple[Attested, ...]
     """What was not checked, since what it follows from was not given."""
+    promises: tuple[Outcome, ...] = ()
+    """What became of the promises that were given."""
 
 
 def verify(
@@ -53,6 +57,7 @@ def verify(
     jwks: Mapping[str, Any] | None = None,
     kept: Sequence[Checkpoint] = (),
     strata: bytes | None = None,
+    promises: Mapping[str, bytes] = NOTHING,
 ) -> Verdict:
     """Check an export folder (or the `latest` in a folder of exports) and recompute every number.
 
@@ -62,6 +67,7 @@ def verify(
             keys in the folder, which shows that nothing was changed since the signing, but not who signed.
         kept: checkpoints that somebody kept while voting was open.
         strata: the stage's `strata.parquet`, for whoever was given it. Without it, what follows from it is attested, not recomputed.
+        promises: citizens' files by name; the verdict says of each what became of it, and a broken one does not end the check.
 
     Raises:
         VerificationError: names the first thing that does not hold.
@@ -71,7 +77,7 @@ def verify(
     if not folder.is_dir():
         raise VerificationError("files", Fault("no_folder", folder=str(folder), file=JSON))
     files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    return verify_files(files, jwks, kept, strata)
+    return verify_files(files, jwks, kept, strata, promises)
 
 
 def verify_files(
@@ -79,11 +85,17 @@ def verify_files(
     jwks: Mapping[str, Any] | None = None,
     kept: Sequence[Checkpoint] = (),
     strata: bytes | None = None,
+    promises: Mapping[str, bytes] = NOTHING,
 ) -> Verdict:
     """Check the same for files in memory, name by name."""
     told = list(_checked(files, jwks, kept, strata))
-    passed = tuple(each for each in told if isinstance(each, Passed))
-    return Verdict(parsed(files[JSON]), passed, tuple(each for each in told if isinstance(each, Attested)))
+    document = parsed(files[JSON])
+    return Verdict(
+        document,
+        tuple(each for each in told if isinstance(each, Passed)),
+        tuple(each for each in told if isinstance(each, Attested)),
+        tuple(judged(document, files, promises, read_jwks(files[JWKS]) if jwks is None else jwks)),
+    )
 
 
 def parsed(data: bytes) -> UserScore:

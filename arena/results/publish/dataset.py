@@ -56,7 +56,7 @@ COLUMNS = pa.schema(
         pa.field("tstamp", pa.float64(), nullable=False),
         pa.field("reasons_a", pa.list_(pa.string()), nullable=False),
         pa.field("reasons_b", pa.list_(pa.string()), nullable=False),
-        pa.field("marks", pa.list_(pa.string()), nullable=False),
+        pa.field("leaks", pa.list_(pa.string()), nullable=False),
         pa.field("draw", pa.int64(), nullable=False),
         pa.field("question_number", pa.int32()),
         pa.field("receipt", pa.string(), nullable=False),
@@ -77,7 +77,7 @@ COLUMN_WORDS = {
     "language": "of the first prompt, by its letters: ko, en (any Latin script), mixed or other; null where texts are not released",
     "tstamp": "when the vote was cast, in seconds since 1970 UTC",
     "reasons_a, reasons_b": "the voter's tags on a side",
-    "marks": "what may have told the voter who is who, by side, kind and name; nothing for a blind battle",
+    "leaks": "what may have told the voter who is who, by side, kind and name; nothing for a blind battle",
     "draw": "the number of the draw",
     "question_number": "of the first question, equal for equal ones; null for one that fewer than ten voters asked",
     "receipt": "the vote's leaf in the arena's public ledger",
@@ -274,7 +274,7 @@ def _why_dropped(turns: Sequence[Turn], agreed: bool) -> str | None:
         return "no_consent"
     if not turns or any(not turn.prompt for turn in turns):
         return "erased"
-    if any(mark.startswith("masked:") for turn in turns for mark in turn.marks):
+    if any(flag.startswith("masked:") for turn in turns for flag in turn.flags):
         return "personal_data"
     texts = [text for turn in turns for text in (turn.prompt, *(answer.text for answer in turn.answers.values()))]
     return "personal_data" if any(privacy.check(text) for text in texts) else None

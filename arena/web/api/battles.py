@@ -26,6 +26,7 @@ from arena.web.api.schemas import (
     TurnView,
     VoteRequest,
     VoteResponse,
+    own_vote_view,
     reveal_view,
 )
 from arena.web.core.dependencies import Here, Me, Reader, Voter
@@ -107,8 +108,7 @@ def _written(view: BlindBattle, *, small: bool) -> Response:
         opened_at=view.opened_at,
         turns=turns,
         turns_left=view.turns_left,
-        winner=view.winner,
-        receipt=view.receipt,
+        vote=own_vote_view(view.vote),
         reveal=reveal_view(view.reveal),
     )
     body = told.model_dump_json(by_alias=True).encode()
@@ -165,13 +165,16 @@ async def stop(here: Here, me: Reader, battle_id: BattleId) -> StopResponse:
 async def vote(
     here: Here, request: Request, me: Voter, battle_id: BattleId, asked: VoteRequest, response: Response
 ) -> VoteResponse:
-    """Cast the vote; the answer follows the commit. The same vote again is answered with 200 and the same receipt."""
+    """Cast the vote; the answer follows the commit. The same vote again is answered with 200 and the same record, receipt and promise."""
     reasons: dict[Side, list[str]] = {"a": asked.reasons.a, "b": asked.reasons.b}
     admission = await here.admission(request, "vote", me)
     cast = await here.arena.vote(me, battle_id, asked.winner, reasons, asked.comment, admission, turns=asked.turns)
     if not cast.new:
         response.status_code = 200
-    return VoteResponse(receipt=cast.receipt, reveal=reveal_view(cast.reveal))
+    kept = cast.vote
+    return VoteResponse(
+        receipt=kept.receipt, record=kept.record.decode(), promise=kept.promise, reveal=reveal_view(cast.reveal)
+    )
 
 
 def _sent(event: StreamEvent) -> ServerSentEvent:

@@ -13,6 +13,7 @@ from arena.domain.invitation import CODE_CHARS
 from arena.domain.operator import Operator
 from arena.domain.stage import Card, Consent, Reason, StageStatus, Starters
 from arena.domain.vote import Winner
+from arena.record.votes import OwnVote
 from arena.results.export.schema import OpeningPart
 from arena.web.core.standing import StageState
 
@@ -122,6 +123,22 @@ def reveal_view(reveal: Reveal | None) -> RevealView | None:
     return RevealView(a=a, b=b)
 
 
+class OwnVoteView(_Whole):
+    """The owner's own vote, with all that proves it."""
+
+    winner: Winner
+    receipt: str
+    record: str
+    promise: str
+
+
+def own_vote_view(vote: OwnVote | None) -> OwnVoteView | None:
+    """Write the owner's vote, if there is one."""
+    if vote is None:
+        return None
+    return OwnVoteView(winner=vote.winner, receipt=vote.receipt, record=vote.record, promise=vote.promise)
+
+
 class BattleSummary(_Whole):
     """One of a citizen's battles."""
 
@@ -142,6 +159,10 @@ class VoteResponse(_Whole):
     """A vote that is durable."""
 
     receipt: str
+    record: str
+    """The canonical text that was sealed: `receipt` is SHA-256 of a zero byte and its bytes."""
+    promise: str
+    """A compact JWS (ES256) of `{schema, stage, receipt, cast_at, include_by}`: that it will be under a signed checkpoint by then."""
     reveal: RevealView | None
 
 
@@ -171,9 +192,7 @@ class BattleView(_Whole):
     opened_at: datetime
     turns: list[TurnView]
     turns_left: int
-    winner: Winner | None
-    """The owner's own vote."""
-    receipt: str | None
+    vote: OwnVoteView | None
     reveal: RevealView | None
 
 

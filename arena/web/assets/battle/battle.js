@@ -305,10 +305,9 @@ async function restore(id) {
   const battle = { id, over: !open, turnsLeft: seen.turns_left + (answering ? 1 : 0), prompt };
   change({ battle: seen.turns.length || !open ? battle : null, votable: seen.votable, chosen: null });
   turn?.root.scrollIntoView({ block: "start" });
-  if (seen.receipt)
-    showThanks({ receipt: seen.receipt, reveal: seen.reveal, winner: seen.winner }, seen, { next: startOver });
+  if (seen.vote) showThanks({ ...seen.vote, reveal: seen.reveal }, seen, { next: startOver });
   else if (seen.votable) byId("arena-ballot-title").focus({ preventScroll: true });
-  if (seen.receipt) return;
+  if (seen.vote) return;
   if (seen.state === "void") tellVoid(battle);
   else if (seen.state === "abandoned") say(t("abandoned"), { action: again(prompt ?? "") });
   else if (answering && turn) await listenOn(id, battle, turn);
