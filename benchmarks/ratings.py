@@ -25,6 +25,8 @@ OUT = ROOT / "build" / "bench-ratings.json"
 MODELS = (5, 20, 200)
 VOTES = (10_000, 100_000, 1_000_000, 10_000_000)
 VOTES_PER_VOTER = 20
+STARTERS, STARTED = 16, 0.6
+"""Questions that all share, and how many votes begin with one."""
 PATIENCE_S = 4.0
 """A case is repeated until its calls have taken this long."""
 
@@ -70,6 +72,16 @@ def ours(k: int, n: int, prior: float) -> Case:
     names = [f"m{i}" for i in range(k)]
     data = battles(k, n)
     return lambda: rate(Comparisons.from_codes(names, *data), prior=prior), lambda r: r.theta, 7
+
+
+def asked(k: int, n: int) -> Case:
+    """The same with questions: 60 % of the votes on 16 starters, the others each on one that nobody else asked."""
+    from ratings.comparison import Comparisons
+    from ratings.fit import rate
+
+    names, data, rng = [f"m{i}" for i in range(k)], battles(k, n), np.random.default_rng(7)
+    question = np.where(rng.random(n) < STARTED, rng.integers(0, STARTERS, n), STARTERS + np.arange(n)).astype(np.int32)
+    return lambda: rate(Comparisons.from_codes(names, *data, question=question)), lambda r: r.theta, 7
 
 
 def evalica_point(k: int, n: int) -> Case:
@@ -161,6 +173,7 @@ def fastchat(k: int, n: int, rounds: int) -> Case:
 CASES: dict[str, tuple[Callable[[int, int], Case], bool]] = {
     "ours": (lambda k, n: ours(k, n, 0.5), False),
     "ours, prior 0": (lambda k, n: ours(k, n, 0.0), False),
+    "ours, questions": (asked, False),
     "evalica, point": (evalica_point, True),
     "arena-rank, all": (lambda k, n: arena_rank(k, n, build=True), True),
     "arena-rank, refit": (lambda k, n: arena_rank(k, n, build=False), True),
@@ -438,6 +451,8 @@ def report(rows: list[dict[str, Any]]) -> None:
             if (name, k, n) in at:
                 label = name if rounds == 1 else f"{name}, counted {rounds} times"
                 say(f"{label}: times slower than ours", rounds * at[name, k, n]["best_s"] / mine["best_s"], target, 1)
+        if ("ours, questions", k, n) in at:
+            say("by voter and question, ms", 1000 * at["ours, questions", k, n]["best_s"], 60, -1)
         given = sum(array.nbytes for array in battles(k, n)) / 2**20
         say("extra memory over the input arrays", mine["peak_mb"] / given, 3, -1)
         if ("ours", k, 10 * n) in at:

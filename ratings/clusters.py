@@ -49,6 +49,11 @@ def fixed_point(p: NDArray[np.float64], bits: int) -> NDArray[np.int64]:
     return upper + np.tril((2 << bits) - upper.T, -1)
 
 
+def surprises(p: NDArray[np.float64], bits: int) -> NDArray[np.int64]:
+    """2(y − p) in units of 2^-bits by what a vote is, left · 4k + right · 4 + outcome: how far it lies from what the fit expects for the left side."""
+    return ((FROM_LEFT << bits) - fixed_point(p, bits)[:, :, None]).ravel()
+
+
 class WholeVotes:
     """Raw votes with the voter's code beside each, read in parts, so that nothing is copied whole.
 
@@ -92,11 +97,14 @@ class WholeVotes:
 
     def score_gram(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
         """Σ s sᵀ over voters, exact in fixed point."""
-        k = self._k
         bits = fixed_point_bits(self._all_squares)
+        return np.ldexp(self.exact_gram(p, bits).astype(np.float64), -2 * (bits + 1)) * self._unit**2
+
+    def exact_gram(self, p: NDArray[np.float64], bits: int) -> NDArray[np.int64]:
+        """Σ s sᵀ over voters in whole numbers of (2^-(bits + 1) shares)², for no more bits than `fixed_point_bits` allows."""
+        k = self._k
         # No score reaches 2^31, by the choice of bits; small integers let more of the voters stay in the cache.
-        table = ((FROM_LEFT << bits) - fixed_point(p, bits)[:, :, None]) * self._fitted
-        surprise = table.ravel().astype(np.int32)
+        surprise = (surprises(p, bits).reshape(k, k, 4) * self._fitted).ravel().astype(np.int32)
         gram = np.zeros((k, k), np.int64)
         # Voters in blocks, and all votes once for each block: the memory stays bounded whoever votes how often.
         block = max(1, _BLOCK // k)
@@ -108,7 +116,7 @@ class WholeVotes:
             if self._shares is not None:
                 scores *= self._shares[start : start + len(scores), None].astype(np.int32)
             gram += _exact_gram(scores)
-        return np.ldexp(gram.astype(np.float64), -2 * (bits + 1)) * self._unit**2
+        return gram
 
     def _score(self, scores: NDArray[np.int32], surprise: NDArray[np.int32], part: slice, first_voter: int) -> None:
         """Add what a part of the votes gives to the scores (voters × k, flat) of the voters from `first_voter` on."""

@@ -202,7 +202,7 @@ class Comparisons:
             return Tally(self.models, counts, both_bad, IndependentVotes(counts, both_bad == "tie"))
         voter = np.arange(len(self)) if self.voter is None else self.voter
         votes = WholeVotes(k, self.a, self.b, self.outcome, voter, both_bad == "tie")
-        asked = self._asked(both_bad, voter, np.ones(1, np.int64), 1.0)
+        asked = self._asked(both_bad, voter, None, 1.0)
         return Tally(self.models, counts, both_bad, votes, questions=asked)
 
     def in_fit(self, both_bad: BothBad) -> NDArray[np.bool_]:
@@ -238,14 +238,13 @@ class Comparisons:
         return Tally(self.models, counts.reshape(shape), both_bad, votes, weighed.reshape(shape), unit, asked)
 
     def _asked(
-        self, both_bad: BothBad, voter: NDArray[np.integer], in_scores: NDArray[np.int64], unit: float
+        self, both_bad: BothBad, voter: NDArray[np.integer], in_scores: NDArray[np.int64] | None, unit: float
     ) -> AskedQuestions | None:
-        """Read the questions of the votes in the fit; `in_scores` is what each voter's votes count, or a single 1."""
+        """Read the questions of the votes in the fit; `in_scores` is what each vote of a voter counts, None where all count once."""
         if self.question is None:
             return None
-        share = in_scores[voter] if len(in_scores) > 1 else np.broadcast_to(in_scores, voter.shape)
-        columns = Columns(self.a, self.b, self.outcome, voter, self.question, share)
-        return AskedQuestions(len(self.models), columns.taken(self.in_fit(both_bad)), unit)
+        columns = Columns(self.a, self.b, self.outcome, voter, self.question)
+        return AskedQuestions(len(self.models), columns.taken(self.in_fit(both_bad)), in_scores, unit)
 
     def _shares(self, both_bad: BothBad, voter: NDArray[np.integer], bits: int) -> NDArray[np.int64]:
         """Give what each vote of each voter counts, by the voter's code; 0 for one without a vote in the fit."""

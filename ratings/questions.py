@@ -14,7 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ratings.clusters import FROM_LEFT, WholeVotes, fixed_point, whole_gram
+from ratings.cells import Cells, numbered, sides
+from ratings.clusters import parts, surprises, whole_gram
 
 BITS = 16
 """Digits of the probabilities in the questions' sums: a popular question's score then stays below 2^53."""
@@ -34,71 +35,113 @@ class Questions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Votes in the fit as columns of equal length; `question` is -1 for one that nobody else can have asked."""
+    """Votes as columns of equal length; `question` is -1 for one that nobody else can have asked."""
 
     a: NDArray[np.integer]
     b: NDArray[np.integer]
     outcome: NDArray[np.integer]
     voter: NDArray[np.integer]
     question: NDArray[np.integer]
-    share: NDArray[np.int64]
-    """What each vote counts."""
 
     def taken(self, rows: NDArray[np.bool_]) -> "Columns":
-        """Take these votes."""
-        return Columns(*(getattr(self, name)[rows] for name in self.__slots__))
+        """Take these votes; all of them as they are, without a copy."""
+        if rows.all():
+            return self
+        place = np.flatnonzero(rows)
+        return Columns(*(getattr(self, name).take(place) for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shared:
+    """Votes on questions of two voters or more."""
+
+    kind: NDArray[np.int32]
+    """left · 4k + right · 4 + outcome."""
+    question: NDArray[np.int32]
+    """Numbered anew."""
+    share: NDArray[np.int64] | None
+    cells: Cells
 
 
 class AskedQuestions:
-    """The questions of raw votes."""
+    """The questions of the votes in a fit, each of which counts once, or as many shares as its voter's votes have."""
 
-    def __init__(self, k: int, votes: Columns, unit: float) -> None:
-        self._k, self._votes, self._unit = k, votes, unit
+    def __init__(self, k: int, votes: Columns, shares: NDArray[np.int64] | None, unit: float) -> None:
+        self._k, self._votes, self._shares, self._unit = k, votes, shares, unit
 
     def sum_of_squares(self, members: NDArray[np.bool_]) -> float:
         """Σ n² over questions, as the votes weigh."""
-        votes = self._votes if members.all() else self._votes.taken(members[self._votes.a])
-        known = votes.question >= 0
-        totals = np.bincount(votes.question[known], votes.share[known], minlength=1).astype(np.int64)
-        return exact_squares(np.concatenate([totals, votes.share[~known]])) * self._unit**2
+        votes = self._votes if members.all() else self._votes.taken(members.take(self._votes.a))
+        place = votes.question + 1
+        if self._shares is None:
+            totals = self._times if votes is self._votes else np.bincount(place, minlength=1)
+            alone = int(totals[0])
+        else:
+            share = self._shares.take(votes.voter)
+            totals = np.bincount(place, share, minlength=1).astype(np.int64)
+            alone = exact_squares(share[place == 0])
+        return (alone + exact_squares(totals[1:])) * self._unit**2
 
     def excess(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
         """Σ s sᵀ over questions less Σ s sᵀ over each voter's votes on each, exact in fixed point."""
         shared, k = self._shared, self._k
-        if not len(shared.a):
+        if not len(shared.kind):
             return np.zeros((k, k))
-        surprise = ((FROM_LEFT << BITS) - fixed_point(p, BITS)[:, :, None]).ravel()
-        found = surprise[(shared.a.astype(np.intp) * k + shared.b) * 4 + shared.outcome] * shared.share
+        surprise = surprises(p, BITS)
         scores = np.zeros((int(shared.question.max()) + 1) * k, np.int64)
-        row = shared.question.astype(np.intp) * k
-        np.add.at(scores, row + shared.a, found)
-        np.subtract.at(scores, row + shared.b, found)
-        return of_questions(scores.reshape(-1, k), self._unit) - self._cells.score_gram(p)
+        for part in parts(len(shared.kind)):
+            kind = shared.kind[part].astype(np.intp)
+            found = surprise.take(kind)
+            if shared.share is not None:
+                found *= shared.share[part]
+            left, right = sides(kind, k)
+            row = shared.question[part].astype(np.intp) * k
+            left += row
+            right += row
+            np.add.at(scores, left, found)
+            np.subtract.at(scores, right, found)
+        return of_questions(scores.reshape(-1, k), self._unit) - shared.cells.score_gram(p) * self._unit**2
 
     @cached_property
-    def _shared(self) -> Columns:
-        """The votes on questions of two voters or more, which are numbered anew."""
-        votes = self._votes.taken(self._votes.question >= 0)
-        size = int(votes.question.max()) + 1 if len(votes.a) else 0
-        first, last = np.full(size, np.iinfo(np.int64).max), np.full(size, -1)
-        np.minimum.at(first, votes.question, votes.voter)
-        np.maximum.at(last, votes.question, votes.voter)
-        shared = votes.taken(first[votes.question] < last[votes.question])
-        question = np.unique(shared.question, return_inverse=True)[1] if len(shared.a) else shared.question
-        return Columns(shared.a, shared.b, shared.outcome, shared.voter, question, shared.share)
+    def _times(self) -> NDArray[np.intp]:
+        """Votes on each question, by its number and 1; those on one that nobody else can have asked first."""
+        return np.bincount(self._votes.question + 1, minlength=1)
 
     @cached_property
-    def _cells(self) -> WholeVotes:
-        """The same votes by question and voter."""
-        shared = self._shared
-        cell = shared.question.astype(np.int64) * (int(shared.voter.max()) + 1) + shared.voter
-        _, first, cell = np.unique(cell, return_index=True, return_inverse=True)
-        return WholeVotes(self._k, shared.a, shared.b, shared.outcome, cell, True, shared.share[first], self._unit)
+    def _shared(self) -> _Shared:
+        votes, k = self._votes, self._k
+        often = self._times > 1
+        often[0] = False
+        times = self._times[often].astype(np.int32)
+        number = np.cumsum(often, dtype=np.int32) - 1
+        kind, question, voter = (np.empty(int(times.sum()), np.int32) for _ in range(3))
+        filled = 0
+        for part in parts(len(votes.a)):
+            place = votes.question[part] + 1
+            rows = np.flatnonzero(often.take(place))
+            here = slice(filled, filled := filled + len(rows))
+            left, right, outcome, voter[here] = (
+                column[part].take(rows) for column in (votes.a, votes.b, votes.outcome, votes.voter)
+            )
+            kind[here] = (left.astype(np.int32) * k + right) * 4 + outcome
+            question[here] = number.take(place.take(rows))
+        share = None if self._shares is None else self._shares.take(voter)
+        cell = numbered(question, voter)
+        cells = Cells(k, kind, cell, share)
+        # Where as many votes as a question has stand together in one cell, one voter asked it alone.
+        kept = np.flatnonzero(cells.size < times.take(question))
+        if len(kept) == len(kind):
+            return _Shared(kind, question, share, cells)
+        kind, question, cell = (column.take(kept) for column in (kind, question, cell))
+        share = None if share is None else share.take(kept)
+        return _Shared(kind, question, share, Cells(k, kind, cell, share))
 
 
 def exact_squares(totals: NDArray[np.int64]) -> int:
     """Σ n² of whole numbers, exact, however large the few large ones are."""
     small = totals < 1 << 20
+    if small.all():
+        return int(totals @ totals)
     return int((totals[small] ** 2).sum()) + sum(total**2 for total in totals[~small].tolist())
 
 

@@ -147,6 +147,30 @@ def test_order_sides_and_names_change_no_digit(seed: int, voice):
     np.testing.assert_array_equal(rate(other).covariance, rate(comparisons).covariance)
 
 
+@pytest.mark.parametrize("voice", ["citizen", "vote"])
+@pytest.mark.parametrize(("each", "questions"), [(4, 12), (30, 5)])
+def test_how_voters_are_numbered_changes_no_digit(voice, each: int, questions: int):
+    """Voters' numbers far apart, so that no table holds all cells of voter and question: the same covariance, to the last digit."""
+    comparisons = replace(asked(6, voters=20, each=each, share=0.8, questions=questions), voice=voice)
+    assert comparisons.voter is not None
+    apart = replace(comparisons, voter=comparisons.voter * 30_000)
+    np.testing.assert_array_equal(rate(apart).covariance, rate(comparisons).covariance)
+
+
+@pytest.mark.parametrize("voice", ["citizen", "vote"])
+def test_who_asks_the_same_again_alone_shares_nothing(voice):
+    """A question that one voter asks twice is that voter's: the digits are those of two questions that nobody else can have asked."""
+    comparisons = replace(asked(8, voters=20, each=6, share=0.5, questions=6), voice=voice)
+    assert comparisons.question is not None
+    assert comparisons.voter is not None
+    own = np.where(comparisons.question < 6, comparisons.question, 6 + comparisons.voter)
+    twice, none = replace(comparisons, question=own), replace(comparisons, question=np.where(own < 6, own, -1))
+    assert np.bincount(own).max(initial=0) > 1
+    p = bradley_terry.probabilities(rate(twice).theta)
+    found = [each.tally().questions for each in (twice, none)]
+    np.testing.assert_array_equal(found[0].excess(p), found[1].excess(p))  # pyright: ignore[reportOptionalMemberAccess]
+
+
 def test_few_questions_say_so():
     """Four questions tell nothing of the others: the intervals are by voter, and a warning says it."""
     comparisons = asked(2, voters=60, each=10, share=1, questions=4)
