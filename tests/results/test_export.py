@@ -125,6 +125,9 @@ def test_a_stage_without_votes_exports_nothing_invented(tmp_path: Path) -> None:
     bundle = make(room.store, room.keys, room.stage.id, NOW)
     assert verify_files(bundle.files).document.scores == []
     assert bundle.document.method is None
+    assert [(each.code, each.entrants) for each in bundle.document.warnings] == [
+        ("no_votes", list(room.stage.entrant_ids))
+    ]
     room.store.stages.register("draft", room.file.decode(), hashlib.sha256(room.file).hexdigest(), NOW)
     with refusing(Conflict, match="has not opened"):
         make(room.store, room.keys, "draft", NOW)

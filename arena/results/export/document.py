@@ -133,7 +133,7 @@ def assemble(
     looks = closing.looks(stage, votes, facts.frozen_at)
     given = StageVotes(stage, sha256, votes, rated, looks)
     ratings = given.rated(votes.counted)
-    fit = statistics.fit(ratings, stage)
+    fit = statistics.fit(ratings, stage, rated)
     separated = fit.cut is not None and fit.cut.separated
     closed = closing.closed(stage, votes, facts.frozen_at, separated=separated)
     return UserScore(

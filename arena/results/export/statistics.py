@@ -43,11 +43,10 @@ from ratings.anytime import Anytime
 from ratings.comparison import BothBad
 from ratings.errors import RatingsError
 from ratings.first import FirstK, first
+from ratings.notices import by_kind, no_votes
 from ratings.result import Ratings
 from ratings.robustness import robustness
 from ratings.voices import Voice
-
-_NO_FIT = Fit(scores=[], cut=None, covariance=[], pairwise=[], warnings=[], method=None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,10 +78,19 @@ class StageVotes:
         return rate_stage(self.stage, self.file_sha256, chosen, looks=self.looks, both_bad=both_bad)
 
 
-def fit(ratings: Ratings | None, stage: Stage) -> Fit:
-    """Write a fit, with who stands among those that the stage plans to advance."""
+def fit(ratings: Ratings | None, stage: Stage, entrants: Sequence[str]) -> Fit:
+    """Write a fit, with who stands among those that the stage plans to advance.
+
+    Args:
+        ratings: None where no vote counts, which the warnings then say of all entrants.
+        stage: whose votes they are.
+        entrants: those that are to be rated.
+    """
     if ratings is None:
-        return _NO_FIT
+        said = warnings(by_kind([no_votes(entrant) for entrant in entrants]))
+        return Fit.model_validate(
+            {"scores": [], "cut": None, "covariance": [], "pairwise": [], "warnings": said, "method": None}
+        )
     told, among = ratings.to_dict("team_id"), first(ratings, stage.planned_advance)
     told["scores"] = [row | more for row, more in zip(told["scores"], among.to_dicts(), strict=True)]
     return Fit.model_validate({**told, "cut": _cut(among, stage), "warnings": warnings(ratings.notices)})

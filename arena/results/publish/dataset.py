@@ -294,7 +294,7 @@ def _compared(stage: Stage, exported: UserScore, votes: VoteTable, agreed: froze
     entrants = [row.team_id for row in exported.scores]
     chosen = compared(stage, votes, votes.counted & released[votes.voter], entrants)
     looks = None if exported.closing.intervals == "fixed" else Anytime(stage.planned_votes)
-    made = statistics.fit(rate_stage(stage, exported.stage.file_sha256, chosen, looks=looks), stage)
+    made = statistics.fit(rate_stage(stage, exported.stage.file_sha256, chosen, looks=looks), stage, entrants)
     of_team = {row.team_id: Level.of(row) for row in made.scores}
     nobody = Level(rating=None, rating_ci95=None, n_votes=0)
     return [
