@@ -48,7 +48,7 @@ class _Group:
     @property
     def clusters(self) -> float:
         """The smaller of the numbers that the covariance rests on."""
-        return self.voters if self.questions is None or self.few_questions else min(self.voters, self.questions)
+        return intervals.clusters(self.voters, self.questions)
 
     @property
     def few_questions(self) -> bool:

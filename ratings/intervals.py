@@ -104,6 +104,11 @@ def _positive(meat: NDArray[np.float64]) -> NDArray[np.float64]:
     return (vectors * np.maximum(values, 0)) @ vectors.T
 
 
+def clusters(voters: float, questions: float | None) -> float:
+    """Give the smaller of the effective numbers that a covariance rests on; fewer questions than `FEWEST_QUESTIONS` are not among them."""
+    return voters if questions is None or questions < FEWEST_QUESTIONS else min(voters, questions)
+
+
 def degrees_of_freedom(voters: float) -> float:
     """Student's t below 50 effective voters, the normal above."""
     return max(1.0, voters - 1) if voters < FEW_VOTERS else np.inf

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ratings.anytime import Anytime
 from ratings.comparison import BothBad
-from ratings.intervals import FEWEST_QUESTIONS
+from ratings.intervals import FEWEST_QUESTIONS, clusters
 from ratings.notices import Notice
 from ratings.score import Transform
 from ratings.voices import Voice
@@ -115,8 +115,7 @@ class Ratings:
     @property
     def n_eff_clusters(self) -> float:
         """The smaller of the numbers of clusters that the covariance rests on."""
-        questions = self.n_eff_questions
-        return self.n_eff_voters if questions is None or not self.by_question else min(self.n_eff_voters, questions)
+        return clusters(self.n_eff_voters, self.n_eff_questions)
 
     def row(self, model: str) -> EntrantRating:
         """Find the row of this entrant."""

@@ -17,6 +17,7 @@ from arena.cli import app
 from arena.domain.errors import StageError
 from arena.domain.stage import Component, Stage, TieAtCut
 from arena.record.keys import Keys
+from arena.results import lifecycle
 from arena.results.export import bundle as exports
 from arena.results.export import verify
 from arena.results.export.proofs import VerificationError
@@ -31,7 +32,7 @@ from arena.results.publish import html
 from ratings.first import InFirst
 from ratings.score import Transform, applied, shares
 from tests.support.browser import PHONE, chromium
-from tests.support.stages import NOW, Room
+from tests.support.stages import CLI, NOW, Room
 from tests.support.words import refusing, sentence
 
 D = TypeVar("D", bound=Signed)
@@ -287,6 +288,35 @@ def test_the_user_score_is_drawn_from_its_export(user: UserScore) -> None:
         assert drawn[:, n].mean() == pytest.approx(rows[team].points, abs=0.05)
         assert [low, high] == pytest.approx(rows[team].points_ci95, abs=0.25)
     assert np.array_equal(drawn, monte_carlo.user_points(user, TEAMS))
+
+
+@pytest.mark.parametrize(
+    ("declared", "transform", "kind"),
+    [
+        ('closing = { rule = "votes", number = 900 }', "win_probability", "anytime"),
+        ("", "top_normalised", "fixed"),
+        ("", "min_max", "fixed"),
+        ('closing = { rule = "votes", number = 900 }', "min_max", "anytime"),
+    ],
+)
+def test_the_draws_have_the_interval_that_the_export_gives(
+    tmp_path: Path, declared: str, transform: str, kind: str
+) -> None:
+    """Where results were looked at, or the transform is biased near ties, 95 % of the draws lie in the export's own intervals; the total says which they are."""
+    protocol = f'[protocol]\ntransform = {{ id = "{transform}", version = 1 }}'
+    room = Room(tmp_path, more=f"{declared}\n{DECLARED}\n{protocol}").vote(800)
+    reason = "a flood in the machine room" if declared else ""
+    lifecycle.freeze(room.store, room.keys, room.stage.id, organizer=CLI, now=NOW, reason=reason)
+    told = exports.make(room.store, room.keys, room.stage.id, NOW).document
+
+    drawn = monte_carlo.user_points(told, TEAMS)
+    made = totalled(room, told)
+    room.close()
+
+    rows = {row.team_id: row for row in told.scores}
+    for n, team in enumerate(TEAMS):
+        assert list(np.quantile(drawn[:, n], [0.025, 0.975])) == pytest.approx(rows[team].points_ci95, abs=0.02)
+    assert made.uncertainty.user_intervals == told.closing.intervals == kind
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,7 @@ def aggregate(
             draws=DRAWS,
             seed=seed,
             p_same_cut=round(placed.same_cut, 4),
+            user_intervals=export.closing.intervals,
             carried=[
                 component.id
                 for component in stage.components

@@ -10,7 +10,7 @@ from arena.results.export.schema import UserScore
 from arena.results.programme.selection import AggregateError
 from ratings import intervals
 from ratings.first import InFirst, in_first
-from ratings.score import Transform, applied
+from ratings.score import BIASED, Transform, applied
 
 DRAWS = 20_000
 """So many draws leave a probability uncertain by less than 0.7 percentage points."""
@@ -34,6 +34,10 @@ class Chances:
 def user_points(export: UserScore, teams: Sequence[str], count: int = DRAWS) -> NDArray[np.float64]:
     """Draw the user score: strengths from the export's covariance, each put through its declared transform; shape (count, teams).
 
+    Such draws would not have the export's own intervals where these hold at all looks and so are wider than the covariance alone makes
+    them, or where the transform is biased near ties and its intervals lie elsewhere (`ratings.extremes`). There a team's points move
+    between the ends of its interval as its strength moves against the mean of all.
+
     Args:
         export: a verified export whose entrants were all compared with each other.
         teams: in this order.
@@ -49,10 +53,24 @@ def user_points(export: UserScore, teams: Sequence[str], count: int = DRAWS) -> 
     names = [row.team_id for row in export.scores]
     theta = np.array([row.theta for row in export.scores], dtype=np.float64)
     covariance = np.array(export.covariance, dtype=np.float64)
-    drawn = theta + intervals.draws(covariance, method.n_eff_voters, method.seed, count)
-    transform = Transform(declared.id, declared.version, declared.params)
-    points = np.round(applied(transform, names, drawn) * declared.scale[1], declared.rounding.decimals)
-    return points[:, [names.index(team) for team in teams]]
+    clusters = intervals.clusters(method.n_eff_voters, method.n_eff_questions)
+    errors = intervals.draws(covariance, clusters, method.seed, count)
+    if method.intervals == "anytime" or declared.id in BIASED:
+        ends = np.array([row.points_ci95 for row in export.scores], dtype=np.float64).T
+        middle = np.array([row.points for row in export.scores], dtype=np.float64)
+        points = np.clip(_between(errors - errors.mean(axis=1, keepdims=True), middle, ends), 0, declared.scale[1])
+    else:
+        transform = Transform(declared.id, declared.version, declared.params)
+        points = applied(transform, names, theta + errors) * declared.scale[1]
+    return np.round(points, declared.rounding.decimals)[:, [names.index(team) for team in teams]]
+
+
+def _between(
+    errors: NDArray[np.float64], middle: NDArray[np.float64], ends: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Move the estimates (k,) by errors (count, k), scaled on either side so that 95 % of the draws lie between these ends (2, k)."""
+    factor = (ends - middle) / np.quantile(errors, [0.025, 0.975], axis=0)
+    return middle + errors * np.where(errors < 0, *factor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,9 @@ class Uncertainty(Part):
     draws: Count = Field(description="draws")
     seed: Count = Field(description="their seed: the first 32 bits of the stage file's hash")
     p_same_cut: Share = Field(description="probability that the teams in the cut have the first totals")
+    user_intervals: Literal["fixed", "anytime"] = Field(
+        description="`fixed`: the user score's draws hold at one look; `anytime`: its export keeps intervals for all looks, and the draws are as wide, so that total_ci95 and in_first_k keep their 95 %, and the probabilities lie nearer to even than they would at one look"
+    )
     carried: list[str] = Field(description="components whose uncertainty was carried; the others are taken as exact")
 
 
