@@ -38,6 +38,7 @@ before one rename puts it in place: a full disk or a killed process leaves the l
 | `votes.parquet` | every sealed vote, a row each, in the order of the ledger; those that are left out too, with the reason |
 | `draws.parquet` | every draw, voted on or not |
 | `checkpoints.jsonl` | every signed tree head of the stage, one a line, smallest first |
+| `cosignatures.jsonl` | what the stage's witnesses have signed of them, one a line, by size and witness (`Cosignature` below); empty where there is none |
 | `stage.toml` | the stage file that was sealed when the stage opened |
 | `scores.csv` | the scores for people: UTF-8 with BOM, and no cell that a spreadsheet would run as a formula |
 | `jwks.json` | the public keys, retired ones too (RFC 7517) |

@@ -53,11 +53,11 @@ def base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-def signed(payload: bytes, jws: str, keys: dict) -> bool:
+def signed(payload: bytes, jws: str, keys: dict, *, by_any: bool = False) -> bool:
     """Whether a detached JWS (RFC 7515, appendix F) is an ES256 signature over these bytes by one of these keys."""
     header, empty, signature = jws.split(".")
     told, raw = json.loads(unbase64(header)), unbase64(signature)
-    key = next((key for key in keys["keys"] if key["kid"] == told["kid"]), None)
+    key = next((key for key in keys["keys"] if by_any or key["kid"] == told["kid"]), None)
     if empty or told["alg"] != "ES256" or key is None or len(raw) != 64:
         return False
     if int.from_bytes(raw[32:]) > ORDER // 2 or base64url(raw) != signature:
@@ -330,6 +330,24 @@ def opening_holds(document: dict, stage: dict, heads: list[dict]) -> None:
         must(beacon is None or document["synthetic"], "opening: no beacon that the file declares is left out")
 
 
+def cosignatures_hold(lines: list[dict], stage: dict, heads: list[dict]) -> None:
+    """Each is signed by a witness that the stage file names, and of a checkpoint of this history."""
+    named = {witness["id"]: witness for witness in stage.get("witnesses", ())}
+    known = {(head["stage"], head["size"], head["root"], head["opening"]) for head in heads}
+    for line in lines:
+        payload = {name: value for name, value in line.items() if name != "jws"}
+        point = {name: int(named[line["witness"]][name], 16).to_bytes(32) for name in "xy"}
+        key = {"kid": None, **{name: base64.urlsafe_b64encode(raw).decode() for name, raw in point.items()}}
+        about = (line["stage"], line["size"], line["root"], line["opening"])
+        must(
+            about in known and signed(rfc8785.dumps(payload), line["jws"], {"keys": [key]}, by_any=True),
+            f"cosignatures: {line['witness']} over the first {line['size']} votes",
+        )
+    final = sum(line["size"] == heads[-1]["size"] for line in lines)
+    required = stage.get("witnesses_required", 0)
+    print(f"--  cosignatures: {len(lines)} by named witnesses, {final} over the last checkpoint, {required} required")
+
+
 def ranks_hold(document: dict, theta: np.ndarray, covariance: np.ndarray, voters: float) -> None:
     """Ranks, who is told apart, and who is among the first K, surely or by chance."""
     scores, k, first = document["scores"], len(theta), document["stage"]["planned_advance"]
@@ -428,6 +446,7 @@ def main(folder: Path, jwks: Path | None = None) -> None:
         must(good, f"checkpoint: the first {head['size']} votes lead to its signed root")
 
     opening_holds(document, stage, heads)
+    cosignatures_hold([json.loads(line) for line in files["cosignatures.jsonl"].splitlines()], stage, heads)
 
     must([row["draw"] for row in draws] == list(range(1, len(draws) + 1)), "draws: none is missing")
     voted = {row["draw"]: (row["model_a"], row["model_b"]) for row in draws if row["outcome"] == "voted"}

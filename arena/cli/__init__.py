@@ -28,6 +28,7 @@ COMMANDS = {
     "export": "export:export",
     "purge": "purge:purge",
     "verify": "export:verify",
+    "witness": "witness:witness",
     "push": "export:push",
     "aggregate": "aggregate:command",
     "release": "release:command",

@@ -42,10 +42,12 @@ def opened() -> "Iterator[Store]":
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
-    """Turn what the arena refuses into one sentence on standard error and exit code 1."""
+def refusals(passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Turn what the arena refuses into one sentence on standard error and exit code 1; what is `passing` is the caller's."""
     try:
         yield
+    except passing:
+        raise
     except (ArenaError, ModelError, RatingsError, OSError) as error:
         refuse(said(error))
         raise typer.Exit(1) from None

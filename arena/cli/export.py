@@ -20,14 +20,20 @@ def export(
     stage_id: str,
     out: Annotated[Path | None, typer.Option(help=t("option_export_out"))] = None,
     strata: Annotated[Path | None, typer.Option(help=t("option_export_strata"))] = None,
+    cosignatures: Annotated[list[Path] | None, typer.Option(help=t("option_cosignatures"))] = None,
 ) -> None:
     """Write the signed export of a stage into a folder of its own under OUT, and point OUT/latest at it; with STRATA, the strata into that file instead."""
     if strata is not None:
         _hand_out(stage_id, strata)
         return
     from arena.results.export import bundle as exporting
+    from arena.results.export.cosigning import read_witness, take
 
     with opened() as store, working(t("working_export", stage=stage_id)):
+        for path in cosignatures or []:
+            for witness in read_witness(path):
+                for each in witness.cosignatures:
+                    take(store, stage_id, each)
         commit = exporting.git_commit(settings.ROOT)
         folder = exporting.export(
             store, keys(), stage_id, out or exports(stage_id), datetime.now(UTC), git_commit=commit
@@ -74,16 +80,26 @@ def verify(
     checkpoint: Annotated[list[Path] | None, typer.Option(help=t("option_checkpoint"))] = None,
     strata: Annotated[Path | None, typer.Option(help=t("option_verify_strata"))] = None,
     promises: Annotated[list[Path] | None, typer.Option(help=t("option_promises"))] = None,
+    witness: Annotated[list[Path] | None, typer.Option(help=t("option_witness"))] = None,
 ) -> None:
     """Check an export from its files alone and recompute every number; exit code 1 names the first thing that does not hold."""
+    from arena.results.export import cosigning
     from arena.results.export import verify as verifying
+    from arena.results.witness import evidence
 
+    if folder.is_file():
+        with refusals():
+            trusted = None if jwks is None else verifying.read_jwks(jwks.read_bytes(), str(jwks))
+            proved = evidence.judged(folder.read_bytes(), trusted)
+        typer.echo(t("verify_evidence", said=proved))
+        return
     with refusals(), working(t("working_verify", folder=folder)):
         trusted = None if jwks is None else verifying.read_jwks(jwks.read_bytes(), str(jwks))
         kept = [verifying.read_checkpoint(path.read_bytes(), str(path)) for path in checkpoint or []]
         auditors = None if strata is None else strata.read_bytes()
         given = {str(path): path.read_bytes() for path in _files(promises or [])}
-        verdict = verifying.verify(folder, trusted, kept, auditors, given)
+        witnesses = [each for path in witness or [] for each in cosigning.read_witness(path)]
+        verdict = verifying.verify(folder, trusted, kept, auditors, given, witnesses)
     for check in verdict.checks:
         typer.echo(t("verify_ok", said=check))
     for attested in verdict.attested:

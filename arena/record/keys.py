@@ -94,16 +94,11 @@ class Keys:
 
     def sign(self, payload: bytes) -> str:
         """Make a detached JWS (RFC 7515 appendix F, ES256) over these bytes: `header..signature`."""
-        header, _, signature = self.sign_whole(payload).split(".")
-        return f"{header}..{signature}"
+        return detached_jws(self._key, payload)
 
     def sign_whole(self, payload: bytes) -> str:
         """Make a compact JWS (RFC 7515, ES256) of these bytes, which stand in it: `header.payload.signature`."""
-        made = jws.serialize_compact({"alg": "ES256", "kid": self.kid}, payload, self._key)
-        body, _, signature = made.rpartition(".")
-        raw = _unbase64url(signature)
-        low = min(s := int.from_bytes(raw[32:]), _ORDER - s)
-        return f"{body}.{_base64url(raw[:32] + low.to_bytes(32))}"
+        return _whole_jws(self._key, payload)
 
     def jwks(self) -> dict[str, Any]:
         """Return the public keys as a JWK Set (RFC 7517): the one that signs, and every retired one, so that old signatures still verify."""
@@ -131,6 +126,21 @@ class Keys:
         _write(aside, bundle.dumps())
         aside.replace(self._path)
         return Keys(bundle, self._path)
+
+
+def detached_jws(key: ECKey, payload: bytes) -> str:
+    """Sign these bytes with this P-256 key: a detached JWS (ES256), `header..signature`."""
+    header, _, signature = _whole_jws(key, payload).split(".")
+    return f"{header}..{signature}"
+
+
+def _whole_jws(key: ECKey, payload: bytes) -> str:
+    """Of the two signatures that mean the same, s and n - s, the smaller one is given: the only one that verifies here."""
+    made = jws.serialize_compact({"alg": "ES256", "kid": key.thumbprint()}, payload, key)
+    body, _, signature = made.rpartition(".")
+    raw = _unbase64url(signature)
+    low = min(s := int.from_bytes(raw[32:]), _ORDER - s)
+    return f"{body}.{_base64url(raw[:32] + low.to_bytes(32))}"
 
 
 def verify_jws(payload: bytes, detached: str, jwks: Mapping[str, Any]) -> bool:
@@ -181,6 +191,16 @@ def _base64url(raw: bytes) -> str:
 
 def _unbase64url(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def coordinate(given: str) -> str:
+    """Write a coordinate of a public key, 64 hex characters, as a JWK has it."""
+    return _base64url(bytes.fromhex(given))
+
+
+def coordinate_of(written: str) -> str:
+    """Read a coordinate as a JWK has it; 64 hex characters."""
+    return _unbase64url(written).hex()
 
 
 def _public(key: ECKey) -> dict[str, Any]:

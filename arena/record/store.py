@@ -4,6 +4,7 @@ from arena.record.annotations import KeptAnnotations
 from arena.record.api_keys import ApiKeys
 from arena.record.battles import Battles
 from arena.record.citizens import Citizens
+from arena.record.cosignatures import Cosignatures
 from arena.record.counters import Counters
 from arena.record.database import Database
 from arena.record.erasure import Erasure
@@ -36,6 +37,7 @@ class Store:
         self.voters = Citizens(self.lane)
         """The citizens as a vote asks for them: behind nobody who reads or writes anything else."""
         self.vote_columns = VoteColumnsOf(self.database)
+        self.cosignatures = Cosignatures(self.database)
         self.events = Events(self.database)
         self.outages = Outages(self.events)
         self.organizers = Organizers(self.database)

@@ -12,6 +12,7 @@ from arena.record.stages import StageRecord
 from arena.record.store import Store
 from arena.results.export import kept
 from arena.results.export.bundle import FROZEN, export, git_commit
+from arena.results.export.cosigning import missing
 from arena.results.export.webhooks import announce
 from arena.results.votes import closing
 from arena.results.votes.feed import VoteFeed
@@ -128,11 +129,16 @@ def publish(
 
     Raises:
         Conflict: the stage is not frozen.
+        Unusable: too few of its witnesses have cosigned the final checkpoint.
         VerificationError: the export does not verify; nothing is published.
     """
     record = known(store, stage_id)
     if record.status is not StageStatus.FROZEN:
         store.stages.move(stage_id, StageStatus.FROZEN, StageStatus.PUBLISHED, now)  # says why not
+    stage = sealed_stage(store, stage_id)
+    checkpoint = Ledger(store, keys).checkpoint(stage_id, now, final=True)
+    if absent := missing(store, stage, checkpoint.size):
+        raise Unusable("cosignatures_missing", stage=stage_id, required=stage.witnesses_required, missing=absent)
     folder = export(store, keys, stage_id, out, now, git_commit=git_commit(root))
     record = store.stages.move(stage_id, StageStatus.FROZEN, StageStatus.PUBLISHED, now)
     store.events.append(now, stage_id, organizer, PUBLISHED, {"export": folder.name})

@@ -96,7 +96,7 @@ def _add_routes(app: ArenaApp, parts: Parts, cache: ExportCache) -> None:
         app.include_router(router)
     if parts.login is not None:
         app.include_router(parts.login.router)
-    app.include_router(ledger.routes(parts.ledger, parts.keys, parts.stage.id))
+    app.include_router(ledger.routes(parts.store, parts.ledger, parts.keys, parts.stage.id))
     app.include_router(exports.routes(exports.ExportDesk(parts.store, parts.keys, cache)))
 
 

@@ -39,6 +39,7 @@ from arena.results.votes.annotations import STYLE
 from arena.results.votes.closing import Intervals
 from arena.results.votes.exclusions import ExclusionReason
 from arena.results.votes.inclusion import CHECK, MARKED, REMOVED, UNREAD
+from arena.results.witness import arena_client, evidence, follow
 from arena.settings import ROOT
 from arena.web.console.tabs import trends
 from arena.web.core.negotiation import SIZES
@@ -255,7 +256,7 @@ def test_templates_and_scripts_ask_for_words_that_are_there() -> None:
 
 ERRORS: dict[str, type] = {
     name: kind
-    for found in (vars(errors), vars(rating_errors), vars(proofs), vars(tables))
+    for found in (vars(errors), vars(rating_errors), vars(proofs), vars(tables), vars(arena_client), vars(follow))
     for name, kind in found.items()
     if inspect.isclass(kind) and issubclass(kind, errors.ArenaError | rating_errors.RatingsError)
 } | {kind.__name__: kind for kind in (KeysError, LedgerError, AggregateError)}
@@ -265,6 +266,7 @@ CODED: dict[str, tuple[str, type]] = {
         "Fault": ("fault", Fault),
         "Passed": ("passed", proofs.Passed),
         "Attested": ("attested", proofs.Attested),
+        "Proved": ("proved", evidence.Proved),
         "Step": ("progress", Step),
     },
     **{"Notice": ("notice", Notice), "Note": ("note", Note), "refuse": ("error", AggregateError)},

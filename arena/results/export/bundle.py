@@ -24,6 +24,7 @@ from arena.results.export.atomic_write import point, sweep, write_directory
 from arena.results.export.by_strata import ByStrata
 from arena.results.export.document import (
     CHECKPOINTS,
+    COSIGNATURES,
     DRAWS,
     JSON,
     JWKS,
@@ -36,7 +37,7 @@ from arena.results.export.document import (
     scores_csv,
 )
 from arena.results.export.kept import Kept, keep, keep_exported, kept
-from arena.results.export.schema import Act, Checkpoint, OpeningPart, RemovalPart, UserScore
+from arena.results.export.schema import Act, Checkpoint, CosignaturePart, OpeningPart, RemovalPart, UserScore
 from arena.results.export.signed import Issuer
 from arena.results.export.table_reader import TableFile, draw_table, vote_table
 from arena.results.export.verify import LATEST, verify
@@ -88,6 +89,8 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
     newest = ledger.checkpoint(stage_id, record.frozen_at or now, final=record.frozen_at is not None)
     every = [Checkpoint.model_validate(head.to_json()) for head in ledger.every_checkpoint(stage_id)]
     heads = [head for head in every if head.size <= newest.size]
+    witnessed = store.cosignatures.of_stage(stage_id, most=newest.size)
+    cosigned = [CosignaturePart.model_validate(each.to_json()) for each in witnessed]
     removed = {r.entrant: RemovalPart(at=r.at, reason=r.reason) for r in removals(store, stage_id)}
     excluded = {battle: reason.value for battle, reason in exclusions.active(acts).items()}
     rule = rule_of(stage, excluded, frozenset(removed))
@@ -96,6 +99,7 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
     beside = kept(store, stage)
     files = {
         CHECKPOINTS: b"".join(rfc8785.dumps(head.to_json()) + b"\n" for head in heads),
+        COSIGNATURES: b"".join(rfc8785.dumps(each.to_json()) + b"\n" for each in cosigned),
         STAGE: record.file.encode(),
         VOTES: tables.votes_file(
             store.votes.sealed(stage_id, newest.size), stage, rule, beside.annotations, exclusions.acts_on(acts)
@@ -128,7 +132,7 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
         strata_file=beside.committed,
     )
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    document = assemble(stage, files[STAGE], votes, draws, facts, hashes)
+    document = assemble(stage, files[STAGE], votes, draws, cosigned, facts, hashes)
     files |= {SCORES: scores_csv(stage, document.scores), JWKS: rfc8785.dumps(keys.jwks())}
     return replace(seal(document, files, keys), kept=beside)
 

@@ -12,6 +12,7 @@ from typing import Self
 import regex
 import rfc8785
 
+from arena.domain.opening import Witness
 from arena.domain.stage import Stage, file_sha256
 from arena.results.export import statistics
 from arena.results.export.by_strata import ByStrata
@@ -21,6 +22,7 @@ from arena.results.export.schema import (
     Act,
     Checkpoint,
     ClosingPart,
+    CosignaturePart,
     Draws,
     EntrantPart,
     File,
@@ -31,6 +33,7 @@ from arena.results.export.schema import (
     Status,
     UserScore,
     Window,
+    WitnessPart,
 )
 from arena.results.export.signed import UNSIGNED, Issuer, TwoLanguages
 from arena.results.export.statistics import StageVotes
@@ -40,8 +43,8 @@ from arena.results.votes import closing
 from arena.results.votes.table import VoteTable
 
 JSON, VOTES, DRAWS, STAGE, SCORES = "export.json", "votes.parquet", "draws.parquet", "stage.toml", "scores.csv"
-CHECKPOINTS, JWKS, SUMS = "checkpoints.jsonl", "jwks.json", "SHA256SUMS"
-FILES = (JSON, VOTES, DRAWS, STAGE, SCORES, CHECKPOINTS, JWKS)
+CHECKPOINTS, COSIGNATURES, JWKS, SUMS = "checkpoints.jsonl", "cosignatures.jsonl", "jwks.json", "SHA256SUMS"
+FILES = (JSON, VOTES, DRAWS, STAGE, SCORES, CHECKPOINTS, COSIGNATURES, JWKS)
 RERUN = "python -m arena verify ."
 COLUMNS = [
     "rank",
@@ -116,7 +119,13 @@ class Facts:
 
 
 def assemble(
-    stage: Stage, stage_file: bytes, votes: VoteTable, draws: DrawTable, facts: Facts, hashes: Mapping[str, str]
+    stage: Stage,
+    stage_file: bytes,
+    votes: VoteTable,
+    draws: DrawTable,
+    cosigned: Sequence[CosignaturePart],
+    facts: Facts,
+    hashes: Mapping[str, str],
 ) -> UserScore:
     """Make the document, not signed yet.
 
@@ -125,8 +134,9 @@ def assemble(
         stage_file: that file.
         votes: as `votes.parquet` gives them.
         draws: as `draws.parquet` gives them.
+        cosigned: what witnesses have signed, as `cosignatures.jsonl` gives it.
         facts: the rest.
-        hashes: SHA-256 of the votes, the draws and the checkpoints file, by name.
+        hashes: SHA-256 of the votes, the draws, the checkpoints and the cosignatures file, by name.
     """
     sha256 = file_sha256(stage_file)
     rated = tuple(entrant for entrant in stage.entrant_ids if entrant not in facts.removed)
@@ -145,6 +155,7 @@ def assemble(
         issuer=facts.issuer,
         stage=_stage(stage, sha256, facts),
         opening=facts.opening,
+        witnesses=[_witness(witness, cosigned, facts.checkpoint.size) for witness in stage.witnesses],
         closing=ClosingPart(**asdict(closed), reason=facts.freeze_reason),
         entrants=_entrants(stage, facts),
         protocol=stage.protocol.model_dump(mode="json"),
@@ -173,6 +184,7 @@ def assemble(
             votes_file=File(name=VOTES, sha256=hashes[VOTES], rows=len(votes)),
             draws_file=File(name=DRAWS, sha256=hashes[DRAWS], rows=len(draws)),
             checkpoints_file=File(name=CHECKPOINTS, sha256=hashes[CHECKPOINTS], rows=facts.checkpoints),
+            cosignatures_file=File(name=COSIGNATURES, sha256=hashes[COSIGNATURES], rows=len(cosigned)),
             stage_file=File(name=STAGE, sha256=sha256),
             scores_file=File(name=SCORES, sha256=hashlib.sha256(scores_csv(stage, fit.scores)).hexdigest()),
             strata_file=facts.strata_file,
@@ -197,6 +209,20 @@ def _stage(stage: Stage, sha256: str, facts: Facts) -> StagePart:
         opened_at=facts.opening.opened_at,
         frozen_at=facts.frozen_at,
         file_sha256=sha256,
+    )
+
+
+def _witness(witness: Witness, cosigned: Sequence[CosignaturePart], size: int) -> WitnessPart:
+    own = [each for each in cosigned if each.witness == witness.id]
+    return WitnessPart(
+        id=witness.id,
+        name=TwoLanguages.of(witness.name),
+        x=witness.x,
+        y=witness.y,
+        cosignatures=len(own),
+        newest=max((each.size for each in own), default=None),
+        final=any(each.size == size for each in own),
+        known_since=min((each.known_since for each in own if each.known_since), default=None),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import rfc8785
@@ -19,7 +19,7 @@ from arena.record.ledger import verify_checkpoint
 from arena.record.merkle import roots_of
 from arena.results.export.document import CHECKPOINTS, VOTES
 from arena.results.export.schema import Checkpoint, UserScore
-from arena.results.export.signed import TwoLanguages, milliseconds
+from arena.results.export.signed import Part, TwoLanguages, milliseconds
 from arena.results.export.table_reader import DrawTable, TableFile
 from arena.results.export.tables import OUTCOMES, record_of
 from arena.results.live.draw_audit import redraw
@@ -66,19 +66,30 @@ def checkpoints(data: bytes) -> list[Checkpoint]:
     Raises:
         VerificationError: it is none, or not canonical, or does not grow.
     """
-    try:
-        heads = [Checkpoint.model_validate_json(line) for line in data.splitlines()]
-    except ValidationError as error:
-        what = error.errors()[0]["msg"]
-        raise VerificationError(
-            "consistency", Fault("checkpoints_unreadable", file=CHECKPOINTS, problem=what)
-        ) from None
-    if b"".join(rfc8785.dumps(head.to_json()) + b"\n" for head in heads) != data:
-        raise VerificationError("consistency", Fault("not_canonical", file=CHECKPOINTS))
+    heads = lines(data, Checkpoint, "consistency", CHECKPOINTS)
     sizes = [head.size for head in heads]
     if sizes != sorted(set(sizes)):
         raise VerificationError("consistency", Fault("checkpoints_do_not_grow", file=CHECKPOINTS))
     return heads
+
+
+_Line = TypeVar("_Line", bound=Part)
+
+
+def lines(data: bytes, kind: type[_Line], check: str, file: str) -> list[_Line]:
+    """Read a file of canonical JSON, a line each.
+
+    Raises:
+        VerificationError: it is none, or not canonical.
+    """
+    try:
+        read = [kind.model_validate_json(line) for line in data.splitlines()]
+    except ValidationError as error:
+        what = error.errors()[0]["msg"]
+        raise VerificationError(check, Fault("lines_unreadable", file=file, problem=what)) from None
+    if b"".join(rfc8785.dumps(each.to_json()) + b"\n" for each in read) != data:
+        raise VerificationError(check, Fault("not_canonical", file=file))
+    return read
 
 
 def roots(rows: TableFile, stage: Stage, sizes: Sequence[int]) -> Roots:
@@ -156,15 +167,17 @@ def opened(document: UserScore, stage: Stage, stage_file_sha256: str, heads: Seq
     yield Passed("opening", sha256=sha256)
 
 
-def kept(checkpoint: Checkpoint, stage_id: str, roots: Roots, jwks: Mapping[str, Any]) -> Passed:
+def kept(checkpoint: Checkpoint, document: UserScore, roots: Roots, jwks: Mapping[str, Any]) -> Passed:
     """Show that a checkpoint that somebody kept while voting was open is genuine, and that the rows begin with what it sealed.
 
     Raises:
         VerificationError: it does not agree: votes were changed after it was signed, or it is not this stage's.
     """
     size = checkpoint.size
-    if checkpoint.stage != stage_id or not verify_checkpoint(checkpoint.to_json(), jwks):
+    if checkpoint.stage != document.stage.id or not verify_checkpoint(checkpoint.to_json(), jwks):
         raise VerificationError("kept_checkpoint", Fault("kept_not_ours"))
+    if checkpoint.opening != document.opening.sha256():
+        raise VerificationError("kept_checkpoint", Fault("checkpoint_of_another_opening", size=size))
     if size > roots.votes:
         raise VerificationError("kept_checkpoint", Fault("kept_beyond", size=size, rows=roots.votes))
     if roots.by_size[size] != checkpoint.root:

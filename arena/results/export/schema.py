@@ -301,6 +301,37 @@ class Checkpoint(Part):
     jws: str = Field(description="detached ES256 JWS over the RFC 8785 form of the other fields")
 
 
+class CosignaturePart(Part):
+    """A witness's word that this checkpoint continues everything it has seen of the stage: a line of `cosignatures.jsonl`."""
+
+    schema_: Literal["kai.cosignature/1"] = Field(alias="schema", description="what this is")
+    stage: Annotated[str, Field(max_length=64)] = Field(description="the stage")
+    size: Annotated[int, Field(ge=0, lt=2**53)] = Field(description="the checkpoint's size")
+    root: Sha256 = Field(description="its root")
+    opening: Sha256 = Field(description="its opening act")
+    witness: Annotated[str, Field(max_length=64)] = Field(description="whose word it is, as the stage file names it")
+    known_since: Moment | None = Field(
+        description="when the witness first saw the commitment to the draws with this stage file; null where it came after the opening"
+    )
+    at: Moment = Field(description="when it was signed, by the witness's clock")
+    jws: Annotated[str, Field(max_length=512)] = Field(
+        description="detached ES256 JWS over the RFC 8785 form of the other fields, by the witness's key"
+    )
+
+
+class WitnessPart(Part):
+    """Somebody else who keeps and cosigns the checkpoints, as the stage file names them."""
+
+    id: str = Field(description="its name in cosignatures")
+    name: TwoLanguages = Field(description="who it is")
+    x: Sha256 = Field(description="its public key, a point of P-256: the coordinates in hexadecimal")
+    y: Sha256 = Field(description="the other one")
+    cosignatures: Count = Field(description="checkpoints that it has cosigned, up to this export's")
+    newest: Count | None = Field(description="votes under the newest of them")
+    final: bool = Field(description="whether it has cosigned this export's checkpoint")
+    known_since: Moment | None = Field(description="since when it knew file and commitment, by its own word")
+
+
 class File(Part):
     """A file beside this one."""
 
@@ -316,6 +347,7 @@ class Provenance(Part):
     votes_file: File = Field(description="the sealed votes, pseudonymous")
     draws_file: File = Field(description="all draws")
     checkpoints_file: File = Field(description="every signed tree head of the stage, smallest first")
+    cosignatures_file: File = Field(description="what witnesses have signed of them")
     stage_file: File = Field(description="the sealed stage file")
     scores_file: File = Field(description="the scores as a table for people")
     strata_file: File | None = Field(
@@ -337,6 +369,7 @@ class UserScore(Signed):
     issuer: Issuer = Field(description="which system made it")
     stage: StagePart = Field(description="the stage")
     opening: OpeningPart = Field(description="what it has been bound to since it opened")
+    witnesses: list[WitnessPart] = Field(description="who else keeps the checkpoints")
     closing: ClosingPart = Field(description="what ended it")
     entrants: list[EntrantPart] = Field(description="the sealed entrants")
     protocol: dict[str, Any] = Field(description="the conditions all entrants met, as the stage file declares them")

@@ -13,10 +13,12 @@ from pydantic import ValidationError
 from arena.domain.coded import Fault
 from arena.domain.errors import ArenaError
 from arena.domain.stage import Stage
-from arena.results.export import decisions, proofs, strata_proof, tables
+from arena.results.export import cosigning, decisions, proofs, strata_proof, tables
+from arena.results.export.cosigning import Witnessed
 from arena.results.export.differing import differing
 from arena.results.export.document import (
     CHECKPOINTS,
+    COSIGNATURES,
     DRAWS,
     FILES,
     JSON,
@@ -31,7 +33,7 @@ from arena.results.export.document import (
 )
 from arena.results.export.promises import Outcome, judged
 from arena.results.export.proofs import Attested, Passed, VerificationError
-from arena.results.export.schema import Checkpoint, UserScore
+from arena.results.export.schema import Checkpoint, CosignaturePart, UserScore
 from arena.results.export.signed import Signed
 from arena.results.export.table_reader import DrawTable, TableFile, draw_table, vote_table
 from arena.results.votes.table import VoteTable
@@ -58,6 +60,7 @@ def verify(
     kept: Sequence[Checkpoint] = (),
     strata: bytes | None = None,
     promises: Mapping[str, bytes] = NOTHING,
+    witnesses: Sequence[Witnessed] = (),
 ) -> Verdict:
     """Check an export folder (or the `latest` in a folder of exports) and recompute every number.
 
@@ -68,6 +71,7 @@ def verify(
         kept: checkpoints that somebody kept while voting was open.
         strata: the stage's `strata.parquet`, for whoever was given it. Without it, what follows from it is attested, not recomputed.
         promises: citizens' files by name; the verdict says of each what became of it, and a broken one does not end the check.
+        witnesses: who must have cosigned the checkpoint, each with what it has kept itself.
 
     Raises:
         VerificationError: names the first thing that does not hold.
@@ -77,7 +81,7 @@ def verify(
     if not folder.is_dir():
         raise VerificationError("files", Fault("no_folder", folder=str(folder), file=JSON))
     files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    return verify_files(files, jwks, kept, strata, promises)
+    return verify_files(files, jwks, kept, strata, promises, witnesses)
 
 
 def verify_files(
@@ -86,9 +90,10 @@ def verify_files(
     kept: Sequence[Checkpoint] = (),
     strata: bytes | None = None,
     promises: Mapping[str, bytes] = NOTHING,
+    witnesses: Sequence[Witnessed] = (),
 ) -> Verdict:
     """Check the same for files in memory, name by name."""
-    told = list(_checked(files, jwks, kept, strata))
+    told = list(_checked(files, jwks, kept, strata, witnesses))
     document = parsed(files[JSON])
     return Verdict(
         document,
@@ -165,6 +170,7 @@ def _checked(
     jwks: Mapping[str, Any] | None,
     kept: Sequence[Checkpoint],
     strata: bytes | None,
+    witnesses: Sequence[Witnessed],
 ) -> Iterator[Passed | Attested]:
     """Check one thing after the other, and tell each that holds, or that could not be checked."""
     _listed(files)
@@ -180,7 +186,14 @@ def _checked(
     kid = document.integrity.kid
     yield Passed("signature", kid=kid, file=JWKS) if jwks is None else Passed("signature_trusted", kid=kid)
     told = document.provenance
-    for part in (told.votes_file, told.draws_file, told.checkpoints_file, told.stage_file, told.scores_file):
+    for part in (
+        told.votes_file,
+        told.draws_file,
+        told.checkpoints_file,
+        told.cosignatures_file,
+        told.stage_file,
+        told.scores_file,
+    ):
         if hashlib.sha256(files.get(part.name, b"")).hexdigest() != part.sha256:
             raise VerificationError("hashes", Fault("file_not_signed", file=part.name))
     yield Passed("hashes")
@@ -189,7 +202,9 @@ def _checked(
         rows = TableFile(files[VOTES], tables.VOTES, VOTES)
         draws = draw_table(TableFile(files[DRAWS], tables.DRAWS, DRAWS), stage)
         heads = proofs.checkpoints(files[CHECKPOINTS])
-        roots = proofs.roots(rows, stage, [head.size for head in (*heads, *kept, told.checkpoint)])
+        cosigned = proofs.lines(files[COSIGNATURES], CosignaturePart, "cosignatures", COSIGNATURES)
+        beside = [each for witness in witnesses for each in (*witness.heads, *witness.cosignatures)]
+        roots = proofs.roots(rows, stage, [each.size for each in (*heads, *kept, *beside, told.checkpoint)])
         votes = vote_table(rows, stage)
     except VerificationError:
         raise
@@ -198,12 +213,14 @@ def _checked(
     yield from proofs.sealed(document, stage, roots, own)
     yield from proofs.consistent(document, heads, roots, own)
     yield from proofs.opened(document, stage, told.stage_file.sha256, heads)
+    yield from cosigning.cosigned(document, stage, heads, cosigned)
     for checkpoint in kept:
-        yield proofs.kept(checkpoint, stage.id, roots, own)
+        yield proofs.kept(checkpoint, document, roots, own)
+    yield from cosigning.witnessed(document, stage, roots, own, cosigned, witnesses)
     yield from proofs.drawn(document, stage, votes, draws)
     yield from decisions.left_out(document, stage, rows, votes)
     yield from strata_proof.shown(document, stage, votes, strata)
-    yield from _recomputed(document, stage, files, votes, draws)
+    yield from _recomputed(document, stage, files, votes, draws, cosigned)
 
 
 def _listed(files: Mapping[str, bytes]) -> None:
@@ -221,11 +238,16 @@ def _listed(files: Mapping[str, bytes]) -> None:
 
 
 def _recomputed(
-    document: UserScore, stage: Stage, files: Mapping[str, bytes], votes: VoteTable, draws: DrawTable
+    document: UserScore,
+    stage: Stage,
+    files: Mapping[str, bytes],
+    votes: VoteTable,
+    draws: DrawTable,
+    cosigned: Sequence[CosignaturePart],
 ) -> Iterator[Passed]:
     """Assemble the whole document again from the evidence."""
-    hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in (VOTES, DRAWS, CHECKPOINTS)}
-    made = assemble(stage, files[STAGE], votes, draws, Facts.told_by(document), hashes)
+    hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in (VOTES, DRAWS, CHECKPOINTS, COSIGNATURES)}
+    made = assemble(stage, files[STAGE], votes, draws, cosigned, Facts.told_by(document), hashes)
     # Through canonical JSON and back, so that 1 and 1.0 are the same number on both sides.
     unsigned = document.model_copy(update={"integrity": made.integrity})
     where = differing(orjson.loads(unsigned.canonical()), orjson.loads(made.canonical()))

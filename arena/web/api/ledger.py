@@ -8,10 +8,12 @@ from fastapi import APIRouter, Path, Query
 from starlette.concurrency import run_in_threadpool
 
 from arena.battles.arena import Arena
-from arena.domain.errors import Unavailable
+from arena.domain.errors import Conflict, Unavailable
 from arena.record.keys import Keys
 from arena.record.ledger import Checkpoint, Ledger, LedgerError
-from arena.results.export.schema import OpeningPart
+from arena.record.store import Store
+from arena.results.export.cosigning import take
+from arena.results.export.schema import CosignaturePart, OpeningPart
 from arena.web.api.schemas import ConsistencyProof, IncludedReceipt, PendingReceipt, TreeHead, TreeHeads
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,7 @@ RECEIPT = "^[0-9a-f]{64}$"
 
 StageId = Annotated[str, Query(max_length=64)]
 Size = Annotated[int, Query(ge=0, lt=2**53)]
+CheckpointSize = Annotated[int, Path(ge=0, lt=2**53)]
 
 
 async def inclusion(ledger: Ledger, receipt: str) -> IncludedReceipt | PendingReceipt:
@@ -38,7 +41,7 @@ async def inclusion(ledger: Ledger, receipt: str) -> IncludedReceipt | PendingRe
     )
 
 
-def routes(ledger: Ledger, keys: Keys, stage_id: str) -> APIRouter:
+def routes(store: Store, ledger: Ledger, keys: Keys, stage_id: str) -> APIRouter:
     """Build the ledger's routes; `stage_id` is the stage that is meant when none is named."""
     router = APIRouter()
 
@@ -56,6 +59,14 @@ def routes(ledger: Ledger, keys: Keys, stage_id: str) -> APIRouter:
         act = await run_in_threadpool(ledger.opening, stage)
         opening = None if act is None else OpeningPart.model_validate_json(act)
         return TreeHeads(stage=stage, opening=opening, checkpoints=[_head(checkpoint) for checkpoint in found])
+
+    @router.post("/api/v1/checkpoints/{size}/cosignatures", status_code=201)
+    async def cosign(size: CheckpointSize, given: CosignaturePart, stage: StageId = stage_id) -> CosignaturePart:
+        """Take the cosignature of a witness that the stage file names, over one of its checkpoints; the first one that it gives stays."""
+        if given.size != size:
+            raise Conflict("cosignature_of_another", size=size)
+        await run_in_threadpool(take, store, stage, given)
+        return given
 
     @router.get("/api/v1/checkpoints/consistency")
     async def consistency(first: Size, second: Size, stage: StageId = stage_id) -> ConsistencyProof:
