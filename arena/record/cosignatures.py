@@ -63,7 +63,7 @@ def public_jwk(x: str, y: str) -> dict[str, Any]:
     Raises:
         ValueError: there is no such point.
     """
-    raw = {"kty": "EC", "crv": "P-256", "x": coordinate(x), "y": coordinate(y)}
+    raw: dict[str, str | list[str]] = {"kty": "EC", "crv": "P-256", "x": coordinate(x), "y": coordinate(y)}
     return {**raw, "kid": ECKey.import_key(raw).thumbprint()}
 
 

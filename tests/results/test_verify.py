@@ -334,8 +334,8 @@ def test_no_byte_of_no_file_can_be_changed(exported: Exported) -> None:
     """One byte flipped anywhere, a file missing, one too many: refused at the hashes, and the file is named."""
     rng = random.Random(5)
     for name, data in exported.bundle.files.items():
-        for place in {0, len(data) - 1, *(rng.randrange(len(data)) for _ in range(4))}:
-            flipped = bytearray(data)
+        for place in {0, max(0, len(data) - 1), *(rng.randrange(len(data) or 1) for _ in range(4))}:
+            flipped = bytearray(data or b"\0")
             flipped[place] ^= 1
             error = refused({**exported.bundle.files, name: bytes(flipped)})
             assert error is not None
