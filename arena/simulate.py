@@ -4,7 +4,7 @@ import hashlib
 import random
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import exp
@@ -16,6 +16,7 @@ from arena.domain.battle import SIDES, Answer, Battle, BattleState, Draw, Side, 
 from arena.domain.citizen import Citizen, pseudonym
 from arena.domain.errors import Conflict, Unusable
 from arena.domain.questions import QuestionKeys
+from arena.domain.repeat import Earlier, again, is_due
 from arena.domain.stage import Stage, StageStatus
 from arena.domain.vote import NONCE_BYTES, Ballot, Vote, Winner, cast
 from arena.record import bulk
@@ -32,6 +33,8 @@ ANSWERS = 1000
 """So many different answers are there to be given."""
 _WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 TEAMS: dict[str, tuple[str, str]] = {team: (ko, en) for team, (ko, en) in _WORDS["teams"].items()}
+
+_TURNED = {Winner.MODEL_A: Winner.MODEL_B, Winner.MODEL_B: Winner.MODEL_A}
 
 STAGE = """\
 # A simulated stage: five invented teams, scripted answers, votes by programme. Nothing in it was said or judged by a person.
@@ -65,6 +68,8 @@ class Taste:
     ties: float = 0.15
     """How often two equally liked answers are called a tie."""
     both_bad: float = 0.05
+    memory: float = 0.5
+    """How often a citizen who is shown a battle again says what they said, without judging it anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +201,7 @@ def simulate(
         progress(done)
     for start in range(BY_VERBS, votes, CHUNK):
         count = min(CHUNK, votes - start)
-        bulk.append(store.database, stage.id, count, crowd.draw, crowd.played)
+        bulk.append(store.database, stage.id, count, crowd.draw_next, crowd.played)
         progress(start + count)
     ratings = Leaderboard(store, stage).snapshot().ratings
     assert ratings is not None  # noqa: S101 - votes were just cast
@@ -222,6 +227,8 @@ class _Crowd:
     citizens: list[Citizen]
     now: datetime
     rng: random.Random = field(default_factory=random.Random)
+    citizen: Citizen = field(init=False)
+    """Who comes next."""
     voted: int = 0
     pauses: list[int] = field(default_factory=list)
     """Milliseconds before the battle, its answers and its vote."""
@@ -229,6 +236,10 @@ class _Crowd:
     """What entrants say, as words."""
     likes: dict[tuple[str, str], float] = field(default_factory=dict)
     """What each citizen thinks of each entrant, as soon as they have met."""
+    histories: dict[str, list[Earlier]] = field(default_factory=dict)
+    """Every citizen's battles, where the stage has repeats."""
+    kept: dict[int, tuple[Turn, Winner]] = field(default_factory=dict)
+    """What was asked, answered and said in each of them, by the number of its draw."""
     shown: Counter[pairing.Pair] = field(default_factory=Counter)
     known: Mapping[pairing.Pair, int] = field(default_factory=dict)
 
@@ -245,24 +256,40 @@ class _Crowd:
 
     def draw(self, seed: str, number: int, _removed: frozenset[str] = frozenset()) -> Draw:
         """Make the stage's own draw; nobody else draws in a simulated stage, so what was drawn before is known here."""
-        rule = pairing.rule_of(self.stage)
-        if pairing.epoch_start(number) == number - 1:
-            self.known = dict(self.shown)
-        drawn = pairing.draw(seed, number, self.stage.entrant_ids, rule, self.known)
+        drawn = pairing.draw(seed, number, self.stage.entrant_ids, pairing.rule_of(self.stage), self.known)
         self.shown[pairing.pair_of(drawn.a, drawn.b)] += 1
         return drawn
+
+    def repeat(
+        self, seed: str, number: int, _removed: frozenset[str], history: Callable[[], Sequence[Earlier]]
+    ) -> Draw | None:
+        """Show one of the citizen's own battles again, where it is due; asked before every draw."""
+        if pairing.epoch_start(number) == number - 1:
+            self.known = dict(self.shown)
+        share = self.stage.protocol.repeats
+        return again(seed, number, share, history(), self.stage.entrant_ids) if is_due(seed, number, share) else None
+
+    def draw_next(self, seed: str, number: int) -> Draw:
+        """Make the draw of who comes next."""
+        self.citizen = self._next()
+        history = self.histories.setdefault(self.citizen.id, [])
+        return self.repeat(seed, number, frozenset(), lambda: history) or self.draw(seed, number)
 
     def vote_by_verbs(self, store: Store) -> None:
         """One battle, verb by verb, as a citizen's browser would have it."""
         citizen = self._next()
-        battle = store.battles.open(self._battle_id(), self.stage.id, citizen.id, self.draw, self._later())
+        battle = store.battles.open(
+            self._battle_id(), self.stage.id, citizen.id, self.draw, self._later(), repeat=self.repeat
+        )
         turn = self._turn(battle.draw)
-        lease = ("simulate", self.now + timedelta(minutes=1))
-        store.battles.begin_turn(battle.id, citizen.id, turn.prompt, max_turns=1, lease=lease, now=self.now)
-        given = list(turn.answers.values())
         now = self._later()
-        store.battles.finish_turn(battle.id, 1, given, owner="simulate", void_reason=None, now=now)
+        if battle.draw.repeat_of is None:
+            lease = ("simulate", now)
+            store.battles.begin_turn(battle.id, citizen.id, turn.prompt, max_turns=1, lease=lease, now=turn.asked_at)
+            given = list(turn.answers.values())
+            store.battles.finish_turn(battle.id, 1, given, owner="simulate", void_reason=None, now=now)
         ballot = self._ballot(citizen, battle.draw)
+        self._remember(citizen, battle.draw, turn, ballot.winner)
         now = self._later()
         store.votes.cast(
             battle.id,
@@ -274,16 +301,25 @@ class _Crowd:
 
     def played(self, drawn: Draw) -> tuple[Battle, Vote]:
         """Return the same battle as a value."""
-        citizen = self._next()
+        citizen = self.citizen
         opened = self._later()
         turn = self._turn(drawn)
         self._later()
         battle = Battle(self._battle_id(), self.stage.id, citizen.id, BattleState.VOTED, drawn, opened, (turn,))
-        return battle, self._cast(battle, citizen, self._ballot(citizen, drawn), self._later())
+        ballot = self._ballot(citizen, drawn)
+        self._remember(citizen, drawn, turn, ballot.winner)
+        return battle, self._cast(battle, citizen, ballot, self._later())
 
     def _cast(self, battle: Battle, citizen: Citizen, ballot: Ballot, now: datetime) -> Vote:
         """Make the vote, with a nonce of this simulation's own, so that the same seed makes the same receipts."""
         return cast(battle, citizen, ballot, now, self.secret, self.questions, nonce=self.rng.randbytes(NONCE_BYTES))
+
+    def _remember(self, citizen: Citizen, drawn: Draw, turn: Turn, winner: Winner) -> None:
+        """Keep what may be shown again."""
+        if self.stage.protocol.repeats:
+            told = Earlier(drawn.number, drawn.a, drawn.b, voted=True, has_texts=True, repeat_of=drawn.repeat_of)
+            self.histories.setdefault(citizen.id, []).append(told)
+            self.kept[drawn.number] = (turn, winner)
 
     def _next(self) -> Citizen:
         """Who votes next. Every vote has its own randomness, so that nothing depends on what was drawn before."""
@@ -300,6 +336,13 @@ class _Crowd:
         return self.rng.randbytes(12).hex()
 
     def _turn(self, drawn: Draw) -> Turn:
+        if drawn.repeat_of is not None:
+            asked, _ = self.kept[drawn.repeat_of]
+            turned: tuple[tuple[Side, Side], ...] = (("a", "b"), ("b", "a"))
+            said: dict[Side, Answer] = {
+                side: Answer(side, "complete", asked.answers[other].text) for side, other in turned
+            }
+            return Turn(1, asked.prompt, self.now, said)
         prompt = self.rng.choice(_WORDS["asks"]).format(self.rng.choice(_WORDS["words"]))
         answers: dict[Side, Answer] = {}
         for side, entrant in zip(SIDES, (drawn.a, drawn.b), strict=True):
@@ -317,6 +360,9 @@ class _Crowd:
         return Turn(1, prompt, self.now, answers)
 
     def _ballot(self, citizen: Citizen, drawn: Draw) -> Ballot:
+        if drawn.repeat_of is not None and self.rng.random() < self.taste.memory:
+            _, before = self.kept[drawn.repeat_of]
+            return Ballot(_TURNED.get(before, before), self._tags(_TURNED.get(before, before)), "")
         apart = self._likes(citizen, drawn.a) - self._likes(citizen, drawn.b) + self.taste.side
         p = 1 / (1 + exp(-apart))
         lot = self.rng.random()

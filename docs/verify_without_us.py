@@ -109,6 +109,19 @@ def uniform_draw(seed: str, number: int, available: list[str]) -> tuple[str, str
     return pairs[int.from_bytes(digest, "big") * len(pairs) >> 256]
 
 
+def below(seed: str, text: str, n: int) -> int:
+    """A number from 0 to n - 1."""
+    return int.from_bytes(hmac.new(seed.encode(), text.encode(), hashlib.sha256).digest()) * n >> 256
+
+
+def repeats(seed: str, row: dict, share: float) -> int | None:
+    """The draw that the seed has this one show again, among those it was chosen from; None where its number was not due."""
+    listed, due = row["available"].split(","), round(share * 10**9)
+    if below(seed, f"kai.repeat/1|{row['draw']}", 10**9) >= due:
+        return None
+    return int(listed[below(seed, f"kai.repeat-of/1|{row['draw']}|{row['available']}", len(listed))])
+
+
 def laplacian(weights: np.ndarray) -> np.ndarray:
     """Row sums on the diagonal, minus the weights beside it."""
     return np.diag(weights.sum(axis=1)) - weights
@@ -459,10 +472,23 @@ def main(folder: Path, jwks: Path | None = None) -> None:
         must(sha256(seed.encode()) == document["draws"]["commitment"], "draws: the seed that was committed to")
         beacon = document["opening"]["beacon"]
         mixed = seed if beacon is None else sha256(f"kai.seed/1|{seed}|{beacon['value']}".encode())
-        again = (uniform_draw(mixed, row["draw"], row["available"].split(",")) for row in draws)
+        plain, shown_again = ([row for row in draws if (row["repeat_of"] is None) is new] for new in (True, False))
+        again = (uniform_draw(mixed, row["draw"], row["available"].split(",")) for row in plain)
         must(
-            all(pair == (row["model_a"], row["model_b"]) for pair, row in zip(again, draws, strict=True)),
+            all(pair == (row["model_a"], row["model_b"]) for pair, row in zip(again, plain, strict=True)),
             "draws: each from the seed" + (", mixed with the beacon" if beacon else ""),
+        )
+        share, turned = (
+            document["protocol"]["repeats"],
+            {row["draw"]: (row["model_b"], row["model_a"]) for row in draws},
+        )
+        must(
+            all(
+                repeats(mixed, row, share) == row["repeat_of"]
+                and turned[row["repeat_of"]] == (row["model_a"], row["model_b"])
+                for row in shown_again
+            ),
+            f"draws: {len(shown_again)} shown again, each by the seed",
         )
 
     exclusions_hold(document, stage, votes)

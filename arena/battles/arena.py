@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
-from arena.battles.blind_view import BlindBattle, BlindSummary, Reveal, blind, blind_summary, reveal_of
+from arena.battles.blind_view import BlindBattle, BlindOpened, BlindSummary, Reveal, blind, blind_summary, reveal_of
 from arena.battles.draw_floor import DrawFloor
 from arena.battles.identity import Lexicon
 from arena.battles.kept_html import KeptHtml
@@ -130,8 +130,10 @@ class Arena:
 
     # --- the verbs -------------------------------------------------------------------------------------------------
 
-    async def open(self, citizen: Citizen, admission: Admission | None = None, *, topic: str | None = None) -> str:
-        """Draw a battle for this citizen, counted by `admission`; return its id. `topic` is kept with it.
+    async def open(
+        self, citizen: Citizen, admission: Admission | None = None, *, topic: str | None = None
+    ) -> BlindOpened:
+        """Draw a battle for this citizen, counted by `admission`, or show one of theirs again; `topic` is kept with a new one.
 
         Raises:
             Unauthorized: the citizen has withdrawn.
@@ -153,8 +155,9 @@ class Arena:
             topic=topic,
             consents=self.stage.consents,
             admission=admission,
+            repeat=self._pairing.repeat,
         )
-        return battle.id
+        return BlindOpened(battle.id, repeat=battle.draw.repeat_of is not None)
 
     async def ask(
         self, citizen: Citizen, battle_id: str, prompt: str, admission: Admission | None = None

@@ -17,6 +17,15 @@ BEGINNING_GRAPHEMES: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
+class BlindOpened:
+    """A battle that was drawn."""
+
+    battle_id: str
+    repeat: bool
+    """It is one of the citizen's own once more, with its answers: it takes a vote and no question."""
+
+
+@dataclass(frozen=True, slots=True)
 class BlindAnswer:
     """One side's answer, without its author, its cost or its time."""
 
@@ -55,6 +64,8 @@ class BlindBattle:
     battle_id: str
     state: BattleState
     votable: bool
+    repeat: bool
+    """An earlier one of the owner's once more, to be judged afresh: it takes no question."""
     opened_at: datetime
     turns: tuple[BlindTurn, ...]
     turns_left: int
@@ -97,11 +108,14 @@ def blind(
         )
         for turn in battle.turns
     )
-    left = max(0, stage.protocol.turns - len(turns)) if battle.state in (BattleState.OPEN, BattleState.ANSWERING) else 0
+    repeat = battle.draw.repeat_of is not None
+    asks = battle.state in (BattleState.OPEN, BattleState.ANSWERING) and not repeat
+    left = max(0, stage.protocol.turns - len(turns)) if asks else 0
     return BlindBattle(
         battle.id,
         battle.state,
         _votable(battle, status),
+        repeat,
         battle.opened_at,
         turns,
         left,

@@ -42,9 +42,11 @@ class Draw:
     number: int
     """Counts the stage's draws from 1."""
     available: tuple[str, ...]
-    """The entrants that could be drawn at that moment."""
+    """The entrants that could be drawn at that moment; of a repeat, the numbers of the draws that could be shown again."""
     probability: float
     """Of this ordered pair (sides included) among all that could be drawn."""
+    repeat_of: int | None = None
+    """The number of the draw that this one shows again, sides swapped (`arena.domain.repeat`)."""
 
 
 @dataclass(frozen=True, slots=True)

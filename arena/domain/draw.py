@@ -4,7 +4,7 @@ Let S be the entrants that can be drawn, sorted, P their pairs, and for a text m
 
     h(m, n) = floor(HMAC-SHA-256(key = seed, message = m) * n / 2**256)      seed and m in ASCII, the digest a big-endian integer
 
-which is a number from 0 to n-1. `seed` is the stage's secret, mixed with what its beacon said where it has one (`mixed`). `k` is the draw's number in decimal, `S` the ids joined by ",". Draw k, in this order:
+which is a number from 0 to n-1. A repeat (`arena.domain.repeat`) comes before all of this. `seed` is the stage's secret, mixed with what its beacon said where it has one (`mixed`). `k` is the draw's number in decimal, `S` the ids joined by ",". Draw k, in this order:
 
 check     only where the stage has a golden rate g and a control can be drawn: it is a check if h("kai.check/1|k|S", 10**9) < g * 10**9;
           then entrant, control and sides are number h("kai.check-pair/1|k|S", 2*|S|*|controls|) of all ordered (entrant, control) and (control, entrant).
@@ -46,6 +46,7 @@ class Rule:
     uniform_share: float = 1.0
     golden_rate: float = 0.0
     controls: frozenset[str] = frozenset()
+    repeats: float = 0.0
 
 
 UNIFORM = Rule()
@@ -55,7 +56,7 @@ def rule_of(stage: Stage) -> Rule:
     """Return the stage's rule."""
     protocol = stage.protocol
     controls = frozenset(control.id for control in stage.controls)
-    return Rule(protocol.pairing, protocol.uniform_share, protocol.golden_rate, controls)
+    return Rule(protocol.pairing, protocol.uniform_share, protocol.golden_rate, controls, protocol.repeats)
 
 
 def draw(

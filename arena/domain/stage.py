@@ -134,6 +134,8 @@ class Protocol(Declared):
     """Of adaptive pairing: how much of every draw stays uniform."""
     golden_rate: Annotated[float, Field(ge=0, le=0.1)] = 0
     """How many of the battles are checks, in which one side is a control that answers badly on purpose."""
+    repeats: Annotated[float, Field(ge=0, le=0.05)] = 0
+    """How many of the battles show a citizen an earlier one of their own again (`arena.domain.repeat`), never in the fit; not where a vote reveals."""
     min_in_draw: Annotated[int, Field(ge=2)] | None = None
     """Battles are drawn only while so many entrants can be; left out, all but one of four and more, and of three all."""
     pause_minutes: Annotated[int, Field(ge=0, le=1440)] = 10
@@ -366,6 +368,8 @@ class Stage(Declared):
             raise StageError("stage_official_invented")
         if self.protocol.pairing == "balanced" and self.protocol.reveal == "after_vote":
             raise StageError("stage_balanced_reveals")
+        if self.protocol.repeats and self.protocol.reveal == "after_vote":
+            raise StageError("stage_repeats_reveal")
         if (self.protocol.min_in_draw or 0) > len(self.entrants):
             raise StageError("stage_min_in_draw", entrants=len(self.entrants))
         if (self.protocol.golden_rate > 0) != bool(self.controls):

@@ -1,8 +1,9 @@
 """Battles, turns and answers. Every transition is one conditional update: whoever comes second changes nothing."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, func, insert, literal, select, update
@@ -10,39 +11,21 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exist
 from arena.domain.battle import Answer, Battle, BattleState, Draw, Shown, Side, Turn
 from arena.domain.draw import mixed
 from arena.domain.errors import ArenaError, Conflict, Forbidden, TooMany, Unavailable, not_found
+from arena.domain.repeat import Earlier
 from arena.domain.stage import Consent, StageStatus
 from arena.domain.vote import Winner
 from arena.record.citizens import agreed, require_present
 from arena.record.conversations import conversations, judged, note_shown
 from arena.record.counters import Admission, require
 from arena.record.database import Database
+from arena.record.draws import as_draw
 from arena.record.events import removed
+from arena.record.repeats import copy_conversation, history
 from arena.record.tables import answers, battles, stages, turns, votes
 
 NO_LEASE: Final = {"lease_owner": None, "lease_until": None, "stop_requested_at": None}
 BEGINNING_CHARS: Final = 400
 """So much of a question is read for a list of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnBattle:
-    """A draw and what became of it."""
-
-    battle_id: str
-    draw: Draw
-    state: BattleState
-    void_reason: str | None
-    touched_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnFor:
-    """How often an ordered pair was drawn for a voter; void battles, which nobody could judge, left out."""
-
-    voter: str
-    model_a: str
-    model_b: str
-    battles: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +51,10 @@ class OwnBattle:
     receipt: str | None
 
 
+Repeating = Callable[[str, int, frozenset[str], Callable[[], Sequence[Earlier]]], Draw | None]
+"""Makes a repeat of a seed, a draw's number, the removed entrants and the citizen's battles, which are read only when it asks for them."""
+
+
 class Battles:
     """The battles of every stage."""
 
@@ -85,9 +72,12 @@ class Battles:
         topic: str | None = None,
         consents: Sequence[Consent] = (),
         admission: Admission | None = None,
+        repeat: Repeating | None = None,
     ) -> Battle:
         """Give the draw its number, draw by `draw(seed, number, removed entrants)`, and keep the battle, all in one transaction.
 
+        Before that `repeat(seed, number, removed entrants, the citizen's battles)` says whether it is one of theirs once more: then it has its
+        conversation and its topic, and waits for its vote.
         `consents` are the stage's, of which the required ones must have been given; the act is counted by `admission`.
 
         Raises:
@@ -111,9 +101,14 @@ class Battles:
             ).one_or_none()
             if row is None:
                 raise _why_not_drawn(connection, stage_id)
-            drawn = draw(mixed(row.draw_seed, row.beacon), row.draws, removed(connection, stage_id))
+            seed, out = mixed(row.draw_seed, row.beacon), removed(connection, stage_id)
+            earlier = partial(history, connection, stage_id, citizen_id)
+            again = None if repeat is None else repeat(seed, row.draws, out, earlier)
+            drawn = draw(seed, row.draws, out) if again is None else again
             opened = Battle(battle_id, stage_id, citizen_id, BattleState.OPEN, drawn, now, topic=topic)
             connection.execute(insert(battles).values(**battle_values(opened, touched_at=now)))
+            if again is not None:
+                copy_conversation(connection, opened)
             return opened
 
     def begin_turn(
@@ -151,6 +146,7 @@ class Battles:
                     battles.c.id == battle_id,
                     battles.c.citizen_id == citizen_id,
                     battles.c.state == BattleState.OPEN,
+                    battles.c.repeat_of.is_(None),
                     _stage_is_open(),
                     literal(n) <= max_turns,
                 )
@@ -284,60 +280,6 @@ class Battles:
             for row in rows
         ]
 
-    def drawn(self, stage_id: str, chunk: int = 10_000) -> Iterator[DrawnBattle]:
-        """Every draw of the stage, in the order of its number."""
-        columns = (
-            battles.c.id,
-            battles.c.model_a,
-            battles.c.model_b,
-            battles.c.draw_number,
-            battles.c.draw_available,
-            battles.c.draw_probability,
-            battles.c.state,
-            battles.c.void_reason,
-            battles.c.touched_at,
-        )
-        chosen = select(*columns).where(battles.c.stage_id == stage_id).order_by(battles.c.draw_number)
-        with self._database.reading() as connection:
-            for row in connection.execution_options(yield_per=chunk).execute(chosen):
-                draw = Draw(row.model_a, row.model_b, row.draw_number, tuple(row.draw_available), row.draw_probability)
-                yield DrawnBattle(row.id, draw, BattleState(row.state), row.void_reason, row.touched_at)
-
-    def drawn_for_voters(self, stage_id: str) -> list[DrawnFor]:
-        """Every draw that could be judged, counted by voter and ordered pair."""
-        columns = (battles.c.citizen_id, battles.c.model_a, battles.c.model_b)
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                select(*columns, func.count())
-                .where(battles.c.stage_id == stage_id, battles.c.state != BattleState.VOID)
-                .group_by(*columns)
-            ).all()
-        return [DrawnFor(row[0], row[1], row[2], row[3]) for row in rows]
-
-    def drawn_pairs(self, stage_id: str, up_to: int) -> dict[tuple[str, str], int]:
-        """How often each pair was drawn up to this draw, whatever the sides and whatever became of it: `{(x, y): battles}`, x < y."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                select(battles.c.model_a, battles.c.model_b, func.count())
-                .where(battles.c.stage_id == stage_id, battles.c.draw_number <= up_to)
-                .group_by(battles.c.model_a, battles.c.model_b)
-            ).all()
-        counted: dict[tuple[str, str], int] = {}
-        for a, b, count in rows:
-            pair = (min(a, b), max(a, b))
-            counted[pair] = counted.get(pair, 0) + count
-        return counted
-
-    def exposure(self, stage_id: str) -> list[tuple[str, str, str, int]]:
-        """How often each ordered pair was drawn, by state: `(model_a, model_b, state, battles)`."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                select(battles.c.model_a, battles.c.model_b, battles.c.state, func.count())
-                .where(battles.c.stage_id == stage_id)
-                .group_by(battles.c.model_a, battles.c.model_b, battles.c.state)
-            ).all()
-        return [(row[0], row[1], row[2], row[3]) for row in rows]
-
 
 def battle_values(battle: Battle, *, touched_at: datetime) -> dict[str, Any]:
     """Return the columns of a battle."""
@@ -351,6 +293,7 @@ def battle_values(battle: Battle, *, touched_at: datetime) -> dict[str, Any]:
         "draw_number": battle.draw.number,
         "draw_available": list(battle.draw.available),
         "draw_probability": battle.draw.probability,
+        "repeat_of": battle.draw.repeat_of,
         "topic": battle.topic,
         "opened_at": battle.opened_at,
         "touched_at": touched_at,
@@ -429,6 +372,8 @@ def _why_not(connection: Connection, battle_id: str, citizen_id: str, *, turns_l
     status = connection.execute(select(stages.c.status).where(stages.c.id == battle.stage_id)).scalar_one()
     if status != StageStatus.OPEN:
         return stage_not_open()
+    if battle.draw.repeat_of is not None and battle.state is BattleState.OPEN:
+        return Conflict("battle_repeated")
     return refusal(battle) or (not_found() if turns_left else no_turns_left())
 
 
@@ -483,7 +428,7 @@ _STOPPING = select(battles.c.id, battles.c.state).where(
 
 def as_battle(row: Any, conversation: tuple[Turn, ...]) -> Battle:
     """Make a battle of its row and its conversation."""
-    draw = Draw(row.model_a, row.model_b, row.draw_number, tuple(row.draw_available), row.draw_probability)
+    draw = as_draw(row)
     state, at = BattleState(row.state), row.opened_at
     return Battle(row.id, row.stage_id, row.citizen_id, state, draw, at, conversation, row.void_reason, row.topic)
 

@@ -7,6 +7,7 @@ from arena.record.citizens import Citizens
 from arena.record.cosignatures import Cosignatures
 from arena.record.counters import Counters
 from arena.record.database import Database
+from arena.record.draws import Draws
 from arena.record.erasure import Erasure
 from arena.record.events import Events
 from arena.record.organizers import Organizers
@@ -32,6 +33,7 @@ class Store:
         self.citizens = Citizens(self.database)
         self.persons = Persons(self.database)
         self.battles = Battles(self.database)
+        self.draws = Draws(self.database)
         self.processes = Processes(self.database)
         self.votes = Votes(self.database, self.lane)
         self.voters = Citizens(self.lane)

@@ -139,6 +139,7 @@ battles = Table(
     Column("stop_requested_at", Moment),
     Column("void_reason", String(64)),
     Column("topic", String(64)),
+    Column("repeat_of", BigInteger),
     Column("revealed_at", Moment),
     Column("erased_at", Moment),
     _one_of("state", list(BattleState)),
@@ -146,6 +147,15 @@ battles = Table(
     UniqueConstraint("stage_id", "draw_number"),
     Index("ix_battles_citizen_id_opened_at", "citizen_id", "opened_at"),
     Index("ix_battles_state_lease_until", "state", "lease_until"),
+    # A battle is repeated once.
+    Index(
+        "ix_battles_repeats",
+        "stage_id",
+        "repeat_of",
+        unique=True,
+        sqlite_where=text("repeat_of IS NOT NULL"),
+        postgresql_where=text("repeat_of IS NOT NULL"),
+    ),
     # Nearly always empty, so it costs a turn nothing, and who looks for stops reads nothing else.
     Index(
         "ix_battles_stopping",

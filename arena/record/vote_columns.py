@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, func, select, type_coerce
 
 from arena.domain.battle import Turn
 from arena.domain.exposure import UNREAD
@@ -31,6 +31,10 @@ class VoteColumns(NamedTuple):
     """Bits, as `arena.domain.leaks` reads what is sealed."""
     unread: bool
     """Whether it was cast below the stage's minimum of exposure."""
+    draw: int
+    """The number of its battle's draw."""
+    repeat_of: int
+    """The number of the draw that it shows again; 0 where it is no repeat."""
     topic: str | None
     question: str | None
     """The key of its first question."""
@@ -58,6 +62,8 @@ class VoteColumnsOf:
                 votes.c.identity_level,
                 votes.c.network,
                 votes.c.leaks,
+                battles.c.draw_number.label("draw"),
+                func.coalesce(battles.c.repeat_of, 0).label("repeat_of"),
                 battles.c.topic,
                 votes.c.question,
             )

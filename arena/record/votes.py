@@ -33,6 +33,7 @@ class VoteRow:
     opened_at: datetime
     draw: int
     draw_probability: float
+    repeat_of: int | None
     question: str | None
     topic: str | None
     leaks: Sequence[str]
@@ -104,11 +105,11 @@ class Votes:
         return None if row is None else OwnVote(Winner(row.winner), row.receipt, row.record.decode(), row.promise or "")
 
     def of_citizen(self, citizen_id: str) -> list[OwnDecision]:
-        """Read every decision of this citizen, oldest first."""
+        """Read every decision of this citizen, repeats left out, oldest first."""
         chosen = (
             select(votes.c.stage_id, battles.c.model_a, battles.c.model_b, votes.c.winner, votes.c.cast_at)
             .join(battles, battles.c.id == votes.c.battle_id)
-            .where(battles.c.citizen_id == citizen_id)
+            .where(battles.c.citizen_id == citizen_id, battles.c.repeat_of.is_(None))
             .order_by(votes.c.cast_at)
         )
         with self._database.reading() as connection:
@@ -173,6 +174,7 @@ def _rows() -> Select[*tuple[Any, ...]]:
         battles.c.opened_at,
         battles.c.draw_number.label("draw"),
         battles.c.draw_probability,
+        battles.c.repeat_of,
         votes.c.question,
         battles.c.topic,
         votes.c.leaks,

@@ -161,6 +161,8 @@ export interface Category {
 
 export interface Opened {
   battle_id: string;
+  /** It is an earlier one of this citizen's shown again, with its answers. */
+  repeat: boolean;
 }
 
 /** One of a citizen's battles, in the list of them. */
@@ -181,6 +183,7 @@ export interface Seen {
   battle_id: string;
   state: BattleState;
   votable: boolean;
+  repeat: boolean;
   opened_at: string;
   turns: Asked[];
   turns_left: number;

@@ -120,7 +120,7 @@ def test_a_failing_side_voids_the_battle_and_nothing_else(there: Endpoint, tmp_p
     assert (spell.entrant, spell.cause) == ("narae", Cause(kind="own_question_failed", failure="upstream"))
     assert spell.ended is not None
     assert 1 <= minutes([spell])["narae"] * 60 < 20
-    drawn = list(store.battles.drawn("test"))
+    drawn = list(store.draws.of_stage("test"))
     assert [d.void_reason for d in drawn].count("answer_failed") == 1
     store.close()
 
@@ -188,7 +188,7 @@ async def test_a_question_is_let_in_with_both_answers_or_not_at_all(tmp_path: Pa
     citizens = [Pseudonym(f"{n:032x}", "anonymous") for n in range(30)]
     for citizen in citizens:
         store.citizens.enrol(citizen, {c.id: (c.version, True) for c in stage.consents}, NOW)
-    battles = [await arena.open(citizen) for citizen in citizens]
+    battles = [(await arena.open(citizen)).battle_id for citizen in citizens]
 
     async def ask(citizen: Pseudonym, battle: str) -> str:
         try:
@@ -219,7 +219,7 @@ async def test_a_failure_counts_for_the_widest_network_of_who_asked(tmp_path: Pa
     for n, address in enumerate(("2001:db8:77:100::1", "2001:db8:ffff::1")):
         citizen = Pseudonym(f"{n:032x}", "anonymous")
         store.citizens.enrol(citizen, {c.id: (c.version, True) for c in stage.consents}, NOW)
-        battle = await arena.open(citizen)
+        battle = (await arena.open(citizen)).battle_id
         turn = await arena.ask(citizen, battle, "안녕?", limits.admission("turn", citizen.id, address))
         assert [event async for event in turn.events()][-1].name == "done"
     assert (len(entrants.networks), len(set(entrants.networks))) == (4, 1)

@@ -214,7 +214,7 @@ def test_what_two_processes_drew_a_stranger_draws_again(store: Store, protocol: 
         store.battles.open(new_battle_id(), stage.id, citizen.id, drawing, NOW)
 
     record = store.stages.find(stage.id)
-    made = [battle.draw for battle in store.battles.drawn(stage.id)]
+    made = [battle.draw for battle in store.draws.of_stage(stage.id)]
 
     assert record is not None
     assert len(made) == 230
@@ -252,7 +252,7 @@ def test_a_served_stage_shows_checks_and_anybody_can_run_its_draws_again(tmp_pat
         board = httpx.get(f"{base}/api/v1/leaderboard").json()
         store.stages.move("test", StageStatus.OPEN, StageStatus.FROZEN, NOW)
         opened = httpx.get(f"{base}/api/v1/stage").json()["draws"]
-    made = [drawn.draw for drawn in store.battles.drawn("test")]
+    made = [drawn.draw for drawn in store.draws.of_stage("test")]
     declared = Stage.from_toml(stage.encode(), "stage.toml")
     store.close()
 

@@ -36,7 +36,7 @@ def test_a_simulation_leaves_the_record_whole(tmp_path: Path) -> None:
     Ledger(room.store, room.keys).checkpoint(SIMULATED, NOW, final=True)
 
     assert Ledger(room.store, room.keys).audit(SIMULATED) == []
-    drawn = list(room.store.battles.drawn(SIMULATED))
+    drawn = list(room.store.draws.of_stage(SIMULATED))
     assert [battle.draw.number for battle in drawn] == list(range(1, BY_VERBS + 151))
     assert {battle.state for battle in drawn} <= {BattleState.VOTED, BattleState.REVEALED}
     one, other = (room.store.battles.get(drawn[n].battle_id) for n in (0, BY_VERBS))

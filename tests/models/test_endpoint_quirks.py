@@ -224,7 +224,7 @@ def _kept(folder: Path, names: list[str], battles: dict[str, str]) -> None:
     """What the record and the exposure table say of these battles."""
     store = Store(f"sqlite:///{folder / 'arena.db'}")
     stage = sealed_stage(store, "test")
-    drawn = {row.battle_id: row for row in store.battles.drawn("test") if row.battle_id in battles.values()}
+    drawn = {row.battle_id: row for row in store.draws.of_stage("test") if row.battle_id in battles.values()}
     void: Counter[tuple[str, str]] = Counter()
     for name in names:
         case, battle = QUIRKS[name], store.battles.get(battles[name])

@@ -209,7 +209,7 @@ def test_a_removed_entrant_is_never_drawn_again(tmp_path: Path, monkeypatch: pyt
         citizen.ask(before)
         assert citizen.vote(before).status_code == 201
     store = Store(f"sqlite:///{tmp_path / 'arena.db'}")
-    first, *later = store.battles.drawn("served")
+    first, *later = store.draws.of_stage("served")
     lifecycle.freeze(store, Keys.open(tmp_path), "served", organizer=CLI, now=datetime.now(UTC))
     document = make(store, Keys.open(tmp_path), "served", datetime.now(UTC)).document
     store.close()

@@ -298,6 +298,7 @@ def wrong(column: str, row: dict[str, Any]) -> Any:
         "topic": "x" if value is None else None,
         "question": "x" if value is None else None,
         "available": "garam,narae",
+        "repeat_of": 1,
         "acts": [0],
     }
     if column in choices:

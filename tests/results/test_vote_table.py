@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from arena.domain.citizen import Citizen
 from arena.domain.grounds import WrittenGrounds
 from arena.record.ledger import Ledger
-from arena.results.export.table_reader import TableFile, vote_table
-from arena.results.export.tables import VOTES, EvidenceError, ParquetBuffer, votes_file
+from arena.results.export.table_reader import DrawTable, TableFile, draw_table, vote_table
+from arena.results.export.tables import DRAWS, VOTES, EvidenceError, ParquetBuffer, draws_file, votes_file
 from arena.results.votes.annotations import measured
 from arena.results.votes.exclusions import ExclusionReason, exclude
 from arena.results.votes.feed import VoteFeed
@@ -27,9 +27,7 @@ ENTRANTS = ("가", "나", "다", "bad")
 
 @given(
     st.lists(
-        st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans(), st.booleans()).filter(
-            lambda vote: vote[0] != vote[1]
-        ),
+        st.tuples(st.integers(0, 3), st.integers(0, 3), *[st.booleans()] * 3).filter(lambda vote: vote[0] != vote[1]),
         max_size=30,
     ),
     st.sets(st.integers(0, 29)),
@@ -37,18 +35,21 @@ ENTRANTS = ("가", "나", "다", "bad")
     st.booleans(),
 )
 def test_a_vote_has_the_first_reason_that_holds(
-    votes: list[tuple[int, int, bool, bool]], chosen: set[int], leaves: bool, removed: bool
+    votes: list[tuple[int, int, bool, bool, bool]], chosen: set[int], leaves: bool, removed: bool
 ) -> None:
-    """A check is a check whatever else holds; then a removed entrant, then an organizer's decision, a leak, where the stage minds it, and at last that it was not read."""
+    """A battle shown again is one, and a check is a check, whatever else holds; then a removed entrant, then an organizer's decision, a leak, where the stage minds it, and at last that it was not read."""
     rated = frozenset(ENTRANTS[:2] if removed else ENTRANTS[:3])
     rule = Rule(rated, frozenset({"bad"}), 4 if leaves else 0, {})
-    a, b, leaks, unread = (np.array([vote[n] for vote in votes]) for n in range(4))
+    a, b, leaks, unread, again = (np.array([vote[n] for vote in votes]) for n in range(5))
     decided = np.array([REASONS.index("speed") if n in chosen else 0 for n in range(len(votes))], np.int8)
 
     sides = (a.astype(np.int16), b.astype(np.int16))
-    codes = rule.codes(ENTRANTS, *sides, leaks.astype(np.int32) * 6, unread.astype(np.bool_), decided)
+    told = (leaks.astype(np.int32) * 6, unread.astype(np.bool_), decided, again.astype(np.bool_))
+    codes = rule.codes(ENTRANTS, *sides, *told)
 
-    def reason(n: int, sides: set[str], leak: bool, unread: bool) -> str:
+    def reason(n: int, sides: set[str], leak: bool, unread: bool, again: bool) -> str:
+        if again:
+            return "repeat"
         if "bad" in sides:
             return "check"
         if not sides <= rated:
@@ -113,11 +114,11 @@ def test_a_file_gives_the_table_of_the_record(tmp_path: Path) -> None:
     live, rule = VoteFeed(store, stage, clock=lambda: NOW + timedelta(hours=1)).table(measured=True)
     sealed = store.votes.sealed(stage.id, Ledger(store, room.keys).checkpoint(stage.id, NOW).size)
     file = votes_file(sealed, stage, rule, measured(store, stage, None))
-    told = vote_table(TableFile(file, VOTES, "votes.parquet"), stage)
+    told = vote_table(TableFile(file, VOTES, "votes.parquet"), stage, draws_of(room))
 
     assert told.voters == tuple(sorted(live.voters))
     assert [told.voters[n] for n in told.voter] == [live.voters[n] for n in live.voter]
-    for name in ("entrants", "reasons", "a", "b", "outcome", "identity", "leaks", "excluded_by"):
+    for name in ("entrants", "reasons", "a", "b", "outcome", "identity", "leaks", "draw", "repeat_of", "excluded_by"):
         assert np.array_equal(getattr(told, name), getattr(live, name)), name
     assert np.array_equal(told.cast_at // 1000, live.cast_at // 1000)
     assert np.array_equal(told.measured.turns, live.measured.turns)
@@ -130,6 +131,12 @@ def test_a_file_gives_the_table_of_the_record(tmp_path: Path) -> None:
     room.close()
 
 
+def draws_of(room: Room) -> DrawTable:
+    """Its draws as a file gives them."""
+    file = draws_file(room.store.draws.of_stage(room.stage.id), np.empty(0, np.int64), None)
+    return draw_table(TableFile(file, DRAWS, "draws.parquet"), room.stage)
+
+
 def test_a_reason_that_nobody_knows_is_carried(tmp_path: Path) -> None:
     """A file of a later version may leave votes out for a reason of its own: they stay out here too, and are counted by it."""
     room = Room(tmp_path).vote(60)
@@ -139,7 +146,7 @@ def test_a_reason_that_nobody_knows_is_carried(tmp_path: Path) -> None:
     buffer = ParquetBuffer(VOTES)
     buffer.add(changed)
 
-    told = vote_table(TableFile(buffer.bytes(), VOTES, "votes.parquet"), room.stage)
+    told = vote_table(TableFile(buffer.bytes(), VOTES, "votes.parquet"), room.stage, draws_of(room))
 
     assert told.left_out() == {"moonlight": 7}
     assert told.in_scope.all()
@@ -148,7 +155,7 @@ def test_a_reason_that_nobody_knows_is_carried(tmp_path: Path) -> None:
         buffer = ParquetBuffer(VOTES)
         buffer.add([{**changed[0], column: value}])
         with pytest.raises(EvidenceError, match=value):
-            vote_table(TableFile(buffer.bytes(), VOTES, "votes.parquet"), room.stage)
+            vote_table(TableFile(buffer.bytes(), VOTES, "votes.parquet"), room.stage, draws_of(room))
     room.close()
 
 

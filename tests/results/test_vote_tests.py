@@ -20,6 +20,7 @@ from arena.results.export.verify import verify_files
 from arena.results.export.vote_findings import TestName, findings
 from arena.results.export.vote_tests import periods
 from arena.results.export.vote_tests_schema import (
+    Agreed,
     AgreementTest,
     Alpha,
     DriftTest,
@@ -27,6 +28,7 @@ from arena.results.export.vote_tests_schema import (
     MisfitTest,
     PairMisfit,
     Quadratic,
+    Retest,
     ShareTest,
     SideTest,
     VoteTests,
@@ -118,6 +120,7 @@ def quiet(**found: object) -> VoteTests:
         "unvoted": [share("garam", 0.1, 0.1, 0.9)],
         "misfit": MisfitTest(overall=quadratic(0.5), pairs=[pair(0.9)]),
         "drift": DriftTest(periods=[], overall=quadratic(0.5), entrants=[drifting(0.9)]),
+        "retest": None,
         "agreement": AgreementTest(nominal=None, ordinal=None),
     }
     return VoteTests.model_validate(nothing | found)
@@ -149,6 +152,9 @@ def agreeing(interval: list[float] | None) -> AgreementTest:
     return AgreementTest(nominal=alpha, ordinal=alpha)
 
 
+STEADY = Retest(
+    voters=20, exact=(half := Agreed(times=30, of=40, share=0.75, share_ci95=[0.6, 0.85], chance=0.4)), decided=half
+)
 SIDE = SideBiasPart(wins_a=60, wins_b=40, share_a=0.6, share_a_ci95=[0.5, 0.7])
 
 
@@ -171,6 +177,8 @@ SIDE = SideBiasPart(wins_a=60, wins_b=40, share_a=0.6, share_a_ci95=[0.5, 0.7])
         ("drift", {"drift": DriftTest(periods=[], overall=quadratic(0.001), entrants=[])}, "do not tell which", True),
         ("drift", {}, "No sign that any team did better or worse over time", False),
         ("drift", {"drift": None}, "Not known yet", False),
+        ("retest", {"retest": STEADY}, "said the same in 75.0% of 40 pairs (95% interval 60.0% ~ 85.0%); 40.0% would be chance", False),
+        ("retest", {}, "it takes a stage with repeats", False),
         ("agreement", {"agreement": agreeing([0.2, 0.6])}, "α = 0.41 (Krippendorff; 95% interval 0.20 ~ 0.60; 34 questions", False),
         ("agreement", {"agreement": agreeing(None)}, "Too few people for an interval", False),
         ("agreement", {}, "it takes ten questions", False),

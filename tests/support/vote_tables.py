@@ -42,6 +42,8 @@ def vote_table(
         network=np.full(n, -1, np.int32),
         leaks=np.zeros(n, np.int32),
         unread=np.zeros(n, np.bool_),
+        draw=np.arange(1, n + 1, dtype=np.int32),
+        repeat_of=np.zeros(n, np.int32),
         excluded_by=np.zeros(n, np.int8),
         topics=(),
         topic=np.full(n, -1, np.int16),

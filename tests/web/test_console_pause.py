@@ -44,6 +44,6 @@ def test_a_citizen_hears_of_the_pause_and_never_meets_a_removed_entrant(tmp_path
         remove_entrant(beside, stage, "garam", reason="시험", organizer="o", now=datetime.now(UTC))
         for _ in range(8):
             citizen.open()
-        drawn = {entrant for a, b, _, _ in beside.battles.exposure("test") for entrant in (a, b)}
+        drawn = {entrant for a, b, _, _ in beside.draws.by_state("test") for entrant in (a, b)}
         assert drawn == {"narae", "dasom"}
         beside.close()

@@ -106,9 +106,10 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
         ),
     }
     # From here on the numbers come from the very files that a stranger gets.
-    votes = vote_table(TableFile(files[VOTES], tables.VOTES, VOTES), stage)
-    files[DRAWS] = tables.draws_file(store.battles.drawn(stage_id), votes.seq, record.frozen_at)
+    rows = TableFile(files[VOTES], tables.VOTES, VOTES)
+    files[DRAWS] = tables.draws_file(store.draws.of_stage(stage_id), rows.numbers("draw"), record.frozen_at)
     draws = draw_table(TableFile(files[DRAWS], tables.DRAWS, DRAWS), stage)
+    votes = vote_table(rows, stage, draws)
     if beside.strata is not None:
         made = ByStrata.made(stage, votes, beside.strata, weigh(votes, stage, beside.strata))
         beside = replace(beside, by_strata=made)

@@ -13,7 +13,7 @@ from arena.results.export.proofs import Passed, VerificationError
 from arena.results.export.schema import Act, UserScore
 from arena.results.export.table_reader import TableFile
 from arena.results.votes.exclusions import ExclusionReason, root_over
-from arena.results.votes.inclusion import CHECK, MARKED, REASONS, REMOVED, UNREAD, rule_of
+from arena.results.votes.inclusion import CHECK, MARKED, REASONS, REMOVED, REPEAT, UNREAD, rule_of
 from arena.results.votes.table import VoteTable
 
 
@@ -45,7 +45,9 @@ def left_out(document: UserScore, stage: Stage, rows: TableFile, votes: VoteTabl
         if root_over(found.receipts) != act.root:
             raise VerificationError("exclusions", Fault("act_root", act=n))
     removed = frozenset(entrant.team_id for entrant in document.entrants if entrant.removed is not None)
-    made = rule_of(stage, {}, removed).codes(votes.entrants, votes.a, votes.b, votes.leaks, votes.unread, decided)
+    made = rule_of(stage, {}, removed).codes(
+        votes.entrants, votes.a, votes.b, votes.leaks, votes.unread, decided, votes.repeat_of > 0
+    )
     wrong = np.flatnonzero(made != votes.excluded_by)
     if len(wrong):
         n = int(wrong[0])
@@ -53,7 +55,7 @@ def left_out(document: UserScore, stage: Stage, rows: TableFile, votes: VoteTabl
         raise VerificationError(
             "exclusions", Fault("row_left_out", row=n, file=VOTES, told=repr(told), made=repr(rule))
         )
-    yield Passed("exclusions", rules=(CHECK, REMOVED, MARKED, UNREAD), acts=len(acts))
+    yield Passed("exclusions", rules=(CHECK, REMOVED, MARKED, UNREAD, REPEAT), acts=len(acts))
 
 
 def _replayed(acts: list[Act], rows: TableFile, votes: VoteTable) -> tuple[list[_Named], NDArray[np.int8]]:

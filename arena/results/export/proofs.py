@@ -13,6 +13,7 @@ from arena.domain.coded import Coded, Fault
 from arena.domain.draw import commitment, mixed
 from arena.domain.draw import rule_of as rule_of_draws
 from arena.domain.errors import ArenaError
+from arena.domain.repeat import APART
 from arena.domain.stage import Stage, StageStatus
 from arena.domain.vote import leaf_hash
 from arena.record.ledger import verify_checkpoint
@@ -203,6 +204,8 @@ def drawn(document: UserScore, stage: Stage, votes: VoteTable, draws: DrawTable)
     if not (draws.outcome == VOTED).sum() == len(votes) == len(np.unique(votes.seq)):
         raise VerificationError("draws", Fault("draws_and_votes_differ"))
     yield Passed("draws_complete", n=len(draws))
+    if draws.repeat_of.any():
+        yield repeats(votes, draws)
     seed = document.draws.seed
     if (seed is None) != (document.stage.status == StageStatus.OPEN):
         raise VerificationError("draws", Fault("seed_out_of_time"))
@@ -216,6 +219,36 @@ def drawn(document: UserScore, stage: Stage, votes: VoteTable, draws: DrawTable)
     if differ:
         raise VerificationError("draws", differ[0])
     yield Passed("draws_repeated" if beacon is None else "draws_repeated_mixed")
+
+
+def repeats(votes: VoteTable, draws: DrawTable) -> Passed:
+    """Show that each repeat turned round a battle of the same voter, ten of their votes or more before, that was none and was shown again once.
+
+    Raises:
+        VerificationError: one did not, or was chosen among draws of which one is no such battle.
+    """
+    row_of = np.full(len(draws) + 1, -1)
+    row_of[votes.draw] = np.arange(len(votes))
+    by_voter = np.lexsort((votes.draw, votes.voter))
+    ends = np.searchsorted(votes.voter[by_voter], np.arange(len(votes.voters) + 1))
+    repeated: set[int] = set()
+    places = np.flatnonzero(draws.repeat_of)
+    for place in places.tolist():
+        number, first = place + 1, int(draws.repeat_of[place])
+        listed = np.array([int(told) if told.isdecimal() else 0 for told in draws.choices[draws.available[place]]])
+        rows = row_of[np.where((listed > 0) & (listed < number), listed, 0)]
+        own = row_of[number]
+        holds = first in listed and bool((rows >= 0).all()) and repeated.isdisjoint(listed.tolist())
+        if holds:
+            voters = {*votes.voter[rows].tolist(), *([int(votes.voter[own])] if own >= 0 else [])}
+            judged = votes.draw[by_voter[ends[min(voters)] : ends[min(voters) + 1]]]
+            later = np.searchsorted(judged, number) - np.searchsorted(judged, listed, side="right")
+            turned = (draws.a[place], draws.b[place]) == (draws.b[first - 1], draws.a[first - 1])
+            holds = len(voters) == 1 and bool((later >= APART).all()) and turned
+        if not holds or draws.repeat_of[listed - 1].any():
+            raise VerificationError("draws", Fault("draw_no_repeat", n=number, available=listed.tolist()))
+        repeated.add(first)
+    return Passed("repeats", n=len(places))
 
 
 def balanced(made: UserScore) -> Passed:

@@ -110,7 +110,7 @@ class ReasonCount(Part):
     """Votes left out for one reason."""
 
     reason: str = Field(
-        description="side, random, target, campaign, speed, duplicate, operator (an organizer's decision); marked (not blind); unread (shown too little, or too briefly); check (against a control); removed (an entrant left)"
+        description="side, random, target, campaign, speed, duplicate, operator (an organizer's decision); marked (not blind); unread (shown too little, or too briefly); check (against a control); removed (an entrant left); repeat (an earlier battle of the voter's own shown again)"
     )
     count: Annotated[int, Field(ge=1)] = Field(description="votes")
 

@@ -86,6 +86,11 @@ class TableFile:
         for batch in self.batches():
             yield from batch.to_pylist()
 
+    def numbers(self, column: str) -> NDArray[np.int64]:
+        """Give a column of whole numbers."""
+        found = [batch.column(0).to_numpy() for batch in self.batches([column])]
+        return np.concatenate([np.empty(0, np.int64), *found])
+
     def distinct(self, column: str) -> int:
         """Count the different texts in a column."""
         return len(pa.chunked_array([batch.column(0) for batch in self.batches([column])], pa.string()).unique())
@@ -117,6 +122,8 @@ class DrawTable:
     b: NDArray[np.int16]
     available: NDArray[np.int32]
     probability: NDArray[np.float64]
+    repeat_of: NDArray[np.int64]
+    """The number of the draw that it shows again; 0 where it is no repeat."""
     outcome: NDArray[np.int8]
     """An index into `tables.OUTCOMES`."""
     has_reason: NDArray[np.bool_]
@@ -127,19 +134,19 @@ class DrawTable:
 
     def __iter__(self) -> Iterator[Draw]:
         """Yield the draws as they were made."""
-        columns = (self.a, self.b, self.number, self.available, self.probability)
-        for a, b, number, available, probability in zip(*(column.tolist() for column in columns), strict=True):
-            yield Draw(self.entrants[a], self.entrants[b], number, self.choices[available], probability)
+        columns = (self.a, self.b, self.number, self.available, self.probability, self.repeat_of)
+        for a, b, number, available, probability, first in zip(*(column.tolist() for column in columns), strict=True):
+            yield Draw(self.entrants[a], self.entrants[b], number, self.choices[available], probability, first or None)
 
     def outcomes(self) -> NDArray[np.int64]:
-        """Count what became of them: shape (entrants, entrants, outcomes), the entrant on side a first."""
+        """Count what became of them, repeats left out: shape (entrants, entrants, outcomes), the entrant on side a first."""
         k = len(self.entrants)
-        key = (self.a.astype(np.int64) * k + self.b) * len(OUTCOMES) + self.outcome
+        key = ((self.a.astype(np.int64) * k + self.b) * len(OUTCOMES) + self.outcome)[self.repeat_of == 0]
         return np.bincount(key, minlength=k * k * len(OUTCOMES)).reshape(k, k, len(OUTCOMES))
 
 
-def vote_table(file: TableFile, stage: Stage) -> VoteTable:
-    """Read `votes.parquet` as the table that every number is a function of.
+def vote_table(file: TableFile, stage: Stage, draws: DrawTable) -> VoteTable:
+    """Read `votes.parquet` as the table that every number is a function of; `draws` tell which votes are on repeats.
 
     Voters are sorted, so that sums over them do not depend on the order of the votes, and `seq` holds the number of the vote's draw. What the file
     does not tell (networks, languages, questions, seconds) is unknown. A reason that this version does not know is carried as it stands.
@@ -185,6 +192,8 @@ def vote_table(file: TableFile, stage: Stage) -> VoteTable:
     names = sorted(of_voter)
     place = np.empty(len(names), np.int32)
     place[[of_voter[name] for name in names]] = np.arange(len(names), dtype=np.int32)
+    own = np.clip(seq, 1, len(draws)) - 1
+    repeat_of = np.where(draws.number[own] == seq, draws.repeat_of[own], 0) if len(draws) else np.zeros(n, np.int64)
     return VoteTable(
         entrants=entrants,
         voters=tuple(names),
@@ -200,6 +209,8 @@ def vote_table(file: TableFile, stage: Stage) -> VoteTable:
         network=np.broadcast_to(np.int32(-1), (n,)),
         leaks=leaks,
         unread=unread,
+        draw=seq.astype(np.int32),
+        repeat_of=repeat_of.astype(np.int32),
         excluded_by=excluded_by,
         topics=tuple(of_topic)[1:],
         topic=topic,
@@ -223,6 +234,7 @@ def draw_table(file: TableFile, stage: Stage) -> DrawTable:
         EvidenceError: an entrant that the stage does not have, or something else became of a draw than can.
     """
     n, entrants = len(file), entrants_of(stage)
+    repeat_of = np.empty(n, np.int64)
     of_entrant = {entrant: code for code, entrant in enumerate(entrants)}
     of_outcome = {outcome: code for code, outcome in enumerate(OUTCOMES)}
     of_choice = _Growing()
@@ -233,10 +245,11 @@ def draw_table(file: TableFile, stage: Stage) -> DrawTable:
         a[at], b[at] = file.coded(batch, "model_a", of_entrant), file.coded(batch, "model_b", of_entrant)
         available[at] = file.coded(batch, "available", of_choice)
         probability[at] = batch.column("probability").to_numpy()
+        repeat_of[at] = batch.column("repeat_of").fill_null(0).to_numpy()
         outcome[at] = file.coded(batch, "outcome", of_outcome)
         has_reason[at] = batch.column("void_reason").is_valid().to_numpy(zero_copy_only=False)
     choices = tuple(tuple(choice.split(",")) for choice in of_choice)
-    return DrawTable(entrants, choices, number, a, b, available, probability, outcome, has_reason)
+    return DrawTable(entrants, choices, number, a, b, available, probability, repeat_of, outcome, has_reason)
 
 
 class _Growing(dict[str, int]):

@@ -20,7 +20,7 @@ from arena.domain.exposure import UNREAD
 from arena.domain.leaks import bits
 from arena.domain.stage import Stage
 from arena.domain.vote import NONCE_BYTES, sealed_record
-from arena.record.battles import DrawnBattle
+from arena.record.draws import DrawnBattle
 from arena.record.votes import VoteRow
 from arena.results.votes.annotations import STYLE, Annotations
 from arena.results.votes.inclusion import REASONS, Rule
@@ -96,6 +96,7 @@ DRAWS = pa.schema(
         pa.field("model_b", pa.string(), nullable=False),
         pa.field("available", pa.string(), nullable=False),
         pa.field("probability", pa.float64(), nullable=False),
+        pa.field("repeat_of", pa.int64()),
         pa.field("outcome", pa.string(), nullable=False),
         pa.field("void_reason", pa.string()),
     ]
@@ -104,8 +105,9 @@ DRAW_COLUMNS = {
     "draw": "counts the stage's draws from 1, without a gap",
     "model_a": "the entrant drawn for side a",
     "model_b": "the entrant drawn for side b",
-    "available": "the entrants that could be drawn at that moment, joined by commas",
+    "available": "the entrants that could be drawn at that moment, joined by commas; of a repeat, the numbers of the draws that could be shown again",
     "probability": "of this ordered pair among all that could be drawn",
+    "repeat_of": "the number of the draw that this one showed its voter again, answers kept, sides swapped; empty for all others",
     "outcome": "voted; void (an answer failed, so nobody was asked to judge); unvoted (the citizen left, or a question did not fit a model's context)",
     "void_reason": "why a void battle is void: answer_failed, or answer_filtered where only the entrant's own filter cut it",
 }
@@ -182,7 +184,8 @@ def votes_file(
     file = ParquetBuffer(VOTES)
     for some in _chunks(rows):
         votes = [_vote(row, beside) for row in some]
-        for vote, code in zip(votes, _excluded_by(votes, stage, rule), strict=True):
+        repeat = np.array([row.repeat_of is not None for row in some], np.bool_)
+        for vote, code in zip(votes, _excluded_by(votes, stage, rule, repeat), strict=True):
             vote["left_out"] = REASONS[code] or None
             vote["acts"] = acts.get(vote["question_id"], ())
         file.add(votes)
@@ -221,7 +224,7 @@ def _vote(row: VoteRow, beside: Annotations) -> dict[str, Any]:
     return made
 
 
-def _excluded_by(votes: Sequence[Mapping[str, Any]], stage: Stage, rule: Rule) -> list[int]:
+def _excluded_by(votes: Sequence[Mapping[str, Any]], stage: Stage, rule: Rule, repeat: NDArray[np.bool_]) -> list[int]:
     """Give, for each vote, its index into `REASONS`."""
     entrants = entrants_of(stage)
     place = {entrant: code for code, entrant in enumerate(entrants)}
@@ -229,7 +232,7 @@ def _excluded_by(votes: Sequence[Mapping[str, Any]], stage: Stage, rule: Rule) -
     leaks = np.array([bits(vote["leaks"]) for vote in votes], np.int32)
     unread = np.array([UNREAD in vote["leaks"] for vote in votes], np.bool_)
     decided = [REASONS.index(rule.excluded.get(vote["question_id"], "")) for vote in votes]
-    return rule.codes(entrants, a, b, leaks, unread, np.array(decided, np.int8)).tolist()
+    return rule.codes(entrants, a, b, leaks, unread, np.array(decided, np.int8), repeat).tolist()
 
 
 def entrants_of(stage: Stage) -> tuple[str, ...]:
@@ -300,6 +303,7 @@ def _draw(battle: DrawnBattle, judged: bool, frozen_at: datetime | None) -> dict
         "model_b": battle.draw.b,
         "available": ",".join(battle.draw.available),
         "probability": battle.draw.probability,
+        "repeat_of": battle.draw.repeat_of,
         "outcome": outcome,
         "void_reason": battle.void_reason if outcome == "void" else None,
     }

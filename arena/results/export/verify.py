@@ -205,7 +205,7 @@ def _checked(
         cosigned = proofs.lines(files[COSIGNATURES], CosignaturePart, "cosignatures", COSIGNATURES)
         beside = [each for witness in witnesses for each in (*witness.heads, *witness.cosignatures)]
         roots = proofs.roots(rows, stage, [each.size for each in (*heads, *kept, *beside, told.checkpoint)])
-        votes = vote_table(rows, stage)
+        votes = vote_table(rows, stage, draws)
     except VerificationError:
         raise
     except ArenaError as error:

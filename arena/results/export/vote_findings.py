@@ -8,18 +8,19 @@ from arena.domain.coded import Coded
 from arena.domain.declared import Bilingual
 from arena.i18n.catalogue import LANGUAGES, InBoth, Messages, messages
 from arena.results.export.schema import SideBiasPart
-from arena.results.export.vote_tests_schema import AgreementTest, DriftTest, MisfitTest, ShareTest, VoteTests
+from arena.results.export.vote_tests_schema import AgreementTest, DriftTest, MisfitTest, Retest, ShareTest, VoteTests
 
 REMARKABLE = 0.01
 """A p-value below it, corrected within its family, is told as a finding."""
 
-TestName = Literal["side", "both_bad", "unvoted", "misfit", "drift", "agreement"]
+TestName = Literal["side", "both_bad", "unvoted", "misfit", "drift", "retest", "agreement"]
 _OF_SHARES = ("more", "less", "hint", "none", "never")
 SENTENCES = (
     *("untold", "side", "side_none"),
     *(f"{test}_{what}" for test in ("both_bad", "unvoted") for what in _OF_SHARES),
     *("misfit", "misfit_most", "misfit_none", "misfit_untold"),
     *("drift", "drift_of", "drift_none"),
+    *("retest", "retest_untold"),
     *("agreement", "agreement_about", "agreement_untold"),
 )
 """The codes of everything that may be said."""
@@ -62,6 +63,7 @@ def findings(tests: VoteTests, side: SideBiasPart) -> tuple[Finding, ...]:
         _shares("unvoted", tests.unvoted),
         _misfit(tests.misfit),
         _drift(tests.drift),
+        _retest(tests.retest),
         _agreement(tests.agreement),
     )
 
@@ -115,6 +117,14 @@ def _drift(found: DriftTest | None) -> Finding:
     if p >= REMARKABLE:
         return Finding("drift", p, (Sentence("drift_none", periods=len(found.periods)),))
     return Finding("drift", p, (Sentence("drift_of", teams=teams) if teams else Sentence("drift"),))
+
+
+def _retest(found: Retest | None) -> Finding:
+    if found is None or found.exact.share_ci95 is None:
+        return Finding("retest", None, (Sentence("retest_untold"),))
+    exact, (low, high) = found.exact, found.exact.share_ci95
+    told = {"pairs": exact.of, "same": exact.share, "low": low, "high": high, "chance": exact.chance}
+    return Finding("retest", None, (Sentence("retest", **told),))
 
 
 def _agreement(tests: AgreementTest) -> Finding:

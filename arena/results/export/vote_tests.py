@@ -1,4 +1,4 @@
-"""What else the votes say: side, both_bad, unvoted, misfit by pair, drift by day and agreement, from the votes and the draws and from nothing else."""
+"""What else the votes say: side, both_bad, unvoted, misfit by pair, drift by day, agreement with oneself and with others, from the votes and the draws and from nothing else."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from arena.domain.stage import Stage
 from arena.results.export.tables import OUTCOMES
 from arena.results.export.vote_tests_schema import (
+    Agreed,
     AgreementTest,
     Alpha,
     DriftTest,
@@ -16,13 +17,14 @@ from arena.results.export.vote_tests_schema import (
     PairMisfit,
     Period,
     Quadratic,
+    Retest,
     ShareTest,
     SideTest,
     VoteTests,
 )
 from arena.results.votes.side_bias import side_bias
 from arena.results.votes.table import VoteTable
-from ratings import agreement, misfit, shares
+from ratings import agreement, misfit, retest, shares
 from ratings.comparison import Comparisons
 from ratings.errors import RatingsError
 
@@ -61,6 +63,7 @@ def vote_tests(
         unvoted=[_share(test) for test in shares.unvoted(rated, left, left + of_rated[:, :, VOTED])],
         misfit=_misfit(stage, compared),
         drift=_drift(stage, compared, votes.cast_at[counted]),
+        retest=_retest(votes),
         agreement=_agreement(compared, votes.question[counted], votes.cast_at[counted]),
     )
 
@@ -135,6 +138,31 @@ def _drift(stage: Stage, compared: Comparisons, cast_at: NDArray[np.int64]) -> D
 def _agreement(compared: Comparisons, question: NDArray[np.int32], cast_at: NDArray[np.int64]) -> AgreementTest:
     found = agreement.agreement(compared, question, cast_at)
     return AgreementTest(nominal=_alpha(found.nominal), ordinal=_alpha(found.ordinal))
+
+
+def _retest(votes: VoteTable) -> Retest | None:
+    """Compare repeats with their first votes, where those count and enough of the repeat was shown."""
+    again = np.flatnonzero((votes.repeat_of > 0) & ~votes.unread)
+    if not len(again):
+        return None
+    order = np.argsort(votes.draw)
+    first = order[np.searchsorted(votes.draw, votes.repeat_of[again], sorter=order) % len(votes)]
+    paired = (votes.draw[first] == votes.repeat_of[again]) & votes.counted[first]
+    first, again = first[paired], again[paired]
+    if not len(again):
+        return None
+    found = retest.retest(votes.outcome[first], votes.outcome[again], votes.voter[again])
+    return Retest(voters=found.voters, exact=_agreed(found.exact), decided=_agreed(found.decided))
+
+
+def _agreed(found: retest.Agreed) -> Agreed:
+    return Agreed(
+        times=found.times,
+        of=found.of,
+        share=_rounded(found.share, 6),
+        share_ci95=None if found.interval is None else [round(end, 6) for end in found.interval],
+        chance=_rounded(found.chance, 6),
+    )
 
 
 def _alpha(found: agreement.Alpha | None) -> Alpha | None:

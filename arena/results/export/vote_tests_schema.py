@@ -87,6 +87,26 @@ class DriftTest(Part):
     entrants: list[EntrantDrift] = Field(description="by entrant")
 
 
+class Agreed(Part):
+    """How many of the pairs of judgements are the same."""
+
+    times: Count = Field(description="pairs that are the same")
+    of: Count = Field(description="pairs")
+    share: Share | None = Field(description="times / of")
+    share_ci95: Pair | None = Field(description="95 % interval, clustered by voter as that of `side_bias`")
+    chance: Share | None = Field(
+        description="the share that would be the same if the second had nothing to do with the first"
+    )
+
+
+class Retest(Part):
+    """Whether people judge the same answers alike when they are shown again on each other's side, ten votes or more later."""
+
+    voters: Count = Field(description="people who judged a battle twice")
+    exact: Agreed = Field(description="the same of the four decisions")
+    decided: Agreed = Field(description="the same answer, where both times one was chosen")
+
+
 class Alpha(Part):
     """Krippendorff's alpha: 1 where all agree, 0 where the units tell no more than chance, below where people disagree more than that."""
 
@@ -123,6 +143,9 @@ class VoteTests(Part):
     )
     drift: DriftTest | None = Field(
         description="whether strengths changed over time; null where there is one moment, or one voter"
+    )
+    retest: Retest | None = Field(
+        description="whether people agree with themselves: repeats whose first vote counts; null where there is none"
     )
     agreement: AgreementTest = Field(
         description="whether people agree with each other: unit by unit, a unit being a question and a pair of entrants"

@@ -10,7 +10,7 @@ import numpy as np
 
 from arena.domain.grounds import Grounds, HoursGrounds, NetworkGrounds, VoterGrounds
 from arena.domain.stage import Stage
-from arena.record.battles import DrawnFor
+from arena.record.draws import DrawnFor
 from arena.record.store import Store
 from arena.results.integrity.coordination import PASSING, STEP_S, WINDOW_S, Group, campaigns
 from arena.results.integrity.voter_tests import TESTS, Ballots, Conduct, examine
@@ -76,7 +76,7 @@ def propose(feed: VoteFeed, store: Store, stage: Stage) -> list[Proposal]:
     """Find every voter, network and pair of hours that stands out in the stage's votes, the most striking first; what is excluded already is left out."""
     table, rule = feed.table(measured=True)
     table = table.by_time()
-    ballots, names = ballots_of(table, store.battles.drawn_for_voters(stage.id), stage)
+    ballots, names = ballots_of(table, store.draws.for_voters(stage.id), stage)
     if len(ballots.voter) < FEWEST_VOTES:
         return []
     conduct = examine(ballots, VOTER_RATE)
@@ -92,16 +92,17 @@ def propose(feed: VoteFeed, store: Store, stage: Stage) -> list[Proposal]:
 
 
 def ballots_of(table: VoteTable, draws: Sequence[DrawnFor], stage: Stage) -> tuple[Ballots, _Names]:
-    """Bring a measured table, in the order of time, into the columns of the tests; votes on checks are counted apart."""
+    """Bring a measured table, in the order of time, into the columns of the tests; votes on checks are counted apart, those on repeats not at all."""
     entrants = stage.entrant_ids
     place = {entrant: code for code, entrant in enumerate(entrants)}
     is_control = np.array([entrant not in place for entrant in table.entrants], bool)
     control_a = is_control[table.a] if len(table) else np.zeros(0, bool)
     control_b = is_control[table.b] if len(table) else np.zeros(0, bool)
     check = control_a | control_b
+    repeat = table.repeat_of > 0
     right = np.where(control_a, B_WINS, A_WINS)
     wrong = check & (table.outcome != right) & (table.outcome != BOTH_BAD)
-    votes = ~check
+    votes = ~check & ~repeat
     people = len(table.voters)
     drawn = np.zeros((people, len(entrants)), np.int64)
     total = np.zeros(people, np.int64)

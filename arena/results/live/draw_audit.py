@@ -1,7 +1,7 @@
 """What the draws gave each entrant: exposure by pair and side with a test of balance, and every draw drawn again."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from arena.domain import draw as pairing
 from arena.domain.battle import Draw
 from arena.domain.coded import Fault
 from arena.domain.draw import Pair, Rule
+from arena.domain.repeat import is_due, shown_again
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class ExposureTable:
 
 
 def exposure(draws: Iterable[Draw], rule: Rule) -> ExposureTable:
-    """Count the draws, all from the first one on and in order, against what the rule expects at each of them.
+    """Count the draws, all from the first one on and in order, repeats left out, against what the rule expects at each of them.
 
     With x the indicator of each draw's pair and p its probabilities at that draw, sum(x - p) has covariance V = sum(diag(p) - p p'); the statistic is
     its quadratic form in V's pseudo-inverse. With the same entrants throughout this is Pearson's; with outages and adaptive weights it stays right.
@@ -68,6 +69,8 @@ def exposure(draws: Iterable[Draw], rule: Rule) -> ExposureTable:
     shown: Counter[Pair] = Counter()
     n = 0
     for draw in draws:
+        if draw.repeat_of is not None:
+            continue
         n += 1
         start = pairing.epoch_start(draw.number) if rule.pairing == "adaptive" else 0
         if start not in seen:
@@ -121,23 +124,47 @@ def redraw(seed: str, draws: Iterable[Draw], rule: Rule, commitment: str | None 
         wrong.append(Fault("seed_not_committed"))
     shown: Counter[Pair] = Counter()
     known: Mapping[Pair, int] = {}
+    pairs: list[Pair] = []
+    same: dict[Pair, Pair] = {}
     for place, draw in enumerate(draws, start=1):
         if draw.number != place:
             wrong.append(Fault("draw_missing", n=place, next=draw.number))
             break
         if rule.pairing == "adaptive" and (draw.number - 1) % pairing.EPOCH == 0:
             known = dict(shown)
+        if rule.repeats:
+            pairs.append(same.setdefault(pair := (draw.a, draw.b), pair))
+        is_new = draw.repeat_of is None
         try:
-            again = pairing.draw(seed, draw.number, draw.available, rule, known)
+            if is_new:
+                again = pairing.draw(seed, draw.number, draw.available, rule, known)
+            else:
+                again = repeated(seed, draw, rule, pairs)
         except ValueError:
-            wrong.append(Fault("draw_impossible", n=place, available=draw.available))
+            if is_new:
+                wrong.append(Fault("draw_impossible", n=place, available=draw.available))
+            else:
+                wrong.append(Fault("draw_no_repeat", n=place, available=draw.available))
             continue
-        if (draw.a, draw.b) != (again.a, again.b):
+        if (draw.a, draw.b, draw.repeat_of) != (again.a, again.b, again.repeat_of):
             wrong.append(Fault("draw_differs", n=place, a=draw.a, b=draw.b, seed_a=again.a, seed_b=again.b))
         elif draw.probability != again.probability:
             wrong.append(Fault("draw_probability", n=place, told=draw.probability, made=again.probability))
-        shown[pairing.pair_of(draw.a, draw.b)] += 1
+        if is_new:
+            shown[pairing.pair_of(draw.a, draw.b)] += 1
     return wrong
+
+
+def repeated(seed: str, draw: Draw, rule: Rule, pairs: Sequence[Pair]) -> Draw:
+    """Make a repeat again, from the draws that it was chosen among and the pairs of all draws up to it.
+
+    Raises:
+        ValueError: this number is not due for one, or what it was chosen among is no list of earlier draws in order.
+    """
+    numbers = [int(number) for number in draw.available]
+    if not is_due(seed, draw.number, rule.repeats) or numbers != sorted(set(numbers) & set(range(1, draw.number))):
+        raise ValueError(draw.number)
+    return shown_again(seed, draw.number, rule.repeats, {n: pairs[n - 1] for n in numbers}, numbers)
 
 
 def _balance(off: np.ndarray, v: np.ndarray) -> Balance:

@@ -172,7 +172,7 @@ class Leaderboard:
         if started < self._exposure_due:
             return False
         cells: dict[tuple[str, str], dict[str, int]] = {}
-        for a, b, state, battles in self._store.battles.exposure(self._stage.id):
+        for a, b, state, battles in self._store.draws.by_state(self._stage.id):
             cells.setdefault((a, b), {})[state] = battles
         found = tuple(Exposure(a, b, states) for (a, b), states in sorted(cells.items()))
         ended = time.monotonic()

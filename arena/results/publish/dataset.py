@@ -21,11 +21,11 @@ from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.results.export import bundle as exports
 from arena.results.export import statistics, tables
-from arena.results.export.document import VOTES
+from arena.results.export.document import DRAWS, VOTES
 from arena.results.export.rating_schema import Score
 from arena.results.export.schema import Checkpoint, EntrantPart, StagePart, UserScore
 from arena.results.export.signed import UNSIGNED, Count, Issuer, Moment, Pair, Part, Sha256, Signed, TwoLanguages
-from arena.results.export.table_reader import TableFile, vote_table
+from arena.results.export.table_reader import TableFile, draw_table, vote_table
 from arena.results.votes.annotations import STYLE
 from arena.results.votes.feed import language
 from arena.results.votes.rating import compared, rate_stage
@@ -196,7 +196,8 @@ def release(
     schema = COLUMNS.with_metadata({key.encode(): value.encode() for key, value in label.items()})
     kept, apart = (tables.ParquetBuffer(schema, CHUNK) for _ in range(2))
     tally = _Tally()
-    votes = vote_table(rows, stage)
+    draws = draw_table(TableFile(bundle.files[DRAWS], tables.DRAWS, DRAWS), stage)
+    votes = vote_table(rows, stage, draws)
     for some in _released(store, stage, rows, agreed, tally, _numbers(votes)):
         kept.add([row for row in some if row["left_out"] is None])
         apart.add([row for row in some if row["left_out"] is not None])

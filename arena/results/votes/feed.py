@@ -57,6 +57,8 @@ class VoteFeed:
                 ("network", np.int32),
                 ("leaks", np.int32),
                 ("unread", np.bool_),
+                ("draw", np.int32),
+                ("repeat_of", np.int32),
                 ("topic", np.int16),
                 ("question", np.int32),
             )
@@ -111,8 +113,9 @@ class VoteFeed:
         else:
             new = [row for row in source.after(self._stage.id, self._settled) if row.seq not in self._seen]
         if new:
-            seq, voter, a, b, winner, cast_at, identity, network, leaks, unread, topic, question = zip(
-                *new, strict=True
+            columns = zip(*new, strict=True)
+            seq, voter, a, b, winner, cast_at, identity, network, leaks, unread, draw, repeat_of, topic, question = (
+                columns
             )
             self._columns["seq"].extend(seq)
             self._columns["voter"].extend([self._voters.setdefault(v, len(self._voters)) for v in voter])
@@ -124,6 +127,8 @@ class VoteFeed:
             self._columns["network"].extend(_numbered(network, self._networks))
             self._columns["leaks"].extend(leaks)
             self._columns["unread"].extend(unread)
+            self._columns["draw"].extend(draw)
+            self._columns["repeat_of"].extend(repeat_of)
             self._columns["topic"].extend(_numbered(topic, self._topics))
             self._columns["question"].extend(_numbered(question, self._questions))
             self._seen.update(each for each in seq if each > self._settled)
@@ -177,7 +182,13 @@ class VoteFeed:
             topics=tuple(self._topics),
             questions=tuple(self._questions),
             excluded_by=rule.codes(
-                self._entrants, columns["a"], columns["b"], columns["leaks"], columns["unread"], decided
+                self._entrants,
+                columns["a"],
+                columns["b"],
+                columns["leaks"],
+                columns["unread"],
+                decided,
+                columns["repeat_of"] > 0,
             ),
             circumstances=circumstances if measured else None,
             **columns,

@@ -18,7 +18,9 @@ MARKED = "marked"
 """The battle may not have been blind, and the stage leaves such votes out."""
 UNREAD = "unread"
 """Too little of the answers was shown, or for too short a time: the stage's `min_exposure`."""
-REASONS = ("", CHECK, REMOVED, MARKED, UNREAD, *sorted(reason.value for reason in ExclusionReason))
+REPEAT = "repeat"
+"""An earlier battle of the voter's own was shown again: it tells how well they agree with themselves, and has been counted once."""
+REASONS = ("", CHECK, REMOVED, MARKED, UNREAD, REPEAT, *sorted(reason.value for reason in ExclusionReason))
 """What `VoteTable.excluded_by` holds indices into; the first says that the vote counts."""
 
 
@@ -42,6 +44,7 @@ class Rule:
         leaks: NDArray[np.int32],
         unread: NDArray[np.bool_],
         decided: NDArray[np.int8],
+        repeat: NDArray[np.bool_],
     ) -> NDArray[np.int8]:
         """Say why each vote stays out of the fit.
 
@@ -52,6 +55,7 @@ class Rule:
             leaks: bits of what may have told who is who.
             unread: whether the record says that the vote was cast below the stage's minimum of exposure.
             decided: the organizer's exclusions, as indices into `REASONS`; 0 where there is none.
+            repeat: whether it is on a repeat.
 
         Returns:
             Indices into `REASONS`, one for each vote.
@@ -63,6 +67,7 @@ class Rule:
         if len(a):
             found[~(rated[a] & rated[b])] = REASONS.index(REMOVED)
             found[control[a] | control[b]] = REASONS.index(CHECK)
+        found[repeat] = REASONS.index(REPEAT)
         return found
 
 

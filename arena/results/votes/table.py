@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arena.domain.vote import Winner
-from arena.results.votes.inclusion import CHECK, REMOVED
+from arena.results.votes.inclusion import CHECK, REMOVED, REPEAT
 from ratings.comparison import BOTH_BAD, OUTCOMES, BothBad, Comparisons
 from ratings.style import MARKS
 from ratings.voices import Voice
@@ -82,6 +82,10 @@ class VoteTable:
     """What in the battle may have told who is who: bits of `arena.domain.leaks`."""
     unread: NDArray[np.bool_]
     """It was cast below the stage's minimum of exposure."""
+    draw: NDArray[np.int32]
+    """The number of its battle's draw."""
+    repeat_of: NDArray[np.int32]
+    """The number of the draw that it shows again; 0 where it is no repeat."""
     excluded_by: NDArray[np.int8]
     """Why the vote stays out of the fit: an index into `reasons`; 0 where it counts."""
     topics: tuple[str, ...]
@@ -112,8 +116,8 @@ class VoteTable:
 
     @property
     def in_scope(self) -> NDArray[np.bool_]:
-        """Which votes are between two rated entrants: all but those on checks and those of an entrant that was removed."""
-        return ~np.isin(self.excluded_by, [self.reasons.index(CHECK), self.reasons.index(REMOVED)])
+        """Which votes are between two rated entrants: all but repeats, those on checks, and those of an entrant that was removed."""
+        return ~np.isin(self.excluded_by, [self.reasons.index(reason) for reason in (CHECK, REMOVED, REPEAT)])
 
     def winners(self) -> dict[str, int]:
         """Count all votes by what was decided, those too that stay out of the fit."""

@@ -52,12 +52,13 @@ router = APIRouter(prefix="/api/v1/battles")
 
 @router.post("", status_code=201)
 async def open_battle(here: Here, request: Request, me: Me, asked: BattleRequest | None = None) -> OpenedBattle:
-    """Draw a battle between two hidden entrants."""
+    """Draw a battle between two hidden entrants; where the stage has `repeats`, now and then one of this citizen's own is shown again."""
     topic = asked.topic if asked else None
     if topic is not None and topic not in topics_of(here.arena.stage):
         raise Unusable("unknown_topic", value=repr(topic))
     admission = await here.battle(request, me, asked.proof if asked else None)
-    return OpenedBattle(battle_id=await here.arena.open(me, admission, topic=topic))
+    opened = await here.arena.open(me, admission, topic=topic)
+    return OpenedBattle(battle_id=opened.battle_id, repeat=opened.repeat)
 
 
 @router.get("")
@@ -105,6 +106,7 @@ def _written(view: BlindBattle, *, small: bool) -> Response:
         battle_id=view.battle_id,
         state=view.state,
         votable=view.votable,
+        repeat=view.repeat,
         opened_at=view.opened_at,
         turns=turns,
         turns_left=view.turns_left,

@@ -98,6 +98,8 @@ class OpenedBattle(_Whole):
     """A battle that was drawn."""
 
     battle_id: str
+    repeat: bool
+    """Whether it shows an earlier battle of this citizen again: `GET /battles/{id}` has its turns, and it takes a vote and no question."""
 
 
 class EntrantView(_Whole):
@@ -189,6 +191,8 @@ class BattleView(_Whole):
     battle_id: str
     state: BattleState
     votable: bool
+    repeat: bool
+    """Whether it is an earlier battle shown again."""
     opened_at: datetime
     turns: list[TurnView]
     turns_left: int

@@ -347,10 +347,11 @@ class DocumentCache:
         place, counts = {entrant: n for n, entrant in enumerate(entrants)}, Counter[tuple[int, int, int]]()
 
         def counted() -> Iterator[Draw]:
-            for battle in self.store.battles.drawn(self.stage.id):
+            for battle in self.store.draws.of_stage(self.stage.id):
                 judged = battle.state in (BattleState.VOTED, BattleState.REVEALED)
                 outcome = OUTCOMES.index(became(battle, judged, record.frozen_at))
-                counts[place[battle.draw.a], place[battle.draw.b], outcome] += 1
+                if battle.draw.repeat_of is None:
+                    counts[place[battle.draw.a], place[battle.draw.b], outcome] += 1
                 yield battle.draw
 
         draws = exposure(counted(), draw_rule_of(self.stage))

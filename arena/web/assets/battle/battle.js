@@ -5,7 +5,7 @@
 import { askBoth, castVote, getBattle, openBattle, refusal } from "./api.js";
 import { clearBallot, forgetComment } from "./ballot.js";
 import { promptBox, setPrompt, setTopic, stopped, topic } from "./composer.js";
-import { byId } from "./dom.js";
+import { byId, el } from "./dom.js";
 import { focusMessage, say } from "./message.js";
 import { Turn } from "./panes.js";
 import { change, isOpen, stage, state } from "./state.js";
@@ -122,9 +122,9 @@ async function drawn(signal) {
     if (told) say(t("working"));
   };
   const about = topic();
-  const { battle_id } = await withWork("battle", (proof) => openBattle(about, proof), slow);
+  const opened = await withWork("battle", (proof) => openBattle(about, proof), slow);
   if (told && !signal.aborted) say("", { aloud: "" });
-  return battle_id;
+  return opened;
 }
 
 export async function ask() {
@@ -147,10 +147,18 @@ export async function ask() {
   // Who types goes on typing; a button that was pressed is gone, and the focus goes to what it asked for.
   if (document.activeElement !== promptBox()) mine.heading.focus({ preventScroll: true });
   try {
-    const id = battle.id ?? (await drawn(signal));
+    const opened = battle.id ? null : await drawn(signal);
     if (signal.aborted) return;
-    if (!battle.id) history.replaceState(null, "", `#${id}`);
+    const id = opened?.battle_id ?? String(battle.id);
+    if (opened) history.replaceState(null, "", `#${id}`);
     battle.id = id;
+    if (opened?.repeat) {
+      // The question waits in the box until what is shown again has been judged.
+      takeBack(mine, before, prompt);
+      asked = true;
+      await restore(id);
+      return;
+    }
     battle.prompt = prompt;
     const response = await askBoth(id, prompt);
     asked = true;
@@ -216,7 +224,9 @@ export async function cast(ballot) {
     clearBallot();
     change({ votable: false, chosen: null });
     const seen = await getBattle(battle.id).catch(() => null);
-    if (!signal.aborted) showThanks({ ...thanks, winner: ballot.winner }, seen, { anew: true, next: startOver });
+    const waiting = battle.repeat ? promptBox().value : "";
+    const next = waiting ? () => anew(waiting) : startOver;
+    if (!signal.aborted) showThanks({ ...thanks, winner: ballot.winner }, seen, { anew: true, next, waiting });
   } catch (caught) {
     const refused = refusal(caught);
     const notSaved = `${t("not_saved")} ${refused.message}`;
@@ -296,17 +306,20 @@ async function restore(id) {
   if (signal.aborted) return;
   clear();
   const answering = seen.state === "answering";
+  const note =
+    seen.repeat && seen.votable ? el("p", { class: "arena-card arena-repeat", tabindex: "-1" }, t("repeat")) : null;
+  if (note) byId("arena-turns").append(note);
   for (const { n, prompt, answers } of seen.turns) {
     turn = new Turn(n, prompt);
     turn.fill(answers);
   }
   const prompt = seen.turns.at(-1)?.prompt;
   const open = seen.state === "open" || answering;
-  const battle = { id, over: !open, turnsLeft: seen.turns_left + (answering ? 1 : 0), prompt };
+  const battle = { id, over: !open, turnsLeft: seen.turns_left + (answering ? 1 : 0), prompt, repeat: seen.repeat };
   change({ battle: seen.turns.length || !open ? battle : null, votable: seen.votable, chosen: null });
-  turn?.root.scrollIntoView({ block: "start" });
+  (note ?? turn?.root)?.scrollIntoView({ block: "start" });
   if (seen.vote) showThanks({ ...seen.vote, reveal: seen.reveal }, seen, { next: startOver });
-  else if (seen.votable) byId("arena-ballot-title").focus({ preventScroll: true });
+  else if (seen.votable) (note ?? byId("arena-ballot-title")).focus({ preventScroll: true });
   if (seen.vote) return;
   if (seen.state === "void") tellVoid(battle);
   else if (seen.state === "abandoned") say(t("abandoned"), { action: again(prompt ?? "") });

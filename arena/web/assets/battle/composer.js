@@ -86,9 +86,15 @@ function draw() {
   byId("arena-starters").hidden = !isOpen();
   byId("arena-prompt-label").textContent = t(battle ? "prompt_more" : "prompt");
   const asked = battle?.turnsLeft === 0;
-  promptBox().placeholder = t(asked ? "turns_none" : battle ? "placeholder_more" : "placeholder");
+  promptBox().placeholder = t(
+    battle?.repeat ? "repeat_waits" : asked ? "turns_none" : battle ? "placeholder_more" : "placeholder",
+  );
   const left =
-    battle && !battle.over && !asked && battle.turnsLeft <= 3 ? t("turns_left", { n: battle.turnsLeft }) : "";
+    battle?.repeat && promptBox().value
+      ? t("repeat_waits")
+      : battle && !battle.over && !asked && battle.turnsLeft <= 3
+        ? t("turns_left", { n: battle.turnsLeft })
+        : "";
   const hint = byId("arena-hint");
   hint.textContent = left || (FINGER.matches ? "" : t("keys_hint"));
   hint.toggleAttribute("data-keys", !left);

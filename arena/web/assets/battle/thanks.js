@@ -114,9 +114,9 @@ async function countOf() {
  * Shows what a vote gives.
  * @param {Thanked & { winner: Winner | null }} thanked `winner`: what was chosen, if it is known
  * @param {Seen | null} seen the owner's view of the battle
- * @param {{ anew?: boolean, next: () => void }} how `anew`: it was cast just now; `next` begins another battle
+ * @param {{ anew?: boolean, next: () => void, waiting?: string }} how `anew`: it was cast just now; `next` begins another battle, with the question that is `waiting`
  */
-export function showThanks({ receipt, reveal, winner }, seen, { anew = false, next }) {
+export function showThanks({ receipt, reveal, winner }, seen, { anew = false, next, waiting = "" }) {
   const title = el(
     "h2",
     { tabindex: "-1" },
@@ -134,7 +134,11 @@ export function showThanks({ receipt, reveal, winner }, seen, { anew = false, ne
       el(
         "p",
         { class: "arena-actions" },
-        el("button", { type: "button", class: "arena-primary arena-next", on: { click: next } }, t("next")),
+        el(
+          "button",
+          { type: "button", class: "arena-primary arena-next", on: { click: next } },
+          t(waiting ? "repeat_next" : "next"),
+        ),
         el("a", { class: "arena-button", href: "/my" }, t("nav_my")),
       ),
       receiptOf(receipt),
