@@ -289,6 +289,13 @@ export interface Included {
   checkpoint: TreeHead;
 }
 
+/** A vote that waits for the next checkpoint. */
+export interface Pending {
+  receipt: string;
+  status: "pending";
+  signed_every_s: number;
+}
+
 /** A signed checkpoint; `jws` is detached, over the canonical JSON of everything else (RFC 7515, RFC 8785). */
 export interface TreeHead {
   schema: "kai.checkpoint/2";

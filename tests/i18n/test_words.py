@@ -137,6 +137,7 @@ def literal(model: Any, field: str) -> tuple[str, ...]:
 
 PARTS = {"language": table.LANGUAGES, "turns": TURNS, "identity": table.IDENTITY}
 FAMILIES: dict[str, Iterable[str]] = {
+    "alarm_": ("battle", "promise", "record", "winner"),
     "answer_": "ab",
     "breaker_": get_args(State),
     "card_texts_": ("no_consent", "erased", "personal_data"),
@@ -148,6 +149,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "exclusion_": ExclusionReason,
     "exports_stage_": set(StageStatus) - {StageStatus.DRAFT},
     "failure_": (*get_args(AnswerErrorKind), "fault", "unknown"),
+    "fate_": ("included", "late", "missing", "not_due", "not_signed", "offline", "record_changed", "show", "unable", "unproven", "unreadable"),
     "grounds_": (kind.model_fields["kind"].default for kind in (VoterGrounds, NetworkGrounds, HoursGrounds)),
     "help_": COMMANDS,
     "kind_": Kind,

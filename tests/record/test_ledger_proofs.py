@@ -13,6 +13,8 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 from pymerkle import InmemoryTree
 
+from arena.domain.promise import Promise
+from arena.domain.vote import leaf_hash
 from arena.record.keys import Keys, KeysError, read_jws, verify_jws
 from arena.record.ledger import verify_checkpoint
 from arena.record.merkle import Tree, roots_of, verify_consistency, verify_inclusion
@@ -84,6 +86,11 @@ def test_a_kept_receipt_is_believed_here_and_in_the_browser() -> None:
     assert verify_inclusion(proof["receipt"], proof["leaf_index"], head["size"], proof["inclusion_path"], head["root"])
     assert verify_checkpoint(head, held["jwks"])
     assert not verify_checkpoint({**head, "size": 12}, held["jwks"])
+    vote = held["vote"]
+    assert leaf_hash(vote["record"].encode()) == vote["receipt"] == proof["receipt"]
+    payload = read_jws(vote["promise"], held["jwks"])
+    assert payload is not None
+    assert Promise.read(payload).receipt == vote["receipt"]
 
 
 def test_a_large_tree_is_read_in_blocks() -> None:

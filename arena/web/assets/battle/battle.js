@@ -1,16 +1,17 @@
 // One battle from its first question to the thanks: asking, listening, voting, and coming back to it.
-/** @import { TurnEvent } from "../../answers.d.ts" */
+/** @import { OwnVote, Seen, TurnEvent } from "../../answers.d.ts" */
 /** @import { Ballot } from "./api.js" */
 /** @import { Battle } from "./state.js" */
 import { askBoth, castVote, getBattle, openBattle, refusal } from "./api.js";
 import { clearBallot, forgetComment } from "./ballot.js";
 import { promptBox, setPrompt, setTopic, stopped, topic } from "./composer.js";
+import { confirmationOf, contest, contested, problemsOf, publicKeys } from "./confirmation.js";
 import { byId, el } from "./dom.js";
 import { focusMessage, say } from "./message.js";
 import { Turn } from "./panes.js";
 import { change, isOpen, stage, state } from "./state.js";
 import { follow } from "./stream.js";
-import { showThanks } from "./thanks.js";
+import { showAlarm, showThanks } from "./thanks.js";
 import { hideUnvoted, offerUnvoted } from "./unvoted.js";
 import { welcome } from "./welcome.js";
 import { language, t } from "./words.js";
@@ -213,9 +214,17 @@ export async function cast(ballot) {
   change({ busy: true });
   say(t("saving"));
   try {
+    publicKeys(); // on their way meanwhile
     const thanks = await castVote(battle.id, { ...ballot, turns: turn?.n });
+    const given = confirmationOf(battle.id, { ...thanks, winner: ballot.winner });
+    const problems = await problemsOf(given);
+    if (problems.length) contest(given);
     battle.over = true;
     forgetComment();
+    if (signal.aborted && problems.length) {
+      say(t("alarm_title"), { alert: true });
+      return;
+    }
     if (signal.aborted) {
       say(t("thanks"), { passes: true });
       return;
@@ -223,10 +232,14 @@ export async function cast(ballot) {
     say("", { aloud: "" });
     clearBallot();
     change({ votable: false, chosen: null });
+    if (problems.length) {
+      showAlarm(given, problems, startOver);
+      return;
+    }
     const seen = await getBattle(battle.id).catch(() => null);
     const waiting = battle.repeat ? promptBox().value : "";
     const next = waiting ? () => anew(waiting) : startOver;
-    if (!signal.aborted) showThanks({ ...thanks, winner: ballot.winner }, seen, { anew: true, next, waiting });
+    if (!signal.aborted) showThanks(given, { reveal: thanks.reveal, seen, anew: true, next, waiting });
   } catch (caught) {
     const refused = refusal(caught);
     const notSaved = `${t("not_saved")} ${refused.message}`;
@@ -318,7 +331,7 @@ async function restore(id) {
   const battle = { id, over: !open, turnsLeft: seen.turns_left + (answering ? 1 : 0), prompt, repeat: seen.repeat };
   change({ battle: seen.turns.length || !open ? battle : null, votable: seen.votable, chosen: null });
   (note ?? turn?.root)?.scrollIntoView({ block: "start" });
-  if (seen.vote) showThanks({ ...seen.vote, reveal: seen.reveal }, seen, { next: startOver });
+  if (seen.vote) await showVote(seen, seen.vote);
   else if (seen.votable) (note ?? byId("arena-ballot-title")).focus({ preventScroll: true });
   if (seen.vote) return;
   if (seen.state === "void") tellVoid(battle);
@@ -329,6 +342,20 @@ async function restore(id) {
     setPrompt(sent);
     say(t("interrupted"), { alert: true });
   } else say("");
+}
+
+/**
+ * Shows the vote on a battle that this page comes back to, unless it is not what its citizen clicked.
+ * @param {Seen} seen
+ * @param {OwnVote} vote
+ */
+async function showVote(seen, vote) {
+  const { signal } = visit;
+  const given = contested(seen.battle_id) ?? confirmationOf(seen.battle_id, vote);
+  const problems = await problemsOf(given);
+  if (signal.aborted) return;
+  if (problems.length) showAlarm(given, problems, startOver);
+  else showThanks(given, { reveal: seen.reveal, seen, next: startOver });
 }
 
 /**

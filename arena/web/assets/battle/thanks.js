@@ -1,7 +1,9 @@
 // After the vote: what was chosen, who the sides were, a way on, the receipt folded away, and a picture to keep.
-/** @import { Author, Authors, Seen, Thanked, Winner } from "../../answers.d.ts" */
+/** @import { Author, Authors, Seen, Winner } from "../../answers.d.ts" */
+/** @import { Confirmation, Problem } from "./confirmation.js" */
 
 import { getBattles, getStage } from "./api.js";
+import { fileOf } from "./confirmation.js";
 import { announce, byId, copyText, el } from "./dom.js";
 import { SIDES, stage } from "./state.js";
 import { number, pick, t } from "./words.js";
@@ -16,22 +18,30 @@ function receiptOf(receipt) {
     copy.textContent = (await copyText(receipt)) ? t("copied") : t("copy_failed");
     announce(copy.textContent);
   });
-  const file = new Blob([`${t("receipt")}: ${receipt}\n${location.origin}/receipts?receipt=${receipt}\n`]);
   return el(
     "details",
     { class: "arena-receipt" },
     el("summary", {}, `${t("receipt")} · `, el("span", { class: "arena-soft" }, short(receipt))),
-    el("p", { class: "arena-soft" }, t("receipt_what")),
+    el("p", { class: "arena-soft" }, t("receipt_what"), " ", t("confirmation_what")),
     el("code", {}, receipt),
     el("img", { src: `/receipts/${receipt}/qr.svg`, alt: t("receipt_qr"), width: "148", loading: "lazy" }),
     el(
       "p",
       { class: "arena-actions" },
       copy,
-      el("a", { class: "arena-button", href: URL.createObjectURL(file), download: "receipt.txt" }, t("receipt_save")),
       el("a", { class: "arena-button", href: `/receipts?receipt=${receipt}` }, t("receipt_check")),
     ),
   );
+}
+
+/**
+ * The link that saves the file.
+ * @param {Confirmation} given
+ * @param {string} [look]
+ */
+function confirmationLink(given, look = "arena-confirmation") {
+  const file = fileOf(given);
+  return el("a", { class: look, href: URL.createObjectURL(file), download: file.name }, t("confirmation_save"));
 }
 
 /** Whose model it is, how large and how open. @param {Author} author */
@@ -111,12 +121,43 @@ async function countOf() {
 }
 
 /**
- * Shows what a vote gives.
- * @param {Thanked & { winner: Winner | null }} thanked `winner`: what was chosen, if it is known
- * @param {Seen | null} seen the owner's view of the battle
- * @param {{ anew?: boolean, next: () => void, waiting?: string }} how `anew`: it was cast just now; `next` begins another battle, with the question that is `waiting`
+ * Says that the answer to a vote is not as it has to be: nobody is thanked, and the file is the citizen's to keep.
+ * @param {Confirmation} given
+ * @param {Problem[]} problems
+ * @param {() => void} next begins another battle
  */
-export function showThanks({ receipt, reveal, winner }, seen, { anew = false, next, waiting = "" }) {
+export function showAlarm(given, problems, next) {
+  const title = el("h2", { tabindex: "-1" }, t("alarm_title"));
+  const after = byId("arena-after");
+  after.replaceChildren(
+    el(
+      "div",
+      { class: "arena-card arena-alarm" },
+      title,
+      el("p", {}, t("you_chose", { winner: t(given.chosen) })),
+      el("ul", {}, ...problems.map((problem) => el("li", {}, t(`alarm_${problem}`)))),
+      el("p", {}, t("alarm_what")),
+      el(
+        "p",
+        { class: "arena-actions" },
+        confirmationLink(given, "arena-button arena-button-primary"),
+        el("button", { type: "button", class: "arena-button arena-next", on: { click: next } }, t("next")),
+      ),
+    ),
+  );
+  after.hidden = false;
+  title.focus();
+  announce(`${t("alarm_title")} ${t("alarm_what")}`);
+}
+
+/**
+ * Shows what a vote gives.
+ * @param {Confirmation} given what was cast
+ * @param {{ reveal: Authors | null, seen: Seen | null, anew?: boolean, next: () => void, waiting?: string }} how
+ *   `seen`: the owner's view of the battle; `anew`: it was cast just now; `next` begins another battle, with the question that is `waiting`
+ */
+export function showThanks(given, { reveal, seen, anew = false, next, waiting = "" }) {
+  const { receipt, chosen: winner } = given;
   const title = el(
     "h2",
     { tabindex: "-1" },
@@ -129,7 +170,7 @@ export function showThanks({ receipt, reveal, winner }, seen, { anew = false, ne
       "div",
       { class: "arena-card arena-thanks" },
       title,
-      winner ? el("p", {}, t("you_chose", { winner: t(winner) })) : null,
+      el("p", {}, t("you_chose", { winner: t(winner) }), " ", confirmationLink(given)),
       revealOf(reveal, winner),
       el(
         "p",
