@@ -128,7 +128,9 @@ def test_weighted_to_the_population_is_the_population(busier: int) -> None:
         [first] = [row for row in rows or () if row.team_id == stage.entrant_ids[0]]
         assert first.points_ci95 is not None
         assert first.points_ci95[0] <= 12.5 <= first.points_ci95[1]
-    [by_vote] = [row for row in statistics.fit(main, stage).scores if row.team_id == stage.entrant_ids[0]]
+    [by_vote] = [
+        row for row in statistics.fit(main, stage, stage.entrant_ids).scores if row.team_id == stage.entrant_ids[0]
+    ]
     assert by_vote.points is not None
     assert (by_vote.points < 10.5) == (busier > 1)
     told = statistics.weighting(stage, votes)

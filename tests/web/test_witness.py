@@ -306,7 +306,7 @@ class Bad(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.answer[1])
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:
         """Says nothing."""
 
 
