@@ -14,7 +14,8 @@ export const WINNERS = ["model_a", "tie", "both_bad", "model_b"];
 export const bySide = (make) => ({ a: make("a"), b: make("b") });
 
 /**
- * A battle on this page: no `id` while it is being drawn; `prompt` is the last one sent; a `repeat` is an earlier one shown again.
+ * A battle on this page: no `id` while it is being drawn; `prompt` is the last one sent; a `repeat` is an earlier one
+ * shown again.
  * @typedef {{ id: string | null, over: boolean, turnsLeft: number, prompt?: string, repeat?: boolean }} Battle
  *
  * `chosen` is the winner that was picked and is not cast yet.

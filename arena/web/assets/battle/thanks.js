@@ -154,7 +154,8 @@ export function showAlarm(given, problems, next) {
  * Shows what a vote gives.
  * @param {Confirmation} given what was cast
  * @param {{ reveal: Authors | null, seen: Seen | null, anew?: boolean, next: () => void, waiting?: string }} how
- *   `seen`: the owner's view of the battle; `anew`: it was cast just now; `next` begins another battle, with the question that is `waiting`
+ *   `seen`: the owner's view of the battle; `anew`: it was cast just now; `next` begins another battle, with the
+ *   question that is `waiting`
  */
 export function showThanks(given, { reveal, seen, anew = false, next, waiting = "" }) {
   const { receipt, chosen: winner } = given;
