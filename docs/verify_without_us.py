@@ -1,10 +1,11 @@
 """Checks a K-AI Arena export with none of the arena's code: only the standard library, pyarrow, numpy, scipy, rfc8785 and cryptography.
 
     pip install pyarrow numpy scipy rfc8785 cryptography
-    python verify_without_us.py FOLDER [JWKS]
+    python verify_without_us.py FOLDER [JWKS [CONFIRMATION ...]]
 
 FOLDER holds export.json and what belongs to it; JWKS is the arena's public keys, fetched by you from /.well-known/jwks.json (without it
-the keys in FOLDER are used, which shows that nothing changed since the signing, not who signed). Written from docs/export-format.md and
+the keys in FOLDER are used, which shows that nothing changed since the signing, not who signed); a CONFIRMATION is what a citizen was given
+for a vote. Written from docs/export-format.md and
 the formulas in docs/verify.md. Ends with 1 at the first thing that does not hold.
 """
 
@@ -289,7 +290,7 @@ def ruled_out(row: dict, document: dict, controls: set[str], decided: str | None
     for side, kind, *_ in (leak.split(":") for leak in row["leaks"]):
         kind = "asked" if kind == "asks_identity" else kind
         mine = kind in excluded and (kind not in ("own", "rival") or f"{side}:{kind}" in unprompted(row))
-        decided = decided or ("marked" if mine else None)
+        decided = decided or ("leaks" if mine else None)
     return decided or ("unread" if "vote:unread" in row["leaks"] else None)
 
 
@@ -424,7 +425,28 @@ def side_share(rows: list[dict], planned: float | None) -> tuple[float, float, f
     return share, max(0.0, centre - reach), min(1.0, centre + reach), p
 
 
-def main(folder: Path, jwks: Path | None = None) -> None:
+def promise_kept(file: Path, keys: dict, document: dict, votes: list[dict], heads: list[dict]) -> None:
+    """Whether the arena has done what it promised a citizen; not yet, where that is not due."""
+    given = json.loads(file.read_bytes())
+    header, payload, signature = given["promise"].split(".")
+    promise = json.loads(unbase64(payload))
+    ours = promise["schema"] == "kai.promise/1" and promise["stage"] == document["stage"]["id"]
+    must(ours and signed(unbase64(payload), f"{header}..{signature}", keys), f"{file.name}: a promise that was signed")
+    record = given["record"].encode()
+    must(sha256(b"\x00" + record) == promise["receipt"], f"{file.name}: the record is the one that was promised")
+    by = datetime.fromisoformat(promise["include_by"])
+    place = next((n for n, row in enumerate(votes) if row["receipt"] == promise["receipt"]), None)
+    if place is not None:
+        first = next(head for head in heads if head["size"] > place)
+        must(datetime.fromisoformat(first["at"]) <= by, f"{file.name}: the promise was kept, in row {place}, in time")
+        return
+    another = [row["winner"] for row in votes if row["question_id"] == json.loads(record)["battle"]]
+    must(not another, f"{file.name}: no other vote in its place {another}")
+    due = document["stage"]["frozen_at"] is not None or by <= datetime.fromisoformat(document["created_at"])
+    must(not due, f"{file.name}: not in the ledger, and not due before {by}")
+
+
+def main(folder: Path, jwks: Path | None = None, *confirmations: Path) -> None:
     """The whole procedure."""
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     listed = dict(reversed(line.split("  ")) for line in files["SHA256SUMS"].decode().splitlines())
@@ -458,6 +480,8 @@ def main(folder: Path, jwks: Path | None = None) -> None:
         good = signed(rfc8785.dumps(payload), head["jws"], keys) and root(leaves[: head["size"]]).hex() == head["root"]
         must(good, f"checkpoint: the first {head['size']} votes lead to its signed root")
 
+    for file in confirmations:
+        promise_kept(file, keys, document, votes, heads)
     opening_holds(document, stage, heads)
     cosignatures_hold([json.loads(line) for line in files["cosignatures.jsonl"].splitlines()], stage, heads)
 
@@ -543,6 +567,6 @@ def main(folder: Path, jwks: Path | None = None) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
+    if len(sys.argv) < 2:
         sys.exit(__doc__)
     main(*map(Path, sys.argv[1:]))

@@ -171,7 +171,7 @@ class Protocol(Declared):
     `own` and `rival`, a name alone that nobody had brought up, are ordinary words far oftener than a sign, and most of a maker's own subjects.
     """
     min_exposure: Exposure = Exposure()
-    """What a citizen must have been shown for the vote to enter the fit; a vote below it is kept, marked `vote:unread`, and left out."""
+    """What a citizen must have been shown for the vote to enter the fit; a vote below it is kept, sealed with `vote:unread`, and left out."""
     merge_delay_minutes: Annotated[int, Field(ge=3, le=1440)] = 10
     """Every vote is promised, by signature, to be under a signed checkpoint so soon; checkpoints are signed every minute while there are new votes."""
     both_bad: Literal["exclude", "tie"] = "exclude"

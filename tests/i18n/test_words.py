@@ -38,7 +38,7 @@ from arena.results.votes import table
 from arena.results.votes.annotations import STYLE
 from arena.results.votes.closing import Intervals
 from arena.results.votes.exclusions import ExclusionReason
-from arena.results.votes.inclusion import CHECK, MARKED, REMOVED, REPEAT, UNREAD
+from arena.results.votes.inclusion import CHECK, LEAKS, REMOVED, REPEAT, UNREAD
 from arena.results.witness import arena_client, evidence, follow
 from arena.settings import ROOT
 from arena.web.console.tabs import trends
@@ -153,7 +153,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "grounds_": (kind.model_fields["kind"].default for kind in (VoterGrounds, NetworkGrounds, HoursGrounds)),
     "help_": COMMANDS,
     "kind_": Kind,
-    "left_out_": (*ExclusionReason, CHECK, MARKED, REMOVED, REPEAT, UNREAD),
+    "left_out_": (*ExclusionReason, CHECK, LEAKS, REMOVED, REPEAT, UNREAD),
     "live_stage_": StageStatus,
     "outage_": (*get_args(CauseKind), "arena_stopped"),
     "personal_": literal(Protocol, "privacy"),

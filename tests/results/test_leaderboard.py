@@ -192,7 +192,7 @@ def test_votes_that_were_not_blind(database_url: str, tmp_path: Path, declared: 
 
     warm, cold = board.snapshot(), Leaderboard(room.store, room.stage).snapshot()
 
-    assert warm.left_out == cold.left_out == ({"marked": 1} if "self" in declared else {})
+    assert warm.left_out == cold.left_out == ({"leaks": 1} if "self" in declared else {})
     assert warm.to_json()["scores"] == cold.to_json()["scores"]
     room.close()
 

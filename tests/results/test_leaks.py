@@ -89,7 +89,7 @@ def test_leaks_are_published_both_ways(tmp_path: Path, declared: list[str] | Non
     assert {key: count for key, count in found.items() if count} == expected
     assert sum(row.votes for row in told.leaks.entrants) == 2 * 64
     assert told.leaks.excluded == (["asked", "self", "posing"] if declared is None else declared)
-    assert sum(row.count for row in told.population.exclusions if row.reason == "marked") == out
+    assert sum(row.count for row in told.population.exclusions if row.reason == "leaks") == out
     votes = {
         name: sum(row.n_votes for row in rows or ()) / 2
         for name, rows in {

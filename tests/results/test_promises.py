@@ -20,6 +20,7 @@ from arena.record.votes import VoteRow
 from arena.results.export.bundle import make, write
 from arena.results.export.promises import Outcome
 from arena.results.export.verify import verify_files
+from tests.results.test_verify import by_a_stranger
 from tests.support.stages import NOW, Room
 
 SOON = NOW + timedelta(minutes=10)
@@ -189,6 +190,35 @@ def test_the_command_says_of_each_file_what_became_of_it(room: Room, tmp_path: P
     (files / "lost.json").write_bytes(b"no")
     said = CliRunner().invoke(cli, ["verify", str(folder), "--promises", str(files / "lost.json")])
     assert (said.exit_code, "not a confirmation" in said.output) == (1, True)
+
+
+def test_a_stranger_without_our_code_says_the_same(room: Room, tmp_path: Path) -> None:
+    """The page of Python that has nothing of ours: a kept promise holds; a dropped vote, a flipped one, a late one and a stranger's promise do not."""
+    kept, lost, flipped = rows(room)[:3]
+    drop(room, lost)
+    flip(room, flipped)
+    room.freeze()
+    folder = write(make(room.store, room.keys, room.stage.id, NOW), tmp_path / "out")
+    jwks = tmp_path / "jwks.json"
+    jwks.write_bytes(orjson.dumps(room.keys.jwks()))
+    cases = {
+        "kept": (confirmation(room, kept), "ok  kept.json: the promise was kept, in row 0"),
+        "lost": (confirmation(room, lost), "DOES NOT HOLD  lost.json: not in the ledger"),
+        "flipped": (confirmation(room, flipped), "DOES NOT HOLD  flipped.json: no other vote in its place"),
+        "late": (
+            confirmation(room, kept, by=NOW - timedelta(seconds=1)),
+            "DOES NOT HOLD  late.json: the promise was kept",
+        ),
+        "forged": (
+            confirmation(room, kept, keys=Keys.open(tmp_path / "stranger", {})),
+            "DOES NOT HOLD  forged.json: a promise that was signed",
+        ),
+    }
+    for name, (data, said) in cases.items():
+        (tmp_path / f"{name}.json").write_bytes(data)
+        answer = by_a_stranger(folder, jwks, tmp_path / f"{name}.json")
+        assert (answer.returncode == 0) == (name == "kept"), answer.stderr
+        assert said in answer.stdout + answer.stderr
 
 
 def test_every_outcome_has_a_sentence(room: Room) -> None:

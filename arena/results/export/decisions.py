@@ -13,7 +13,7 @@ from arena.results.export.proofs import Passed, VerificationError
 from arena.results.export.schema import Act, UserScore
 from arena.results.export.table_reader import TableFile
 from arena.results.votes.exclusions import ExclusionReason, root_over
-from arena.results.votes.inclusion import CHECK, MARKED, REASONS, REMOVED, REPEAT, UNREAD, rule_of
+from arena.results.votes.inclusion import CHECK, LEAKS, REASONS, REMOVED, REPEAT, UNREAD, rule_of
 from arena.results.votes.table import VoteTable
 
 
@@ -55,7 +55,7 @@ def left_out(document: UserScore, stage: Stage, rows: TableFile, votes: VoteTabl
         raise VerificationError(
             "exclusions", Fault("row_left_out", row=n, file=VOTES, told=repr(told), made=repr(rule))
         )
-    yield Passed("exclusions", rules=(CHECK, REMOVED, MARKED, UNREAD, REPEAT), acts=len(acts))
+    yield Passed("exclusions", rules=(CHECK, REMOVED, LEAKS, UNREAD, REPEAT), acts=len(acts))
 
 
 def _replayed(acts: list[Act], rows: TableFile, votes: VoteTable) -> tuple[list[_Named], NDArray[np.int8]]:

@@ -110,7 +110,7 @@ class ReasonCount(Part):
     """Votes left out for one reason."""
 
     reason: str = Field(
-        description="side, random, target, campaign, speed, duplicate, operator (an organizer's decision); marked (not blind); unread (shown too little, or too briefly); check (against a control); removed (an entrant left); repeat (an earlier battle of the voter's own shown again)"
+        description="side, random, target, campaign, speed, duplicate, operator (an organizer's decision); leaks (not blind); unread (shown too little, or too briefly); check (against a control); removed (an entrant left); repeat (an earlier battle of the voter's own shown again)"
     )
     count: Annotated[int, Field(ge=1)] = Field(description="votes")
 
@@ -172,7 +172,7 @@ class LeaksOf(Part):
     rival: Count = Field(description="another entrant's name stood in it, and no prompt had said it")
     rival_prompted: Count = Field(description="it did where a prompt had")
     left_out: Count = Field(
-        description="votes that are left out of the fit (`marked`) and in which its answer did what the stage excludes"
+        description="votes that are left out of the fit (`leaks`) and in which its answer did what the stage excludes"
     )
 
 

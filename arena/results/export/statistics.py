@@ -33,7 +33,7 @@ from arena.results.export.schema import (
 from arena.results.export.table_reader import DrawTable
 from arena.results.export.tables import OUTCOMES
 from arena.results.live import draw_audit
-from arena.results.votes.inclusion import MARKED, REASONS
+from arena.results.votes.inclusion import LEAKS, REASONS
 from arena.results.votes.rating import compared, rate_stage, style_controlled
 from arena.results.votes.side_bias import side_bias as side_bias_of
 from arena.results.votes.table import IDENTITY, VoteTable
@@ -108,7 +108,7 @@ def sensitivity(given: StageVotes, main: Ratings | None) -> Sensitivity:
     has_weights = _has_weights(votes, votes.in_fit(given.stage.protocol.both_bad))
     beside = Sensitivity(
         nothing_excluded=_variant(given.rated(votes.in_scope)),
-        leaks_included=_variant(given.rated(counted | (votes.excluded_by == REASONS.index(MARKED)))),
+        leaks_included=_variant(given.rated(counted | (votes.excluded_by == REASONS.index(LEAKS)))),
         leaks_excluded=_variant(given.rated(counted & ((votes.leaks & mask(Leak)) == 0))),
         other_voice=_variant(given.rated(counted, voice="vote" if given.stage.voice == "citizen" else "citizen")),
         voter_only=_variant(given.rated(counted, by_question=False)),
@@ -205,7 +205,7 @@ def side_bias(votes: VoteTable, looks: Anytime | None) -> SideBiasPart:
 def leaks(stage: Stage, votes: VoteTable) -> LeaksPart:
     """Count what each entrant's answers gave away, whether the prompts had brought it up or not."""
     excluded = stage.protocol.excluded_leaks
-    marked = votes.excluded_by == REASONS.index(MARKED)
+    leaky = votes.excluded_by == REASONS.index(LEAKS)
 
     def of(entrant: str) -> LeaksOf:
         place = votes.entrants.index(entrant)
@@ -222,7 +222,7 @@ def leaks(stage: Stage, votes: VoteTable) -> LeaksPart:
             for prompted in (False, True)
         }
         minded = [on[side] & ((votes.leaks & side_mask(side, excluded)) != 0) for side in (0, 1)]
-        left_out = int((marked & (minded[0] | minded[1])).sum())
+        left_out = int((leaky & (minded[0] | minded[1])).sum())
         return LeaksOf(team_id=entrant, votes=int((on[0] | on[1]).sum()), left_out=left_out, **counts)
 
     return LeaksPart(

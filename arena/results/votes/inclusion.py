@@ -14,13 +14,13 @@ CHECK = "check"
 """One side was a control that answers badly on purpose."""
 REMOVED = "removed"
 """One side was an entrant that has been removed from the stage."""
-MARKED = "marked"
+LEAKS = "leaks"
 """The battle may not have been blind, and the stage leaves such votes out."""
 UNREAD = "unread"
 """Too little of the answers was shown, or for too short a time: the stage's `min_exposure`."""
 REPEAT = "repeat"
 """An earlier battle of the voter's own was shown again: it tells how well they agree with themselves, and has been counted once."""
-REASONS = ("", CHECK, REMOVED, MARKED, UNREAD, REPEAT, *sorted(reason.value for reason in ExclusionReason))
+REASONS = ("", CHECK, REMOVED, LEAKS, UNREAD, REPEAT, *sorted(reason.value for reason in ExclusionReason))
 """What `VoteTable.excluded_by` holds indices into; the first says that the vote counts."""
 
 
@@ -60,8 +60,8 @@ class Rule:
         Returns:
             Indices into `REASONS`, one for each vote.
         """
-        marked = np.where(leaks & self.leaks, REASONS.index(MARKED), np.where(unread, REASONS.index(UNREAD), 0))
-        found = np.where(decided > 0, decided, marked).astype(np.int8)
+        leaky = np.where(leaks & self.leaks, REASONS.index(LEAKS), np.where(unread, REASONS.index(UNREAD), 0))
+        found = np.where(decided > 0, decided, leaky).astype(np.int8)
         rated = np.array([entrant in self.entrants for entrant in entrants], bool)
         control = np.array([entrant in self.controls for entrant in entrants], bool)
         if len(a):
