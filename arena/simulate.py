@@ -29,6 +29,10 @@ SIMULATED = "simulated"
 BY_VERBS = 50
 """So many votes are cast verb by verb; the others, the same rows, are kept a few thousand at a time."""
 CHUNK = 5000
+OPEN_FOR = timedelta(days=30)
+"""How long a simulated stage has been open: its votes have to fit in."""
+VOTE_S = 6
+"""Seconds that a battle takes."""
 ANSWERS = 1000
 """So many different answers are there to be given."""
 _WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
@@ -178,6 +182,10 @@ def simulate(
     if record is not None and record.draws:
         raise Conflict("has_battles", stage=stage.id)
     rng = random.Random(seed)
+    people = voters or max(2, votes // 20)
+    ends = (ends or datetime.now(UTC)).replace(microsecond=0)
+    opened = record.opened_at if record and record.opened_at else ends - OPEN_FOR
+    step = min(_pace(stage, people), (ends - opened) / votes)
     crowd = _Crowd(
         stage,
         seed,
@@ -185,8 +193,9 @@ def simulate(
         QuestionKeys.of_stage(stage, hashlib.sha256(f"simulate {stage.id} {seed} questions".encode()).hexdigest()),
         taste or Taste(),
         _planted(stage, rng, taste or Taste(), strengths),
-        _citizens(secret, stage.id, seed, voters or max(2, votes // 20)),
-        (ends or datetime.now(UTC)).replace(microsecond=0) - timedelta(seconds=6 * votes),
+        _citizens(secret, stage, seed, people),
+        ends - votes * step,
+        rests=max(timedelta(), step - timedelta(seconds=VOTE_S)),
     )
     crowd.enrol(store)
     store.events.append(
@@ -209,8 +218,8 @@ def simulate(
 
 
 def open_simulated(store: Store, stage: Stage, file: bytes, now: datetime) -> None:
-    """Register and open the simulation's stage."""
-    if store.stages.adopt(stage, file, now).status is not StageStatus.OPEN:
+    """Register the simulation's stage, open for 30 days by now."""
+    if store.stages.adopt(stage, file, now - OPEN_FOR).status is not StageStatus.OPEN:
         raise Conflict("has_ended", stage=stage.id)
 
 
@@ -226,6 +235,8 @@ class _Crowd:
     strengths: Mapping[str, float]
     citizens: list[Citizen]
     now: datetime
+    rests: timedelta
+    """Between two battles: nobody votes more often than the stage lets them."""
     rng: random.Random = field(default_factory=random.Random)
     citizen: Citizen = field(init=False)
     """Who comes next."""
@@ -325,6 +336,7 @@ class _Crowd:
         """Who votes next. Every vote has its own randomness, so that nothing depends on what was drawn before."""
         self.voted += 1
         self.rng.seed(f"{self.stage.id} {self.seed} vote {self.voted}")
+        self.now += self.rests
         self.pauses = [self.rng.randrange(1500, 2500) for _ in range(3)]
         return self.rng.choice(self.citizens)
 
@@ -387,6 +399,12 @@ class _Crowd:
         return known
 
 
+def _pace(stage: Stage, voters: int) -> timedelta:
+    """How long from one vote to the next, so that everybody keeps to half of what the stage lets one citizen do."""
+    hour, day = timedelta(hours=1) / stage.limits.votes_per_hour, timedelta(days=1) / stage.limits.votes_per_day
+    return max(timedelta(seconds=VOTE_S), 2 * max(hour, day) / voters)
+
+
 def _planted(
     stage: Stage, rng: random.Random, taste: Taste, strengths: Mapping[str, float] | None
 ) -> Mapping[str, float]:
@@ -398,6 +416,7 @@ def _planted(
     return {entrant: planted[entrant] for entrant in stage.entrant_ids}
 
 
-def _citizens(secret: bytes, stage_id: str, seed: int, voters: int) -> list[Citizen]:
-    run = hashlib.sha256(f"simulate {stage_id} {seed}".encode()).hexdigest()
-    return [Citizen(pseudonym(secret, f"{run} {number}")) for number in range(voters)]
+def _citizens(secret: bytes, stage: Stage, seed: int, voters: int) -> list[Citizen]:
+    run = hashlib.sha256(f"simulate {stage.id} {seed}".encode()).hexdigest()
+    level = stage.population.identity_levels[-1]
+    return [Citizen(pseudonym(secret, f"{run} {number}"), level) for number in range(voters)]

@@ -102,6 +102,8 @@ def verify(
         verdict = verifying.verify(folder, trusted, kept, auditors, given, witnesses)
     for check in verdict.checks:
         typer.echo(t("verify_ok", said=check))
+    for noticed in verdict.noticed:
+        typer.echo(t("verify_noticed", said=noticed))
     for attested in verdict.attested:
         typer.echo(t("verify_attested", said=attested))
     for outcome in verdict.promises:

@@ -10,11 +10,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from arena.domain.citizen import IdentityLevel
 from arena.domain.closing import Closing
 from arena.domain.declared import Bilingual, Declared, Slug
 from arena.domain.errors import StageError
 from arena.domain.exposure import Exposure
 from arena.domain.leaks import Leak
+from arena.domain.ledger import LedgerRules
 from arena.domain.limits import Limits
 from arena.domain.opening import Beacon, Witness
 from arena.domain.operator import Operator
@@ -236,6 +238,13 @@ class Population(Declared):
         return self.identity == "oidc" or self.kind == "panel"
 
     @property
+    def identity_levels(self) -> tuple[IdentityLevel, ...]:
+        """How well it can have been checked who somebody is."""
+        if self.kind == "panel":
+            return ("invited",)
+        return ("email", "verified") if self.identity == "oidc" else ("anonymous",)
+
+    @property
     def margins(self) -> dict[str, dict[str, float]]:
         """The target shares, `{stratum: {category: share}}`, of the strata that have any."""
         shares = {s.id: {c.id: c.target for c in s.categories if c.target is not None} for s in self.strata}
@@ -315,6 +324,7 @@ class Stage(Declared):
     protocol: Protocol = Protocol()
     population: Population = Population()
     limits: Limits = Limits()
+    ledger: LedgerRules = LedgerRules()
     retention: Retention = Retention()
     consents: tuple[Consent, ...] = CONSENTS
     reasons: tuple[Reason, ...] = REASONS

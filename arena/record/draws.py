@@ -22,6 +22,7 @@ class DrawnBattle:
     draw: Draw
     state: BattleState
     void_reason: str | None
+    drawn_at: datetime
     touched_at: datetime
 
 
@@ -53,12 +54,14 @@ class Draws:
             battles.c.repeat_of,
             battles.c.state,
             battles.c.void_reason,
+            battles.c.opened_at,
             battles.c.touched_at,
         )
         chosen = select(*columns).where(battles.c.stage_id == stage_id).order_by(battles.c.draw_number)
         with self._database.reading() as connection:
             for row in connection.execution_options(yield_per=chunk).execute(chosen):
-                yield DrawnBattle(row.id, as_draw(row), BattleState(row.state), row.void_reason, row.touched_at)
+                state = BattleState(row.state)
+                yield DrawnBattle(row.id, as_draw(row), state, row.void_reason, row.opened_at, row.touched_at)
 
     def for_voters(self, stage_id: str) -> list[DrawnFor]:
         """Every draw that could be judged, repeats left out, counted by voter and ordered pair."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from arena.domain.outage import Cause
@@ -88,11 +88,17 @@ def spells(events: Iterable[Event]) -> list[Spell]:
 
 def minutes(spells: Iterable[Spell], end: datetime | None = None) -> dict[str, float]:
     """Per entrant, the minutes until `end` in which at least one process could not draw it; times of several are not added twice."""
-    total: dict[str, timedelta] = {}
-    covered: dict[str, datetime] = {}
-    for spell in sorted(spells, key=lambda s: s.began):
-        until = spell.until if end is None else min(spell.until, end)
-        start = max(spell.began, covered.get(spell.entrant, spell.began))
-        total[spell.entrant] = total.get(spell.entrant, timedelta()) + max(timedelta(), until - start)
-        covered[spell.entrant] = max(until, start)
-    return {entrant: span / timedelta(minutes=1) for entrant, span in sorted(total.items())}
+    found: dict[str, list[tuple[datetime, datetime]]] = {}
+    for spell in spells:
+        found.setdefault(spell.entrant, []).append((spell.began, spell.until))
+    return {entrant: minutes_of(times, end) for entrant, times in sorted(found.items())}
+
+
+def minutes_of(times: Iterable[tuple[datetime, datetime]], end: datetime | None = None) -> float:
+    """Add up times, from when until when, as far as they lie before `end`; what several share counts once."""
+    total, covered = timedelta(), datetime.min.replace(tzinfo=UTC)
+    for began, until in sorted(times):
+        start, over = max(began, covered), until if end is None else min(until, end)
+        total += max(timedelta(), over - start)
+        covered = max(over, start)
+    return total / timedelta(minutes=1)

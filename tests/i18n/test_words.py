@@ -267,6 +267,7 @@ CODED: dict[str, tuple[str, type]] = {
     **{
         "Fault": ("fault", Fault),
         "Passed": ("passed", proofs.Passed),
+        "Noticed": ("noticed", proofs.Noticed),
         "Attested": ("attested", proofs.Attested),
         "Proved": ("proved", evidence.Proved),
         "Step": ("progress", Step),

@@ -24,6 +24,7 @@ from arena.results.export.document import CHECKPOINTS, JSON
 from arena.results.export.proofs import VerificationError
 from arena.results.export.schema import UserScore
 from arena.results.export.verify import verify_files
+from arena.simulate import OPEN_FOR
 from tests.results.test_lifecycle import declared
 from tests.results.test_verify import by_a_stranger
 from tests.support.serving import OPERATOR, serving, stage_toml
@@ -37,6 +38,7 @@ BEACON = f"""
 source = {{ ko = "로또 1234회", en = "Lottery draw 1234" }}
 at = {(NOW - HOUR).isoformat()}
 """
+OF_ROOM = BEACON.replace((NOW - HOUR).isoformat(), (NOW - OPEN_FOR - HOUR).isoformat())
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def keys(tmp_path: Path) -> Keys:
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     """A frozen stage whose seed was mixed with a beacon."""
-    made = Room(tmp_path_factory.mktemp("opening"), more=BEACON, beacon=SAID).vote(120, voters=20).freeze()
+    made = Room(tmp_path_factory.mktemp("opening"), more=OF_ROOM, beacon=SAID).vote(120, voters=20).freeze()
     yield made
     made.close()
 

@@ -300,6 +300,7 @@ def wrong(column: str, row: dict[str, Any]) -> Any:
         "available": "garam,narae",
         "repeat_of": 1,
         "acts": [0],
+        "tstamp": 1.0,
     }
     if column in choices:
         return choices[column]
@@ -400,7 +401,9 @@ def test_the_command_says_what_it_checked_and_where_it_stops(exported: Exported,
 
     good = CliRunner().invoke(cli, ["verify", str(tmp_path), *trusted])
     assert good.exit_code == 0, good.output
-    assert good.stdout.count("ok  ") == len(verify(folder, exported.keys.jwks(), exported.kept).checks)
+    verdict = verify(folder, exported.keys.jwks(), exported.kept)
+    assert good.stdout.count("ok  ") == len(verdict.checks)
+    assert good.stdout.count("note  ") == len(verdict.noticed) + 1
     assert "SYNTHETIC" in good.stdout
     scores = folder / SCORES
     scores.write_bytes(scores.read_bytes().replace(b"narae", b"garam", 1))

@@ -12,7 +12,7 @@ from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.record.tables import stages
 from arena.results import lifecycle
-from arena.simulate import Taste, open_simulated, simulate, simulated_stage
+from arena.simulate import OPEN_FOR, Taste, open_simulated, simulate, simulated_stage
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 CLI = "command line"
@@ -36,12 +36,13 @@ class Room:
         self.store = Store(url or f"sqlite:///{folder / 'arena.db'}")
         self.keys = Keys.open(folder, {})
         self.stage, self.file = simulated_stage(stage_id, **declared)
-        self.store.stages.draft(self.stage, self.file, NOW - timedelta(days=1))
+        opened = NOW - OPEN_FOR
+        self.store.stages.draft(self.stage, self.file, opened - timedelta(days=1))
         if draw_seed is not None:
             with self.store.database.writing() as connection:
                 connection.execute(update(stages).values(draw_seed=draw_seed))
         if beacon is not None:
-            lifecycle.open_stage(self.store, self.keys, self.stage, self.file, organizer=CLI, now=NOW, beacon=beacon)
+            lifecycle.open_stage(self.store, self.keys, self.stage, self.file, organizer=CLI, now=opened, beacon=beacon)
         open_simulated(self.store, self.stage, self.file, NOW)
 
     def vote(

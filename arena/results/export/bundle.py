@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from arena.domain.stage import Stage, StageStatus
 from arena.i18n.facts import published_grounds
 from arena.record.keys import Keys
 from arena.record.ledger import Ledger
-from arena.record.outages import minutes
+from arena.record.outages import Spell
 from arena.record.private_files import make_folder
 from arena.record.store import Store
 from arena.results.export import tables
@@ -37,7 +37,7 @@ from arena.results.export.document import (
     scores_csv,
 )
 from arena.results.export.kept import Kept, keep, keep_exported, kept
-from arena.results.export.schema import Act, Checkpoint, CosignaturePart, OpeningPart, RemovalPart, UserScore
+from arena.results.export.schema import Act, Checkpoint, CosignaturePart, OpeningPart, Outage, RemovalPart, UserScore
 from arena.results.export.signed import Issuer
 from arena.results.export.table_reader import TableFile, draw_table, vote_table
 from arena.results.export.verify import LATEST, verify
@@ -113,18 +113,20 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
     if beside.strata is not None:
         made = ByStrata.made(stage, votes, beside.strata, weigh(votes, stage, beside.strata))
         beside = replace(beside, by_strata=made)
-    outages = minutes(store.outages.of_stage(stage_id), record.frozen_at)
+    files[JWKS] = rfc8785.dumps(keys.jwks())
     facts = Facts(
         export_id=str(uuid.uuid4()),
         supersedes=next((e.data["export_id"] for e in reversed(store.events.of_stage(stage_id, MADE))), None),
-        created_at=max([now, *(act.at for act in acts[-1:])]),  # an act may be by a clock that is ahead of this one
+        created_at=max(
+            [now, record.frozen_at or now, *(act.at for act in acts[-1:])]
+        ),  # they may be by a clock that is ahead of this one
         issuer=Issuer(system="K-AI Arena", version=__version__, git_commit=git_commit),
         status=record.status.value,
         opening=OpeningPart.model_validate_json(record.opening),
         frozen_at=record.frozen_at,
         freeze_reason=next((e.data.get("reason") for e in store.events.of_stage(stage_id, FROZEN)), None),
         removed=removed,
-        outages={entrant: round(out, 1) for entrant, out in outages.items()},
+        outages=_outages(store.outages.of_stage(stage_id), record.frozen_at),
         acts=[_act(act) for act in acts],
         seed=None if record.frozen_at is None else record.draw_seed,
         checkpoint=Checkpoint.model_validate(newest.to_json()),
@@ -134,8 +136,17 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
     )
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     document = assemble(stage, files[STAGE], votes, draws, cosigned, facts, hashes)
-    files |= {SCORES: scores_csv(stage, document.scores), JWKS: rfc8785.dumps(keys.jwks())}
+    files[SCORES] = scores_csv(stage, document.scores)
     return replace(seal(document, files, keys), kept=beside)
+
+
+def _outages(spells: Sequence[Spell], frozen_at: datetime | None) -> dict[str, list[Outage]]:
+    """Write the times in which entrants could not be drawn; what came after the freeze has nothing to do with the draws."""
+    found: dict[str, list[Outage]] = {}
+    for spell in spells:
+        if frozen_at is None or spell.began <= frozen_at:
+            found.setdefault(spell.entrant, []).append(Outage(began=spell.began, noted=spell.noted, ended=spell.ended))
+    return found
 
 
 def _act(act: Exclusion) -> Act:

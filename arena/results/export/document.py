@@ -14,6 +14,7 @@ import rfc8785
 
 from arena.domain.opening import Witness
 from arena.domain.stage import Stage, file_sha256
+from arena.record.outages import minutes_of
 from arena.results.export import statistics
 from arena.results.export.by_strata import ByStrata
 from arena.results.export.rating_schema import Score
@@ -27,6 +28,7 @@ from arena.results.export.schema import (
     EntrantPart,
     File,
     OpeningPart,
+    Outage,
     Provenance,
     RemovalPart,
     StagePart,
@@ -84,8 +86,8 @@ class Facts:
     """Why it was frozen otherwise than the closing rule says."""
     removed: Mapping[str, RemovalPart]
     """By entrant."""
-    outages: Mapping[str, float]
-    """Minutes in which an entrant could not be drawn; only who had any."""
+    outages: Mapping[str, Sequence[Outage]]
+    """When an entrant could not be drawn; only who had any."""
     acts: Sequence[Act]
     seed: str | None
     checkpoint: Checkpoint
@@ -108,7 +110,7 @@ class Facts:
             frozen_at=document.stage.frozen_at,
             freeze_reason=document.closing.reason,
             removed={e.team_id: e.removed for e in document.entrants if e.removed is not None},
-            outages={e.team_id: e.outage_minutes for e in document.entrants if e.outage_minutes},
+            outages={e.team_id: e.outages for e in document.entrants if e.outages},
             acts=document.exclusion_acts,
             seed=document.draws.seed,
             checkpoint=document.provenance.checkpoint,
@@ -186,6 +188,7 @@ def assemble(
             checkpoints_file=File(name=CHECKPOINTS, sha256=hashes[CHECKPOINTS], rows=facts.checkpoints),
             cosignatures_file=File(name=COSIGNATURES, sha256=hashes[COSIGNATURES], rows=len(cosigned)),
             stage_file=File(name=STAGE, sha256=sha256),
+            jwks_file=File(name=JWKS, sha256=hashes[JWKS]),
             scores_file=File(name=SCORES, sha256=hashlib.sha256(scores_csv(stage, fit.scores)).hexdigest()),
             strata_file=facts.strata_file,
             rerun_command=RERUN,
@@ -235,10 +238,15 @@ def _entrants(stage: Stage, facts: Facts) -> list[EntrantPart]:
             model_version=served.get("version"),
             artifact_sha256=served.get("sha256"),
             removed=facts.removed.get(entrant.id),
-            outage_minutes=facts.outages.get(entrant.id, 0.0),
+            outages=list(facts.outages.get(entrant.id, ())),
+            outage_minutes=_minutes(facts.outages.get(entrant.id, ()), facts.frozen_at),
         )
         for entrant, served in ((entrant, entrant.served()) for entrant in stage.entrants)
     ]
+
+
+def _minutes(outages: Sequence[Outage], frozen_at: datetime | None) -> float:
+    return round(minutes_of(((out.began, out.ended or out.noted) for out in outages), frozen_at), 1)
 
 
 def scores_csv(stage: Stage, scores: Sequence[Score]) -> bytes:

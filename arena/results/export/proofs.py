@@ -28,6 +28,8 @@ from arena.results.votes.table import VoteTable
 
 UNBALANCED = 1e-6
 """Below this p the draws did not follow the rule."""
+UNEVEN = 0.01
+"""Below this p it is pointed out: it happens once in a hundred stages."""
 VOTED, VOID = OUTCOMES.index("voted"), OUTCOMES.index("void")
 
 
@@ -44,6 +46,12 @@ class Passed(Coded):
     """One thing that was checked, and holds."""
 
     kind = "passed"
+
+
+class Noticed(Coded):
+    """One thing that is possible, and that whoever reads the verdict should know."""
+
+    kind = "noticed"
 
 
 class Attested(Coded):
@@ -251,7 +259,7 @@ def repeats(votes: VoteTable, draws: DrawTable) -> Passed:
     return Passed("repeats", n=len(places))
 
 
-def balanced(made: UserScore) -> Passed:
+def balanced(made: UserScore) -> Passed | Noticed:
     """Show that pairs and sides were drawn as the rule lets one expect.
 
     Each draw follows from the seed and from who could be drawn, which is the operator's word: ground until the seed favours somebody, it shows here.
@@ -262,4 +270,6 @@ def balanced(made: UserScore) -> Passed:
     balance = made.exposure.balance
     if min(balance.pairs.p, balance.sides.p) < UNBALANCED:
         raise VerificationError("draws", Fault("draws_unbalanced", pairs=balance.pairs.chi2, sides=balance.sides.chi2))
+    if min(balance.pairs.p, balance.sides.p) < UNEVEN:
+        return Noticed("balance", pairs=balance.pairs.p, sides=balance.sides.p)
     return Passed("balance")

@@ -81,6 +81,14 @@ class RemovalPart(Part):
     reason: str = Field(description="why")
 
 
+class Outage(Part):
+    """A time in which one of the arena's processes did not draw an entrant, since it failed."""
+
+    began: Moment = Field(description="from when")
+    noted: Moment = Field(description="when that was last noted: at least every 20 minutes")
+    ended: Moment | None = Field(description="until when; null where the process ended without saying so")
+
+
 class EntrantPart(Part):
     """One team's sealed model."""
 
@@ -94,6 +102,7 @@ class EntrantPart(Part):
     removed: RemovalPart | None = Field(
         description="set when it left: it is then not rated, and its votes are left out"
     )
+    outages: list[Outage] = Field(description="when it failed and was not drawn, up to the freeze")
     outage_minutes: Annotated[float, Field(ge=0)] = Field(
         description="minutes in which it failed and was not drawn, up to the freeze"
     )
@@ -349,6 +358,7 @@ class Provenance(Part):
     checkpoints_file: File = Field(description="every signed tree head of the stage, smallest first")
     cosignatures_file: File = Field(description="what witnesses have signed of them")
     stage_file: File = Field(description="the sealed stage file")
+    jwks_file: File = Field(description="the arena's public keys")
     scores_file: File = Field(description="the scores as a table for people")
     strata_file: File | None = Field(
         description="what each voter said of themselves, as it was at the freeze. It is not beside this file: only auditors are given it, and only until the stage's retention ends. Null where the stage has no strata, or is open"

@@ -126,6 +126,8 @@ class DrawTable:
     """The number of the draw that it shows again; 0 where it is no repeat."""
     outcome: NDArray[np.int8]
     """An index into `tables.OUTCOMES`."""
+    drawn_at: NDArray[np.int64]
+    """In microseconds since 1970 UTC."""
     has_reason: NDArray[np.bool_]
     """Whether it is told why the battle is void."""
 
@@ -171,7 +173,7 @@ def vote_table(file: TableFile, stage: Stage, draws: DrawTable) -> VoteTable:
         voter[at] = file.coded(batch, "judge", of_voter)
         a[at], b[at] = file.coded(batch, "model_a", of_entrant), file.coded(batch, "model_b", of_entrant)
         outcome[at] = file.coded(batch, "winner", of_winner)
-        cast_at[at] = np.rint(batch.column("tstamp").to_numpy() * 1000).astype(np.int64) * 1000
+        cast_at[at] = _microseconds(batch.column("tstamp"))
         topic[at] = file.coded(batch, "topic", of_topic) - 1
         question[at] = file.coded(batch, "question", of_question) - 1
         identity[at] = file.coded(batch, "identity_level", of_identity)
@@ -234,7 +236,7 @@ def draw_table(file: TableFile, stage: Stage) -> DrawTable:
         EvidenceError: an entrant that the stage does not have, or something else became of a draw than can.
     """
     n, entrants = len(file), entrants_of(stage)
-    repeat_of = np.empty(n, np.int64)
+    repeat_of, drawn_at = np.empty(n, np.int64), np.empty(n, np.int64)
     of_entrant = {entrant: code for code, entrant in enumerate(entrants)}
     of_outcome = {outcome: code for code, outcome in enumerate(OUTCOMES)}
     of_choice = _Growing()
@@ -245,11 +247,17 @@ def draw_table(file: TableFile, stage: Stage) -> DrawTable:
         a[at], b[at] = file.coded(batch, "model_a", of_entrant), file.coded(batch, "model_b", of_entrant)
         available[at] = file.coded(batch, "available", of_choice)
         probability[at] = batch.column("probability").to_numpy()
+        drawn_at[at] = _microseconds(batch.column("tstamp"))
         repeat_of[at] = batch.column("repeat_of").fill_null(0).to_numpy()
         outcome[at] = file.coded(batch, "outcome", of_outcome)
         has_reason[at] = batch.column("void_reason").is_valid().to_numpy(zero_copy_only=False)
     choices = tuple(tuple(choice.split(",")) for choice in of_choice)
-    return DrawTable(entrants, choices, number, a, b, available, probability, repeat_of, outcome, has_reason)
+    return DrawTable(entrants, choices, number, a, b, available, probability, repeat_of, outcome, drawn_at, has_reason)
+
+
+def _microseconds(tstamp: pa.Array) -> NDArray[np.int64]:
+    """Give seconds that are whole milliseconds as microseconds."""
+    return np.rint(tstamp.to_numpy() * 1000).astype(np.int64) * 1000
 
 
 class _Growing(dict[str, int]):

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from arena.domain.coded import Fault
 from arena.domain.errors import ArenaError
 from arena.domain.stage import Stage
-from arena.results.export import cosigning, decisions, proofs, strata_proof, tables
+from arena.results.export import coherence, cosigning, decisions, proofs, strata_proof, tables
 from arena.results.export.cosigning import Witnessed
 from arena.results.export.differing import differing
 from arena.results.export.document import (
@@ -32,7 +32,7 @@ from arena.results.export.document import (
     scores_csv,
 )
 from arena.results.export.promises import Outcome, judged
-from arena.results.export.proofs import Attested, Passed, VerificationError
+from arena.results.export.proofs import Attested, Noticed, Passed, VerificationError
 from arena.results.export.schema import Checkpoint, CosignaturePart, UserScore
 from arena.results.export.signed import Signed
 from arena.results.export.table_reader import DrawTable, TableFile, draw_table, vote_table
@@ -50,6 +50,8 @@ class Verdict:
     checks: tuple[Passed, ...]
     attested: tuple[Attested, ...]
     """What was not checked, since what it follows from was not given."""
+    noticed: tuple[Noticed, ...] = ()
+    """What is possible, and odd."""
     promises: tuple[Outcome, ...] = ()
     """What became of the promises that were given."""
 
@@ -99,6 +101,7 @@ def verify_files(
         document,
         tuple(each for each in told if isinstance(each, Passed)),
         tuple(each for each in told if isinstance(each, Attested)),
+        tuple(each for each in told if isinstance(each, Noticed)),
         tuple(judged(document, files, promises, read_jwks(files[JWKS]) if jwks is None else jwks)),
     )
 
@@ -171,7 +174,7 @@ def _checked(
     kept: Sequence[Checkpoint],
     strata: bytes | None,
     witnesses: Sequence[Witnessed],
-) -> Iterator[Passed | Attested]:
+) -> Iterator[Passed | Noticed | Attested]:
     """Check one thing after the other, and tell each that holds, or that could not be checked."""
     _listed(files)
     yield Passed("files", n=len(FILES), sums=SUMS)
@@ -192,6 +195,7 @@ def _checked(
         told.checkpoints_file,
         told.cosignatures_file,
         told.stage_file,
+        told.jwks_file,
         told.scores_file,
     ):
         if hashlib.sha256(files.get(part.name, b"")).hexdigest() != part.sha256:
@@ -218,6 +222,7 @@ def _checked(
         yield proofs.kept(checkpoint, document, roots, own)
     yield from cosigning.witnessed(document, stage, roots, own, cosigned, witnesses)
     yield from proofs.drawn(document, stage, votes, draws)
+    yield from coherence.coherent(document, stage, rows, votes, draws, heads)
     yield from decisions.left_out(document, stage, rows, votes)
     yield from strata_proof.shown(document, stage, votes, strata)
     yield from _recomputed(document, stage, files, votes, draws, cosigned)
@@ -244,9 +249,9 @@ def _recomputed(
     votes: VoteTable,
     draws: DrawTable,
     cosigned: Sequence[CosignaturePart],
-) -> Iterator[Passed]:
+) -> Iterator[Passed | Noticed]:
     """Assemble the whole document again from the evidence."""
-    hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in (VOTES, DRAWS, CHECKPOINTS, COSIGNATURES)}
+    hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in (VOTES, DRAWS, CHECKPOINTS, COSIGNATURES, JWKS)}
     made = assemble(stage, files[STAGE], votes, draws, cosigned, Facts.told_by(document), hashes)
     # Through canonical JSON and back, so that 1 and 1.0 are the same number on both sides.
     unsigned = document.model_copy(update={"integrity": made.integrity})
