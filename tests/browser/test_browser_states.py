@@ -40,7 +40,7 @@ def test_a_published_stage_is_whole_on_every_screen(browser: Browser, tmp_path: 
     (tmp_path / "stage.toml").write_bytes(data)
     store, keys = Store(f"sqlite:///{tmp_path / 'arena.db'}"), Keys.open(tmp_path, {})
     open_simulated(store, stage, data, NOW)
-    simulate(store, stage, 400, 7, secret=keys.secret)
+    simulate(store, stage, 400, 7, secret=keys.secret, ends=NOW)
     with serving(tmp_path, tmp_path / "stage.toml") as base:
         citizen = Citizen(base).agree()
         for winner in ("model_a", "tie"):

@@ -1,6 +1,6 @@
 """Simulated stages for the tests of the results: small ones in a moment, and one of 100,000 votes once in a run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,21 +29,24 @@ class Room:
         stage_id: str = "simulated",
         beacon: str | None = None,
         draw_seed: str | None = None,
+        clock: Callable[[], datetime] = lambda: NOW,
         **declared: Any,
     ) -> None:
         """Opens the stage, known since the day before; nobody has voted yet."""
         self.folder = folder
+        self.clock = clock
         self.store = Store(url or f"sqlite:///{folder / 'arena.db'}")
         self.keys = Keys.open(folder, {})
         self.stage, self.file = simulated_stage(stage_id, **declared)
-        opened = NOW - OPEN_FOR
+        now = clock()
+        opened = now - OPEN_FOR
         self.store.stages.draft(self.stage, self.file, opened - timedelta(days=1))
         if draw_seed is not None:
             with self.store.database.writing() as connection:
                 connection.execute(update(stages).values(draw_seed=draw_seed))
         if beacon is not None:
             lifecycle.open_stage(self.store, self.keys, self.stage, self.file, organizer=CLI, now=opened, beacon=beacon)
-        open_simulated(self.store, self.stage, self.file, NOW)
+        open_simulated(self.store, self.stage, self.file, now)
 
     def vote(
         self,
@@ -64,13 +67,13 @@ class Room:
             secret=self.keys.secret,
             strengths=strengths,
             taste=taste,
-            ends=NOW,
+            ends=self.clock(),
         )
         return self
 
     def freeze(self) -> "Room":
         """Freezes."""
-        lifecycle.freeze(self.store, self.keys, self.stage.id, organizer=CLI, now=NOW)
+        lifecycle.freeze(self.store, self.keys, self.stage.id, organizer=CLI, now=self.clock())
         return self
 
     def battles(self) -> list[str]:

@@ -44,7 +44,7 @@ def test_the_front_page_says_how_many_votes_there_are(tmp_path: Path, votes: int
     data += b"\n[population]\nplanned_votes = 10000\n"
     store, keys = Store(f"sqlite:///{tmp_path / 'arena.db'}"), Keys.open(tmp_path, {})
     open_simulated(store, stage, data, NOW)
-    simulate(store, stage, votes, 7, secret=keys.secret)
+    simulate(store, stage, votes, 7, secret=keys.secret, ends=NOW)
     Ledger(store, keys).checkpoint(stage.id, NOW)
     store.close()
     with serving(tmp_path, data.decode()) as base:

@@ -48,7 +48,7 @@ def simulated(folder: Path, votes: int, disclosure: str = "full", stage_id: str 
     stage = type(stage).from_toml(data, "stage.toml")
     store, keys = Store(f"sqlite:///{folder / 'arena.db'}"), Keys.open(folder, {})
     open_simulated(store, stage, data, NOW)
-    simulate(store, stage, votes, 7, secret=keys.secret)
+    simulate(store, stage, votes, 7, secret=keys.secret, ends=NOW)
     store.close()
     published(folder, stage_id)
     return data

@@ -35,12 +35,18 @@ from arena.results.witness.arena_client import ArenaClient, Unreachable
 from arena.results.witness.follow import cosigned, follow
 from arena.results.witness.notebook import Identity
 from tests.results.test_verify import by_a_stranger
+from tests.support import voting
 from tests.support.serving import OPERATOR, serving, stage_toml
-from tests.support.stages import CLI, NOW, Room
+from tests.support.stages import CLI, Room
 from tests.support.witness import cast_one_more, flip, named, sign_again, witness
 from tests.support.words import refusing
 
 CAST = 200
+
+
+def now() -> datetime:
+    """Whatever serves and whoever looks have one clock."""
+    return datetime.now(UTC)
 
 
 @dataclass
@@ -59,7 +65,7 @@ class Watched:
 
     def sign(self) -> int:
         """Signs a checkpoint over what is there, as one of the arena's processes does every minute."""
-        return Ledger(self.room.store, self.room.keys).checkpoint(self.stage, datetime.now(UTC)).size
+        return Ledger(self.room.store, self.room.keys).checkpoint(self.stage, now()).size
 
     def look(self, *more: str) -> Any:
         """Lets the witness look once."""
@@ -79,7 +85,7 @@ class Watched:
 def watched(folder: Path, *, votes: int = CAST, url: str | None = None, required: int = 1) -> Iterator[Watched]:
     """Serves a simulated stage over HTTP; its votes are cast, and nobody has looked yet."""
     book = folder / "witness"
-    room = Room(folder, url=url, more=named(book, required=required))
+    room = Room(folder, url=url, more=named(book, required=required), clock=now)
     (folder / "stage.toml").write_bytes(room.file)
     with serving(folder, folder / "stage.toml", database_url=url or "") as base:
         yield Watched(room.vote(votes, voters=votes // 5 or 2), book, base)
@@ -92,11 +98,11 @@ def test_a_witness_follows_cosigns_and_is_required(tmp_path: Path) -> None:
         first = at.look()
         assert (first.returncode, "0 votes" in first.stdout) == (0, True), first.stderr
         at.sign()
-        publishing = {"organizer": CLI, "now": NOW}
+        publishing = {"organizer": CLI, "now": now()}
         at.room.freeze()
         with refusing(Unusable, match="Not yet: witness"):
             lifecycle.publish(at.room.store, at.room.keys, at.stage, tmp_path / "out", tmp_path, **publishing)
-        provisional = verify_files(make(at.room.store, at.room.keys, at.stage, NOW).files)
+        provisional = verify_files(make(at.room.store, at.room.keys, at.stage, now()).files)
         assert "cosigned_by_too_few" in [passed.code for passed in provisional.checks]
 
         second = at.look()
@@ -134,21 +140,24 @@ def test_a_hundred_late_votes_turned_round(database_url: str, tmp_path: Path) ->
         assert "cannot both be true" in caught.stderr
         assert at.look().returncode == 3  # from then on it signs nothing more of this stage
         at.room.freeze()
-        bundle = make(at.room.store, at.room.keys, at.stage, NOW)
+        bundle = make(at.room.store, at.room.keys, at.stage, now())
         assert verify_files(bundle.files).document.witnesses[0].final is False
         with refusing(VerificationError, match="200 rows are not the votes that it sealed"):
             verify_files(bundle.files, witnesses=read_witness(at.book))
         with refusing(VerificationError, match="has cosigned nothing"):
             verify_files(bundle.files, witnesses=read_witness(at.book / "witness.json"))
         with refusing(Unusable, match="Not yet: witness"):
-            lifecycle.publish(at.room.store, at.room.keys, at.stage, tmp_path / "out", tmp_path, organizer=CLI, now=NOW)
+            lifecycle.publish(
+                at.room.store, at.room.keys, at.stage, tmp_path / "out", tmp_path, organizer=CLI, now=now()
+            )
     [evidence] = at.evidence()
     shown = CliRunner().invoke(cli, ["verify", str(evidence), "--jwks", str(at.jwks(tmp_path))])
     assert (shown.exit_code, "two different histories of 200 votes" in shown.stdout) == (0, True), shown.output
 
 
-def test_two_histories(tmp_path: Path) -> None:
+def test_two_histories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An arena that shows the witness one history and everybody else another, both signed: whoever is shown the other one meets the witness."""
+    monkeypatch.setattr(voting, "NOW", now())
     with watched(tmp_path / "one", votes=1) as at:
         other = tmp_path / "other"
         other.mkdir()
@@ -162,10 +171,10 @@ def test_two_histories(tmp_path: Path) -> None:
         assert at.look().returncode == 0
         twin = Store(f"sqlite:///{other / 'arena.db'}")
         cast_one_more(twin, at.room.stage, at.room.keys, "model_b")
-        Ledger(twin, at.room.keys).checkpoint(at.stage, datetime.now(UTC))
+        Ledger(twin, at.room.keys).checkpoint(at.stage, now())
         with serving(other, tmp_path / "one" / "stage.toml") as base:
             caught = witness(base, at.book)
-        bundle = make(twin, at.room.keys, at.stage, NOW)
+        bundle = make(twin, at.room.keys, at.stage, now())
         twin.close()
     assert (caught.returncode, len(at.evidence())) == (3, 1), caught.stderr
     assert verify_files(bundle.files).document.population.n_votes_raw == 2
@@ -189,7 +198,7 @@ def test_a_late_seed(tmp_path: Path) -> None:
 
         caught = at.look()
 
-        bundle = make(at.room.store, at.room.keys, at.stage, NOW)
+        bundle = make(at.room.store, at.room.keys, at.stage, now())
     assert caught.returncode == 3, caught.stderr
     [evidence] = at.evidence()
     shown = CliRunner().invoke(cli, ["verify", str(evidence), "--jwks", str(at.jwks(tmp_path))])
@@ -217,7 +226,7 @@ def test_votes_that_went(tmp_path: Path) -> None:
             gone = connection.execute(select(votes.c.battle_id).order_by(votes.c.seq.desc()).limit(5)).scalars().all()
             connection.execute(delete(votes).where(votes.c.battle_id.in_(gone)))
             connection.execute(update(battles).where(battles.c.id.in_(gone)).values(state="abandoned"))
-        assert Ledger(at.room.store, at.room.keys).checkpoint(at.stage, datetime.now(UTC)).size == 15
+        assert Ledger(at.room.store, at.room.keys).checkpoint(at.stage, now()).size == 15
         caught = at.look()
     assert caught.returncode == 3, caught.stderr
     [evidence] = at.evidence()
@@ -233,16 +242,16 @@ def test_only_named_witnesses_are_taken_and_only_of_what_is_here(tmp_path: Path)
         assert (stranger.returncode, "does not take it" in stranger.stdout) == (0, True), stranger.stderr
         own = Identity.open(at.book, "witness", None)
         head = httpx.get(f"{at.base}/api/v1/checkpoints").json()["checkpoints"][-1]
-        good = cosigned(own, head, None, NOW)
+        good = cosigned(own, head, None, now())
 
         def sends(told: Mapping[str, Any], size: int = 20) -> tuple[int, str]:
             answer = httpx.post(f"{at.base}/api/v1/checkpoints/{size}/cosignatures", json=dict(told))
             return answer.status_code, answer.json().get("code", "")
 
         assert sends({**good, "at": good["at"].replace("2026", "2027")}) == (403, "cosignature_unknown")
-        assert sends(cosigned(replace(own, name="other"), head, None, NOW)) == (403, "cosignature_unknown")
-        assert sends(cosigned(own, {**head, "root": "0" * 64}, None, NOW)) == (409, "cosignature_of_another")
-        assert sends(cosigned(own, {**head, "size": 19}, None, NOW), 19) == (404, "no_such_checkpoint")
+        assert sends(cosigned(replace(own, name="other"), head, None, now())) == (403, "cosignature_unknown")
+        assert sends(cosigned(own, {**head, "root": "0" * 64}, None, now())) == (409, "cosignature_of_another")
+        assert sends(cosigned(own, {**head, "size": 19}, None, now()), 19) == (404, "no_such_checkpoint")
         assert sends(good, 0) == (409, "cosignature_of_another")
         assert sends({**good, "more": 1}) == (422, "unusable")
         assert sends({**good, "jws": "x" * 70_000})[0] == 413
@@ -251,7 +260,7 @@ def test_only_named_witnesses_are_taken_and_only_of_what_is_here(tmp_path: Path)
         environment = {"ARENA_DATA_DIR": str(tmp_path)}
         made = CliRunner().invoke(cli, ["export", at.stage, "--cosignatures", str(kept)], env=environment)
         assert made.exit_code == 0, made.output
-        assert sends(cosigned(own, head, None, NOW + timedelta(hours=1))) == (201, "")
+        assert sends(cosigned(own, head, None, now() + timedelta(hours=1))) == (201, "")
         [stored] = at.room.store.cosignatures.of_stage(at.stage)
         assert stored.to_json() == good
 
@@ -321,7 +330,12 @@ def test_an_arena_that_answers_badly_teaches_nothing(tmp_path: Path, answer: tup
         own = Identity.open(tmp_path, "witness", None)
         with pytest.raises(Unreachable):
             follow(
-                ArenaClient(f"http://127.0.0.1:{server.server_port}"), tmp_path, own, NOW, stage="x", jwks={"keys": []}
+                ArenaClient(f"http://127.0.0.1:{server.server_port}"),
+                tmp_path,
+                own,
+                now(),
+                stage="x",
+                jwks={"keys": []},
             )
         server.shutdown()
     assert not list(tmp_path.rglob("rounds/*.json")) + list(tmp_path.rglob("evidence-*"))
