@@ -213,7 +213,7 @@ def test_a_checkpoint_of_another_opening_is_named(tmp_path: Path) -> None:
 def test_the_opening_is_public(tmp_path: Path) -> None:
     """GET /checkpoints has the act beside the checkpoints that name it; a draft has none, and its commitment is public already."""
     with serving(tmp_path / "open", stage_toml()) as base:
-        told = {"checkpoints": []}
+        told: dict[str, Any] = {"checkpoints": []}
         for _ in range(300):  # it is signed beside whatever else a start has to do
             told = told if told["checkpoints"] else httpx.get(f"{base}/api/v1/checkpoints").json()
             time.sleep(0 if told["checkpoints"] else 0.1)

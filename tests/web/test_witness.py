@@ -18,6 +18,7 @@ from sqlalchemy import delete, select, update
 from typer.testing import CliRunner
 
 from arena.cli import app as cli
+from arena.domain import draw as pairing
 from arena.domain.draw import commitment
 from arena.domain.errors import Unusable
 from arena.domain.opening import opening_sha256
@@ -159,6 +160,8 @@ def test_two_histories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An arena that shows the witness one history and everybody else another, both signed: whoever is shown the other one meets the witness."""
     monkeypatch.setattr(voting, "NOW", now())
     with watched(tmp_path / "one", votes=1) as at:
+        who, rule = at.room.stage.entrant_ids, pairing.rule_of(at.room.stage)
+        monkeypatch.setattr(voting, "draw", lambda seed, n, _removed: pairing.draw(seed, n, who, rule, {}))
         other = tmp_path / "other"
         other.mkdir()
         with contextlib.closing(sqlite3.connect(tmp_path / "one" / "arena.db")) as connection:
