@@ -51,10 +51,10 @@ class Usage:
 class Delta(NamedTuple):
     """A piece of a streaming answer: whole characters only, never half of one.
 
-    `finish` and `sent` stand on the last delta and only there; `usage` and `dropped_turns` may stand on any, and the last one counts.
+    `finish` and `sent` stand on the last delta and only there; `usage`, `dropped_turns` and `version` may stand on any, and the last one counts.
     `dropped_turns` counts the oldest turns the model was not given; a question that lost its beginning counts as one. `sent` is the whole
     text as the model sent it, where that is not the plain form (`models.text`) in which the deltas are. A delta without words says that the
-    model has begun, though nothing may be shown yet.
+    model has begun, though nothing may be shown yet. `version` is what answers, as far as the endpoint or the artifact says.
     """
 
     text: str = ""
@@ -63,6 +63,7 @@ class Delta(NamedTuple):
     dropped_turns: int = 0
     finish: Finish | None = None
     sent: str | None = None
+    version: str | None = None
 
 
 class Model(Protocol):

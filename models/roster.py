@@ -188,13 +188,14 @@ class Roster:
         record, began = self._records[entrant_id], self._clock()
         record.asked += 1
         record.running += 1
-        first, over = True, False
+        first, over, artifact = True, False, self.digests.get(entrant_id)
         try:
             async with aclosing(self._bounded(entrant_id, messages, sampling)) as deltas:
                 async for delta in deltas:
                     if first:  # a delta without words too: it has begun
                         first = False
                         record.first_token.add(self._clock() - began)
+                        delta = delta._replace(version=delta.version or artifact)
                     if delta.usage:
                         record.prompt_tokens += delta.usage.prompt_tokens
                         record.completion_tokens += delta.usage.completion_tokens

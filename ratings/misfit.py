@@ -1,6 +1,6 @@
-"""Does one number per entrant explain the votes: pair by pair (is strength transitive?), and day by day (does it drift?).
+"""Does one number per entrant explain the votes: pair by pair (is strength transitive?), day by day (does it drift?), version by version.
 
-Both are score tests beside the fit. Of cells c of votes (a pair; an entrant on one day) the surprises S_c = Σ (y − p) are held against their information
+Both are score tests beside the fit. Of cells c of votes (a pair; an entrant on one day, or in one version) the surprises S_c = Σ (y − p) are held against their information
 D_c = Σ p(1 − p) by X² = Σ S²/D. Votes of one person are alike, so X² is not chi-square but Σ λ χ²₁ with λ the eigenvalues of D^(-½) C D^(-½), where C is the
 covariance of S, clustered by voter and reduced by what the fit has taken from it. Rao and Scott's second-order correction (1984) in its F form (Rao & Thomas
 1989) needs of them only Σλ and Σλ²: F = X²/Σλ with d = (Σλ)²/Σλ² and d(V − 1) degrees of freedom, V the effective number of voters (Kish 1965). So it
@@ -81,6 +81,31 @@ class EntrantDrift:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionShift:
+    """One version of an entrant beside the strength of all its votes together."""
+
+    version: int
+    """Its code."""
+    votes: int
+    excess: float
+    """Wins beyond what the one strength leads one to expect."""
+    shift: float
+    """What that is in strength, in logits: one step from the fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntrantVersions:
+    """One entrant's versions."""
+
+    model: str
+    versions: tuple[VersionShift, ...]
+    test: Quadratic | None
+    """Whether they are equally strong."""
+    adjusted: float | None
+    """The test's p by Holm, over the entrants with several versions."""
+
+
+@dataclass(frozen=True, slots=True)
 class Drift:
     """All entrants, and the test over all of them."""
 
@@ -157,44 +182,107 @@ def drift(
         SeparatedError: `prior` is 0 and no finite estimate exists.
     """
     fit = _Fit(comparisons, prior, both_bad)
+    when = np.asarray(period, np.intp)
     if not len(fit.pair) or fit.voters <= 1 + _NOTHING:
         return None
-    when, k = np.asarray(period)[fit.kept].astype(np.intp), fit.k
-    periods = int(np.asarray(period).max()) + 1
-    first, second = np.divmod(fit.pair, k)
-    scores = _Scores(
-        np.concatenate([fit.voter, fit.voter]),
-        np.concatenate([first * periods + when, second * periods + when]),
-        np.concatenate([fit.surprise, -fit.surprise]),
-        k * periods,
-    )
-    games = np.bincount(fit.pair * periods + when, minlength=k * k * periods).reshape(k, k, periods)
-    slope = (games + games.transpose(1, 0, 2)) * (fit.p * (1 - fit.p))[:, :, None]
-    information = slope.sum(axis=1)
-    # What a strength of its own in one period shares with the strengths of the fit: a row of that period's information.
-    shared = -slope.transpose(0, 2, 1)
-    shared[np.arange(k), :, np.arange(k)] += information
-    shared, off, cells = shared.reshape(k * periods, k), scores.sums(), information.ravel()
-    taken = shared @ fit.inverse
-    covariance = fit.small_sample * _without(scores.gram(), taken, periods)
-    whole = shared.reshape(k, periods, k).sum(axis=1)
-    least = fit.dispersion * (cells - 2 * (taken * shared).sum(axis=1) + ((taken @ whole) * taken).sum(axis=1))
-    overall = _quadratic(off, cells, covariance, least, fit.voters)
-    if overall is None or (np.count_nonzero(information, axis=1) <= 1).all():
+    periods = int(when.max()) + 1
+    cells = _Cells(fit, when[fit.kept], when[fit.kept], periods)
+    overall = cells.test(slice(None))
+    if overall is None or (np.count_nonzero(cells.information.reshape(fit.k, periods), axis=1) <= 1).all():
         return None
-    blocks = [slice(i * periods, (i + 1) * periods) for i in range(k)]
-    tests = [
-        _quadratic(off[own], cells[own], covariance[own, own], least[own], fit.voters)
-        if np.count_nonzero(cells[own]) > 1
-        else None
-        for own in blocks
-    ]
+    blocks = [slice(i * periods, (i + 1) * periods) for i in range(fit.k)]
+    tests = [cells.test(own) if np.count_nonzero(cells.information[own]) > 1 else None for own in blocks]
     adjusted = holm([None if test is None else test.p for test in tests])
     entrants = [
-        EntrantDrift(model, tuple(off[own].tolist()), test, each)
+        EntrantDrift(model, tuple(cells.off[own].tolist()), test, each)
         for model, own, test, each in zip(fit.models, blocks, tests, adjusted, strict=True)
     ]
     return Drift(overall, tuple(entrants))
+
+
+def by_version(
+    comparisons: Comparisons,
+    version_a: NDArray[np.integer],
+    version_b: NDArray[np.integer],
+    *,
+    prior: float = 0.5,
+    both_bad: BothBad = "exclude",
+) -> tuple[EntrantVersions, ...]:
+    """Test whether an entrant's versions were equally strong; only entrants of which two are known. Weights are not looked at.
+
+    Args:
+        comparisons: the votes.
+        version_a: which version stood on side a, a code of that entrant's from 0; -1 where it is not known.
+        version_b: on side b.
+        prior: as in the fit.
+        both_bad: as in the fit.
+
+    Raises:
+        SeparatedError: `prior` is 0 and no finite estimate exists.
+    """
+    told = [np.asarray(codes, np.intp) + 1 for codes in (version_a, version_b)]  # 0 is what is not known
+    if max(int(codes.max(initial=0)) for codes in told) < 2:
+        return ()
+    fit = _Fit(comparisons, prior, both_bad)
+    if not len(fit.pair) or fit.voters <= 1 + _NOTHING:
+        return ()
+    lower = (comparisons.a < comparisons.b)[fit.kept]
+    first, second = (np.where(lower, told[side][fit.kept], told[1 - side][fit.kept]) for side in (0, 1))
+    versions = int(max(first.max(), second.max())) + 1
+    cells = _Cells(fit, first, second, versions)
+    found = []
+    for i, model in enumerate(fit.models):
+        own = np.arange(i * versions + 1, (i + 1) * versions)
+        met = own[cells.votes[own] > 0]
+        if len(met) > 1:
+            shifts = tuple(
+                VersionShift(int(cell - own[0]), int(cells.votes[cell]), float(cells.off[cell]), cells.shift(int(cell)))
+                for cell in met
+            )
+            found.append((model, shifts, cells.test(met)))
+    adjusted = holm([None if test is None else test.p for _, _, test in found])
+    return tuple(
+        EntrantVersions(model, shifts, test, p) for (model, shifts, test), p in zip(found, adjusted, strict=True)
+    )
+
+
+class _Cells:
+    """Surprises of entrants in parts of their votes (periods, versions): cell i · parts + t is entrant i in its part t."""
+
+    def __init__(self, fit: "_Fit", first: NDArray[np.intp], second: NDArray[np.intp], parts: int) -> None:
+        """`first` is each vote's part for the entrant with the lower code, `second` for the other."""
+        k = fit.k
+        low, high = np.divmod(fit.pair, k)
+        own = np.concatenate([low * parts + first, high * parts + second])
+        scores = _Scores(
+            np.concatenate([fit.voter, fit.voter]), own, np.concatenate([fit.surprise, -fit.surprise]), k * parts
+        )
+        games = np.bincount((low * k + high) * parts + first, minlength=k * k * parts)
+        games += np.bincount((high * k + low) * parts + second, minlength=k * k * parts)
+        slope = games.reshape(k, k, parts) * (fit.p * (1 - fit.p))[:, :, None]
+        information = slope.sum(axis=1)
+        # What a strength of its own in one part shares with the strengths of the fit: a row of that part's information.
+        shared = -slope.transpose(0, 2, 1)
+        shared[np.arange(k), :, np.arange(k)] += information
+        shared = shared.reshape(k * parts, k)
+        taken = shared @ fit.inverse
+        whole = shared.reshape(k, parts, k).sum(axis=1)
+        self._voters = fit.voters
+        self.votes = np.bincount(own, minlength=k * parts)
+        self.off, self.information = scores.sums(), information.ravel()
+        self._covariance = fit.small_sample * _without(scores.gram(), taken, parts)
+        self._least = fit.dispersion * (
+            self.information - 2 * (taken * shared).sum(axis=1) + ((taken @ whole) * taken).sum(axis=1)
+        )
+
+    def test(self, which: slice | NDArray[np.intp]) -> Quadratic | None:
+        """Test these cells together; None where nothing varies."""
+        block = self._covariance[which][:, which]
+        return _quadratic(self.off[which], self.information[which], block, self._least[which], self._voters)
+
+    def shift(self, cell: int) -> float:
+        """Estimate how much stronger the entrant was in this part than over all, in logits: one step from the fit."""
+        return float(self.off[cell] / self.information[cell])
 
 
 def _without(gram: NDArray[np.float64], taken: NDArray[np.float64], periods: int) -> NDArray[np.float64]:

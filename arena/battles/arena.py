@@ -19,6 +19,7 @@ from arena.battles.pacing import pacer
 from arena.battles.pairing import Pairing
 from arena.battles.text import clean_comment, clean_prompt
 from arena.battles.turn import Entrants, Question, RunningTurn, sampling_of
+from arena.battles.version_log import VersionLog
 from arena.domain import privacy
 from arena.domain import vote as votes
 from arena.domain.battle import (
@@ -85,6 +86,7 @@ class Arena:
         self._pairing = Pairing(stage, store)
         self._lexicon = Lexicon(stage.entrants)
         self._floor = DrawFloor(stage, clock=clock)
+        self._versions = VersionLog(store, stage.id, "answers", clock)
         self._secret = secret
         self._sign = sign
         self._question_keys: QuestionKeys | None = None
@@ -359,6 +361,7 @@ class Arena:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(Unavailable):
             await self.run_in_db_thread(self.store.processes.end, self._owner)
+        self._versions.close()
         for threads in (self._threads, self._vote_threads, self._view_threads):
             threads.shutdown()
 
@@ -410,6 +413,7 @@ class Arena:
                     raise
                 await asyncio.sleep(pause)
             else:
+                self._versions.heard(battle, answers)
                 return {"votable": kept.votable, "void": void is not None}
 
     def _admitted(self, prompt: str) -> tuple[str, bool, tuple[str, ...]]:

@@ -67,6 +67,7 @@ class _Writing:
     completion_tokens: int | None = None
     dropped_turns: int = 0
     sent: str | None = None
+    version: str | None = None
 
     def elapsed_ms(self) -> int:
         return round((time.monotonic() - self.started) * 1000)
@@ -83,6 +84,7 @@ class _Writing:
         if delta.finish == "length":
             self.status = "truncated"
         self.sent = delta.sent
+        self.version = delta.version or self.version
         return delta.text
 
     def fail(self, kind: str, detail: str) -> None:
@@ -107,6 +109,7 @@ class _Writing:
             prompt_tokens=self.prompt_tokens,
             completion_tokens=self.completion_tokens,
             dropped_turns=self.dropped_turns,
+            version=self.version,
             sent=None if self.sent is None or self.status in ("stopped", "failed") else storable(self.sent),
         )
 

@@ -81,6 +81,8 @@ class Answer:
     dropped_turns: int = 0
     sent: str | None = None
     """The text as the model sent it, where that is not the plain form that is shown, judged and bounded."""
+    version: str | None = None
+    """What answered, as far as the endpoint or the artifact says; no citizen sees it."""
     leaks: tuple[str, ...] = ()
     """What the answer gives away of who wrote it (`arena.domain.leaks`): `self:…`, `posing:…`, `own:…` or `rival:…`, perhaps `:prompted`."""
 

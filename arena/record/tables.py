@@ -208,6 +208,7 @@ answers = Table(
     Column("prompt_tokens", Integer),
     Column("completion_tokens", Integer),
     Column("dropped_turns", Integer, nullable=False),
+    Column("version", String(256)),
     Column("leaks", JSON, nullable=False),
     _one_of("side", list(SIDES)),
     _one_of("status", ["complete", "truncated", "stopped", "failed"]),

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, ScalarSelect, Select, and_, case, func, select
 
-from arena.domain.battle import Battle
+from arena.domain.battle import SIDES, Battle, Side
 from arena.domain.vote import Ballot, Vote, Winner
 from arena.record.counters import Admission
 from arena.record.database import Database
 from arena.record.group_commit import Cast, GroupCommit
-from arena.record.tables import battles, leaves, votes
+from arena.record.tables import answers, battles, leaves, votes
 
 IDS = 500
 """How many ids one statement names."""
@@ -40,6 +40,9 @@ class VoteRow:
     nonce: bytes
     receipt: str
     record: bytes
+    version_a: str | None = None
+    """What gave every answer on side a, where the record says so and it was one; read only for `Votes.sealed`."""
+    version_b: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,7 @@ class Votes:
         """Read the stage's first `size` votes in the order of its ledger: the row at place n is leaf n."""
         chosen = (
             _rows()
+            .add_columns(*(_version(side).label(f"version_{side}") for side in SIDES))
             .join(leaves, leaves.c.vote == votes.c.seq)
             .where(leaves.c.stage_id == stage_id, leaves.c.n < size)
             .order_by(leaves.c.n)
@@ -182,6 +186,18 @@ def _rows() -> Select[*tuple[Any, ...]]:
         votes.c.receipt,
         votes.c.record,
     ).join(battles, battles.c.id == votes.c.battle_id)
+
+
+def _version(side: Side) -> ScalarSelect[str | None]:
+    """Select what gave every answer on this side of the vote's battle."""
+    one = and_(
+        func.count(answers.c.version) == func.count(), func.min(answers.c.version) == func.max(answers.c.version)
+    )
+    return (
+        select(case((one, func.min(answers.c.version))))
+        .where(answers.c.battle_id == votes.c.battle_id, answers.c.side == side)
+        .scalar_subquery()
+    )
 
 
 def _vote_row(row: Row) -> VoteRow:

@@ -24,6 +24,8 @@ _REASONING_PARTS = frozenset(
 )
 
 
+_VERSION_CHARS = 120
+
 Chunk = tuple[str, str, object, Usage | None]
 """What one event says: text, reasoning, the finish reason as it stands there, and usage."""
 
@@ -41,6 +43,8 @@ class ChunkReader:
 
     def __init__(self, on_quirk: OnQuirk) -> None:
         self._on_quirk = on_quirk
+        self.version: str | None = None
+        """What answers, as the events say: the model, and the fingerprint of its system where there is one."""
         self._text, self._reasoning = _Halves(), _Halves()
         self._odd = False
         self._usual: tuple[str, ...] = ()
@@ -68,6 +72,8 @@ class ChunkReader:
                 raise ComplaintError(complaint(data))
             if not CAN_COMPLAIN.intersection(keys):  # the next chunk with the same keys need not be looked at
                 self._usual = keys
+        if self.version is None:
+            self.version = _version(chunk)
         choices, usage = chunk.get("choices"), chunk.get("usage")
         if choices and not usage and (usual := self._usual_words(choices)) is not None:
             return usual
@@ -186,6 +192,13 @@ class _Halves:
 
 def _content(message: Any) -> object:
     return message.get("content") if isinstance(message, Mapping) else message
+
+
+def _version(chunk: dict[str, Any]) -> str | None:
+    """Read OpenAI's `model` and `system_fingerprint`, where they are words of a line."""
+    told = [chunk.get(name) for name in ("model", "system_fingerprint")]
+    words = [word for word in told if isinstance(word, str) and word and len(word) <= _VERSION_CHARS]
+    return " ".join(words) if words and all(word.isprintable() for word in words) else None
 
 
 def _usage(given: Any) -> Usage | None:

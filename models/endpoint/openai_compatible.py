@@ -239,7 +239,9 @@ class OpenAIModel:
                         shown = shaper.feed(said, thought)
                         text, reasoning = text + shown.text, reasoning + shown.reasoning
                         if shown.finish:  # our own bounds: nothing that still comes would be shown
-                            yield Delta(text, reasoning, usage, dropped_turns, shown.finish, shaper.sent)
+                            yield Delta(
+                                text, reasoning, usage, dropped_turns, shown.finish, shaper.sent, chunks.version
+                            )
                             return
                     if reason is not None:
                         end = self._ending(reason, begun=begun)
@@ -249,7 +251,7 @@ class OpenAIModel:
             except ComplaintError as error:
                 raise _refusal(error.complaint, f"an error in the stream: {error}", begun=begun) from None
             if text or reasoning or (begun and (first or shaper.undecided) and piece):
-                yield Delta(text, reasoning)
+                yield Delta(text, reasoning, version=chunks.version)
         if finish is None:
             finish = self._without_reason(done=done, begun=begun)
         if finish == "stop" and usage is not None and usage.completion_tokens >= sampling.max_tokens:
@@ -257,7 +259,7 @@ class OpenAIModel:
             self.on_quirk("stop_at_the_bound")
         last = shaper.end(finish)
         self._note(events, shaper, finish, done=done)
-        yield Delta(last.text, last.reasoning, usage, dropped_turns, last.finish, shaper.sent)
+        yield Delta(last.text, last.reasoning, usage, dropped_turns, last.finish, shaper.sent, chunks.version)
 
     def _ending(self, reason: object, *, begun: bool) -> Finish | None:
         """How a finish reason ends the answer, if it is one.

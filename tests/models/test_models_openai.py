@@ -15,7 +15,7 @@ from models.base import Delta, Message, Sampling, Usage
 from models.endpoint.openai_compatible import OpenAIModel, open_session
 from models.errors import AnswerError
 from models.specification import OpenAISpecification, parse_entrant
-from tests.support.endpoint_wire import ANSWER, KEY, PIECES
+from tests.support.endpoint_wire import ANSWER, KEY, PIECES, SECRET
 from tests.support.model_endpoint import Endpoint, endpoint
 
 ASKED = (Message("system", "짧게."), Message("user", "안녕?"))
@@ -270,3 +270,13 @@ async def test_a_finished_answer_gives_its_connection_back(there: Endpoint, sess
         await whole(model)
     assert session.connector is not None
     assert there.seen()["open"] == 1
+
+
+async def test_an_answer_says_what_gave_it(there: Endpoint, session: aiohttp.ClientSession) -> None:
+    """The model and the fingerprint of the response stand on its deltas from the first on, so that an answer that is stopped has them too."""
+    model = OpenAIModel(session, there.base_url, "renewed")
+    told = []
+    for _ in range(6):
+        async with aclosing(model.stream(ASKED, Sampling())) as deltas:
+            told.append({delta.version async for delta in deltas})
+    assert told == [{f"{SECRET} fp_one"}] * 4 + [{f"{SECRET} fp_two"}] * 2

@@ -391,3 +391,13 @@ async def test_an_endpoint_that_comes_back_is_drawn_again() -> None:
             await asyncio.wait_for(back.wait(), 15)
             assert roster.available() == {"garam", "narae"}
             assert roster.health()["garam"].outage_s > 0
+
+
+async def test_who_is_served_here_answers_as_its_artifact() -> None:
+    """The first delta of a model whose files are here says their hash; of one that nothing is known of, nothing."""
+    roster = Roster({"here": ScriptedModel(["하나, 둘"]), "there": ScriptedModel(["하나, 둘"])})
+    roster.digests["here"] = "ab" * 32
+    for entrant, version in (("here", "ab" * 32), ("there", None)):
+        async with aclosing(roster.stream(entrant, (Message("user", "?"),), Sampling())) as deltas:
+            first = await anext(deltas)
+        assert first.version == version

@@ -9,7 +9,7 @@ from scipy.stats import chi2
 
 from ratings.comparison import Comparisons
 from ratings.errors import SeparatedError
-from ratings.misfit import drift, misfit
+from ratings.misfit import by_version, drift, misfit
 from tests.support.ratings_votes import votes
 
 THETA = [0.4, 0.2, 0.0, -0.2, -0.4]
@@ -116,6 +116,45 @@ def test_a_team_that_got_worse_is_told() -> None:
     excess = found.entrants[2].excess
     assert min(excess[:2]) > 0 > max(excess[2:])
     assert sum(excess) == pytest.approx(0, abs=1)
+
+
+def test_a_version_that_is_worse_is_told() -> None:
+    """Of two entrants that change in mid-stage the one whose later version loses half a logit is named, with about that difference; unknown versions are no version."""
+    before, after = votes(THETA, 200, 20, 7, taste=0.5), votes([0.4, 0.2, -0.5, -0.2, -0.4], 200, 20, 8, taste=0.5)
+    a, b, outcome = (
+        np.concatenate(columns)
+        for columns in ((before.a, after.a), (before.b, after.b), (before.outcome, after.outcome))
+    )
+    joined = Comparisons.from_codes(before.models, a, b, outcome, np.arange(400).repeat(20))
+    late = np.arange(len(a)) >= len(before)
+    sides = [np.where((side == 2) | (side == 4), late.astype(int), -1) for side in (a, b)]
+    found = by_version(joined, *sides)
+
+    assert [each.model for each in found] == ["m2", "m4"]
+    worse, same = found
+    assert worse.adjusted is not None
+    assert same.adjusted is not None
+    assert worse.adjusted < 0.001 < same.adjusted
+    assert [shift.version for shift in worse.versions] == [0, 1]
+    assert sum(shift.votes for shift in worse.versions) == int(((a == 2) | (b == 2)).sum())
+    apart = worse.versions[0].shift - worse.versions[1].shift
+    assert apart == pytest.approx(THETA[2] + 0.5, abs=0.2)
+    assert by_version(joined, *(np.where(side == 0, 0, -1) for side in sides)) == ()
+    flipped = Comparisons.from_codes(before.models, b, a, np.array([1, 0, 2, 3])[outcome], np.arange(400).repeat(20))
+    assert by_version(flipped, *sides[::-1]) == found
+
+
+def test_versions_that_are_days_are_drift() -> None:
+    """Where every entrant's version is the day, the test of each entrant is that of drift."""
+    comparisons = votes(THETA, 60, 20, 3, taste=0.3, ties=0.1)
+    day = when(comparisons, 3)
+    moved, found = drift(comparisons, day), by_version(comparisons, day, day)
+    assert moved is not None
+    for each, versions in zip(moved.entrants, found, strict=True):
+        assert versions.test is not None
+        assert each.test is not None
+        assert versions.test.p == pytest.approx(each.test.p, rel=1e-9)
+        assert [shift.excess for shift in versions.versions] == pytest.approx(each.excess)
 
 
 def test_one_period_tells_no_drift() -> None:

@@ -51,6 +51,7 @@ categories = [
 VOUCHED = {
     "created_at",
     "entrants.outage_minutes",
+    "entrants.versions",
     "entrants.removed.at",
     "entrants.removed.reason",
     "exclusion_acts.rule",
@@ -299,6 +300,8 @@ def wrong(column: str, row: dict[str, Any]) -> Any:
         "question": "x" if value is None else None,
         "available": "garam,narae",
         "repeat_of": 1,
+        "version_a": 7,
+        "version_b": 7,
         "acts": [0],
         "tstamp": 1.0,
     }

@@ -25,12 +25,14 @@ from arena.results.export.vote_tests_schema import (
     Alpha,
     DriftTest,
     EntrantDrift,
+    EntrantVersions,
     MisfitTest,
     PairMisfit,
     Quadratic,
     Retest,
     ShareTest,
     SideTest,
+    VersionShift,
     VoteTests,
 )
 from arena.results.live.leaderboard import Leaderboard
@@ -119,7 +121,7 @@ def quiet(**found: object) -> VoteTests:
         "both_bad": [share("garam", 0.1, 0.1, 0.9)],
         "unvoted": [share("garam", 0.1, 0.1, 0.9)],
         "misfit": MisfitTest(overall=quadratic(0.5), pairs=[pair(0.9)]),
-        "drift": DriftTest(periods=[], overall=quadratic(0.5), entrants=[drifting(0.9)]),
+        "drift": DriftTest(periods=[], overall=quadratic(0.5), entrants=[drifting(0.9)], versions=[]),
         "retest": None,
         "agreement": AgreementTest(nominal=None, ordinal=None),
     }
@@ -152,6 +154,13 @@ def agreeing(interval: list[float] | None) -> AgreementTest:
     return AgreementTest(nominal=alpha, ordinal=alpha)
 
 
+def changed(p: float) -> DriftTest:
+    """A team whose versions may differ, and nothing else does."""
+    shifts = [VersionShift(version=n, votes=50, excess=3, shift=0.3) for n in (0, 1)]
+    versions = [EntrantVersions(team_id="garam", versions=shifts, test=quadratic(p), p_holm=p)]
+    return DriftTest(periods=[], overall=quadratic(0.5), entrants=[], versions=versions)
+
+
 STEADY = Retest(
     voters=20, exact=(half := Agreed(times=30, of=40, share=0.75, share_ci95=[0.6, 0.85], chance=0.4)), decided=half
 )
@@ -173,8 +182,10 @@ SIDE = SideBiasPart(wins_a=60, wins_b=40, share_a=0.6, share_a_ci95=[0.5, 0.7])
         ("misfit", {"misfit": MisfitTest(overall=quadratic(0.5), pairs=[pair(0.001)])}, "700.5 wins of Team Garam", True),
         ("misfit", {"misfit": MisfitTest(overall=quadratic(0.001), pairs=[])}, "does not explain every pair", True),
         ("misfit", {"misfit": None}, "it takes three teams", False),
-        ("drift", {"drift": DriftTest(periods=[], overall=quadratic(0.5), entrants=[drifting(0.001)])}, "did Team Garam", True),
-        ("drift", {"drift": DriftTest(periods=[], overall=quadratic(0.001), entrants=[])}, "do not tell which", True),
+        ("drift", {"drift": DriftTest(periods=[], overall=quadratic(0.5), entrants=[drifting(0.001)], versions=[])}, "did Team Garam", True),
+        ("drift", {"drift": DriftTest(periods=[], overall=quadratic(0.001), entrants=[], versions=[])}, "do not tell which", True),
+        ("drift", {"drift": changed(0.001)}, "Not equally strong in all its versions was Team Garam", True),
+        ("drift", {"drift": changed(0.2)}, "No sign that any team did better or worse over time", False),
         ("drift", {}, "No sign that any team did better or worse over time", False),
         ("drift", {"drift": None}, "Not known yet", False),
         ("retest", {"retest": STEADY}, "said the same in 75.0% of 40 pairs (95% interval 60.0% ~ 85.0%); 40.0% would be chance", False),

@@ -46,6 +46,12 @@ async def _comments(talk: Talk) -> None:
     await talk.events(*pieces, chunk(finish="stop"), keep, DONE)
 
 
+async def _renewed(talk: Talk) -> None:
+    """Another system answers from the fifth request on, and says so."""
+    mark = b'"system_fingerprint": "fp_%s", "model": ' % (b"one" if talk.nth < 4 else b"two")
+    await talk.events(WHOLE.replace(b'"model": ', mark))
+
+
 async def _cut(talk: Talk) -> None:
     talk.head()
     await talk.send(chunk(PIECES[0]))
@@ -149,6 +155,7 @@ BEHAVIOURS: dict[str, Callable[[Talk], Awaitable[None]]] = {
     "crlf": _says(*(WHOLE.replace(b"\n", b"\r\n")[n : n + 5] for n in range(0, len(WHOLE) + 60, 5))),
     "comments": _comments,
     "drip": _drip,
+    "renewed": _renewed,
     "no-done": _says(SPOKEN, chunk(finish="stop")),
     "no-blank-line": _says(SPOKEN, chunk(finish="stop").rstrip()),
     "no-finish": _says(SPOKEN, DONE),

@@ -56,5 +56,6 @@ def vote_table(
             style=np.full((n, 8), -1, np.int32),
             judged_s=np.full(n, np.nan),
             prompt=np.full(n, -1, np.int32),
+            version=np.full((n, 2), -1, np.int16),
         ),
     )

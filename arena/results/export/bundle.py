@@ -97,12 +97,18 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
     if record.frozen_at is not None:
         keep(store, stage)  # where a freeze was interrupted, this much of it is finished here
     beside = kept(store, stage)
+    versions = tables.Versions.of(stage)
     files = {
         CHECKPOINTS: b"".join(rfc8785.dumps(head.to_json()) + b"\n" for head in heads),
         COSIGNATURES: b"".join(rfc8785.dumps(each.to_json()) + b"\n" for each in cosigned),
         STAGE: record.file.encode(),
         VOTES: tables.votes_file(
-            store.votes.sealed(stage_id, newest.size), stage, rule, beside.annotations, exclusions.acts_on(acts)
+            store.votes.sealed(stage_id, newest.size),
+            stage,
+            rule,
+            beside.annotations,
+            exclusions.acts_on(acts),
+            versions,
         ),
     }
     # From here on the numbers come from the very files that a stranger gets.
@@ -126,6 +132,7 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
         frozen_at=record.frozen_at,
         freeze_reason=next((e.data.get("reason") for e in store.events.of_stage(stage_id, FROZEN)), None),
         removed=removed,
+        versions=versions,
         outages=_outages(store.outages.of_stage(stage_id), record.frozen_at),
         acts=[_act(act) for act in acts],
         seed=None if record.frozen_at is None else record.draw_seed,

@@ -86,6 +86,8 @@ class Facts:
     """Why it was frozen otherwise than the closing rule says."""
     removed: Mapping[str, RemovalPart]
     """By entrant."""
+    versions: Mapping[str, Sequence[str]]
+    """By entrant, what is known to have answered."""
     outages: Mapping[str, Sequence[Outage]]
     """When an entrant could not be drawn; only who had any."""
     acts: Sequence[Act]
@@ -110,6 +112,7 @@ class Facts:
             frozen_at=document.stage.frozen_at,
             freeze_reason=document.closing.reason,
             removed={e.team_id: e.removed for e in document.entrants if e.removed is not None},
+            versions={e.team_id: e.versions for e in document.entrants},
             outages={e.team_id: e.outages for e in document.entrants if e.outages},
             acts=document.exclusion_acts,
             seed=document.draws.seed,
@@ -237,6 +240,7 @@ def _entrants(stage: Stage, facts: Facts) -> list[EntrantPart]:
             model_id=served.get("model"),
             model_version=served.get("version"),
             artifact_sha256=served.get("sha256"),
+            versions=list(facts.versions.get(entrant.id, ())),
             removed=facts.removed.get(entrant.id),
             outages=list(facts.outages.get(entrant.id, ())),
             outage_minutes=_minutes(facts.outages.get(entrant.id, ()), facts.frozen_at),

@@ -194,6 +194,16 @@ def kept(checkpoint: Checkpoint, document: UserScore, roots: Roots, jwks: Mappin
     return Passed("kept_checkpoint", size=size)
 
 
+def versions(document: UserScore, votes: VoteTable) -> None:
+    """Raise VerificationError unless each row's versions are places in the lists of its entrants."""
+    known = {entrant.team_id: len(entrant.versions) for entrant in document.entrants}
+    most = np.array([known.get(entrant, 0) for entrant in votes.entrants])
+    sides, version = np.stack([votes.a, votes.b], axis=1), votes.measured.version
+    wrong = np.flatnonzero((version < -1).any(axis=1) | ((version >= most[sides]) & (version >= 0)).any(axis=1))
+    if len(wrong):
+        raise VerificationError("evidence", Fault("version_unlisted", row=int(wrong[0]), file=VOTES))
+
+
 def drawn(document: UserScore, stage: Stage, votes: VoteTable, draws: DrawTable) -> Iterator[Passed]:
     """Show that no draw is missing, that each follows from the committed seed, and that each vote belongs to its own draw."""
     if not np.array_equal(draws.number, np.arange(1, len(draws) + 1)):

@@ -99,6 +99,9 @@ class EntrantPart(Part):
     artifact_sha256: str | None = Field(
         description="hash of the sealed weights or of the endpoint's deployment manifest"
     )
+    versions: list[str] = Field(
+        description="what its endpoint, or its artifact, said it was in the answers that were voted on, in the order of the votes: one where it stayed the same; `version_a` and `version_b` of votes.parquet are places in this list"
+    )
     removed: RemovalPart | None = Field(
         description="set when it left: it is then not rated, and its votes are left out"
     )

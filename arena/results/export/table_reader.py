@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from arena.domain.battle import Draw
+from arena.domain.battle import SIDES, Draw
 from arena.domain.exposure import UNREAD
 from arena.domain.leaks import bits
 from arena.domain.stage import Stage
@@ -31,6 +31,8 @@ _OF_A_VOTE = (
     "leaks",
     "left_out",
     "weight",
+    "version_a",
+    "version_b",
     "turn",
 )
 _MOST_REASONS = np.iinfo(np.int8).max
@@ -168,6 +170,7 @@ def vote_table(file: TableFile, stage: Stage, draws: DrawTable) -> VoteTable:
     voter, a, b, turns = np.empty(n, np.int32), *(np.empty(n, np.int16) for _ in range(3))
     outcome, identity, excluded_by = (np.empty(n, np.int8) for _ in range(3))
     leaks, unread, style = np.zeros(n, np.int32), np.zeros(n, np.bool_), np.empty((n, len(STYLE)), np.int32)
+    version = np.empty((n, 2), np.int16)
     for at, batch in file.placed([*_OF_A_VOTE, *STYLE]):
         seq[at] = batch.column("draw").to_numpy()
         voter[at] = file.coded(batch, "judge", of_voter)
@@ -182,6 +185,7 @@ def vote_table(file: TableFile, stage: Stage, draws: DrawTable) -> VoteTable:
         unread[at] = [UNREAD in each for each in found]
         excluded_by[at] = file.coded(batch, "left_out", of_reason)
         weight[at] = batch.column("weight").to_numpy(zero_copy_only=False)
+        version[at] = np.stack([batch.column(f"version_{side}").fill_null(-1).to_numpy() for side in SIDES], axis=1)
         turns[at] = batch.column("turn").to_numpy()
         style[at] = np.stack([batch.column(name).fill_null(-1).to_numpy() for name in STYLE], axis=1)
     if len(of_reason) > _MOST_REASONS:
@@ -225,6 +229,7 @@ def vote_table(file: TableFile, stage: Stage, draws: DrawTable) -> VoteTable:
             style=style,
             judged_s=np.broadcast_to(np.float64(np.nan), (n,)),
             prompt=np.broadcast_to(np.int32(-1), (n,)),
+            version=version,
         ),
     )
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from io import BytesIO
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import orjson
@@ -50,6 +50,8 @@ VOTES = pa.schema(
         pa.field("left_out", pa.string()),
         pa.field("acts", pa.list_(pa.int32()), nullable=False),
         pa.field("weight", pa.float64()),
+        pa.field("version_a", pa.int16()),
+        pa.field("version_b", pa.int16()),
         *(pa.field(name, pa.int32()) for name in STYLE),
     ]
 )
@@ -83,6 +85,8 @@ VOTE_COLUMNS = {
     "left_out": "why the vote is not in the fit; empty when it is",
     "acts": "the places in `exclusion_acts`, from 0, of every act that named this vote, in order",
     "weight": "the voter's weight in the weighted variant, to be divided by the voter's votes in that fit; ten people or more share each; empty for voters without a vote in the fit, and when the stage has none",
+    "version_a": "which of the entrant's `versions` in export.json gave every answer on side a, from 0; empty where its endpoint does not say, or several did",
+    "version_b": "the same on side b",
     **{
         f"{mark}_{side}": f"{words} on side {side}, all turns together; empty when the texts had been erased before the freeze"
         for side in "ab"
@@ -124,6 +128,24 @@ NO_ANNOTATIONS = Annotations({}, None)
 _NO_STYLE = (None,) * len(STYLE)
 _NONCE = re.compile(f"[0-9a-f]{{{2 * NONCE_BYTES}}}")
 _Row = TypeVar("_Row")
+
+
+class Versions(dict[str, list[str]]):
+    """By entrant, what is known to have answered, in the order in which it was first voted on; codes are places in these lists."""
+
+    @classmethod
+    def of(cls, stage: Stage) -> Self:
+        """Begin with none of any entrant."""
+        return cls({entrant: [] for entrant in stage.entrant_ids})
+
+    def code(self, entrant: str, version: str | None) -> int | None:
+        """Give a version its code, a new one where it is new; none where it is not known, and to controls."""
+        known = self.get(entrant)
+        if version is None or known is None:
+            return None
+        if version not in known:
+            known.append(version)
+        return known.index(version)
 
 
 class EvidenceError(ArenaError):
@@ -170,6 +192,7 @@ def votes_file(
     rule: Rule,
     beside: Annotations = NO_ANNOTATIONS,
     acts: Mapping[str, Sequence[int]] = MappingProxyType({}),
+    versions: Versions | None = None,
 ) -> bytes:
     """Write `votes.parquet`: the sealed votes in the order of the ledger, each with why it is left out of the fit.
 
@@ -179,17 +202,21 @@ def votes_file(
         rule: says which votes count.
         beside: style counts and weights.
         acts: by battle, the places of the acts that name its vote.
+        versions: grows by those that the rows have answers of.
 
     Raises:
         EvidenceError: a sealed record cannot be rebuilt from the columns.
     """
-    file = ParquetBuffer(VOTES)
+    file, versions = ParquetBuffer(VOTES), Versions.of(stage) if versions is None else versions
     for some in _chunks(rows):
         votes = [_vote(row, beside) for row in some]
         repeat = np.array([row.repeat_of is not None for row in some], np.bool_)
         for vote, code in zip(votes, _excluded_by(votes, stage, rule, repeat), strict=True):
             vote["left_out"] = REASONS[code] or None
             vote["acts"] = acts.get(vote["question_id"], ())
+        for vote, row in zip(votes, some, strict=True):
+            vote["version_a"] = versions.code(row.model_a, row.version_a)
+            vote["version_b"] = versions.code(row.model_b, row.version_b)
         file.add(votes)
     return file.bytes()
 

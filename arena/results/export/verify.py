@@ -223,6 +223,7 @@ def _checked(
     yield from cosigning.witnessed(document, stage, roots, own, cosigned, witnesses)
     yield from proofs.drawn(document, stage, votes, draws)
     yield from coherence.coherent(document, stage, rows, votes, draws, heads)
+    proofs.versions(document, votes)
     yield from decisions.left_out(document, stage, rows, votes)
     yield from strata_proof.shown(document, stage, votes, strata)
     yield from _recomputed(document, stage, files, votes, draws, cosigned)

@@ -19,7 +19,7 @@ SENTENCES = (
     *("untold", "side", "side_none"),
     *(f"{test}_{what}" for test in ("both_bad", "unvoted") for what in _OF_SHARES),
     *("misfit", "misfit_most", "misfit_none", "misfit_untold"),
-    *("drift", "drift_of", "drift_none"),
+    *("drift", "drift_of", "drift_none", "drift_version"),
     *("retest", "retest_untold"),
     *("agreement", "agreement_about", "agreement_untold"),
 )
@@ -112,11 +112,16 @@ def _drift(found: DriftTest | None) -> Finding:
     if found is None:
         return Finding("drift", None, (Sentence("untold"),))
     each = [(row.p_holm, row.team_id) for row in found.entrants if row.p_holm is not None]
+    changed = [(row.p_holm, row.team_id) for row in found.versions if row.p_holm is not None]
     p = min([found.overall.p, *(p for p, _ in each)])
     teams = [team for p, team in each if p < REMARKABLE]
     if p >= REMARKABLE:
-        return Finding("drift", p, (Sentence("drift_none", periods=len(found.periods)),))
-    return Finding("drift", p, (Sentence("drift_of", teams=teams) if teams else Sentence("drift"),))
+        says = [Sentence("drift_none", periods=len(found.periods))]
+    else:
+        says = [Sentence("drift_of", teams=teams) if teams else Sentence("drift")]
+    if apart := [team for p, team in changed if p < REMARKABLE]:
+        says.append(Sentence("drift_version", teams=apart))
+    return Finding("drift", min([p, *(p for p, _ in changed)]), tuple(says))
 
 
 def _retest(found: Retest | None) -> Finding:

@@ -1,4 +1,4 @@
-"""What else the votes say: side, both_bad, unvoted, misfit by pair, drift by day, agreement with oneself and with others, from the votes and the draws and from nothing else."""
+"""What else the votes say: side, both_bad, unvoted, misfit by pair, drift by day and version, agreement with oneself and with others, from the votes and the draws and from nothing else."""
 
 from collections.abc import Sequence
 
@@ -13,6 +13,7 @@ from arena.results.export.vote_tests_schema import (
     Alpha,
     DriftTest,
     EntrantDrift,
+    EntrantVersions,
     MisfitTest,
     PairMisfit,
     Period,
@@ -20,6 +21,7 @@ from arena.results.export.vote_tests_schema import (
     Retest,
     ShareTest,
     SideTest,
+    VersionShift,
     VoteTests,
 )
 from arena.results.votes.side_bias import side_bias
@@ -62,7 +64,7 @@ def vote_tests(
         both_bad=[_share(test) for test in shares.both_bad(compared)],
         unvoted=[_share(test) for test in shares.unvoted(rated, left, left + of_rated[:, :, VOTED])],
         misfit=_misfit(stage, compared),
-        drift=_drift(stage, compared, votes.cast_at[counted]),
+        drift=_drift(stage, compared, votes.cast_at[counted], votes.measured.version[counted]),
         retest=_retest(votes),
         agreement=_agreement(compared, votes.question[counted], votes.cast_at[counted]),
     )
@@ -115,10 +117,14 @@ def _misfit(stage: Stage, compared: Comparisons) -> MisfitTest | None:
     return MisfitTest(overall=_quadratic(found.overall), pairs=pairs)
 
 
-def _drift(stage: Stage, compared: Comparisons, cast_at: NDArray[np.int64]) -> DriftTest | None:
+def _drift(
+    stage: Stage, compared: Comparisons, cast_at: NDArray[np.int64], version: NDArray[np.int16]
+) -> DriftTest | None:
     period, told = periods(cast_at)
+    prior, both_bad = stage.protocol.prior, stage.protocol.both_bad
     try:
-        found = misfit.drift(compared, period, prior=stage.protocol.prior, both_bad=stage.protocol.both_bad)
+        found = misfit.drift(compared, period, prior=prior, both_bad=both_bad)
+        versions = misfit.by_version(compared, version[:, 0], version[:, 1], prior=prior, both_bad=both_bad)
     except RatingsError:
         return None
     if found is None:
@@ -132,7 +138,26 @@ def _drift(stage: Stage, compared: Comparisons, cast_at: NDArray[np.int64]) -> D
         )
         for each in found.entrants
     ]
-    return DriftTest(periods=told, overall=_quadratic(found.overall), entrants=entrants)
+    return DriftTest(
+        periods=told, overall=_quadratic(found.overall), entrants=entrants, versions=list(map(_versions, versions))
+    )
+
+
+def _versions(found: misfit.EntrantVersions) -> EntrantVersions:
+    return EntrantVersions(
+        team_id=found.model,
+        versions=[
+            VersionShift(
+                version=each.version,
+                votes=each.votes,
+                excess=round(each.excess, 3) + 0.0,
+                shift=round(each.shift, 6) + 0.0,
+            )
+            for each in found.versions
+        ],
+        test=None if found.test is None else _quadratic(found.test),
+        p_holm=_rounded(found.adjusted, 6),
+    )
 
 
 def _agreement(compared: Comparisons, question: NDArray[np.int32], cast_at: NDArray[np.int64]) -> AgreementTest:

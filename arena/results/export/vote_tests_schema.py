@@ -77,6 +77,24 @@ class EntrantDrift(Part):
     p_holm: Share | None = Field(description="the test's p corrected over the entrants")
 
 
+class VersionShift(Part):
+    """One version beside the strength of all the entrant's votes together."""
+
+    version: Count = Field(description="its place in the entrant's `versions`")
+    votes: Count = Field(description="votes in the fit")
+    excess: float = Field(description="wins beyond what the one strength leads one to expect")
+    shift: float = Field(description="what that is in strength, in logits: one step from the fit")
+
+
+class EntrantVersions(Part):
+    """An entrant that answered as two versions or more."""
+
+    team_id: str = Field(description="the entrant")
+    versions: list[VersionShift] = Field(description="its versions with a vote in the fit")
+    test: Quadratic | None = Field(description="whether they are equally strong, clustered by voter")
+    p_holm: Share | None = Field(description="the test's p corrected over the entrants with several versions")
+
+
 class DriftTest(Part):
     """Whether each entrant was as strong at every time."""
 
@@ -85,6 +103,9 @@ class DriftTest(Part):
     )
     overall: Quadratic = Field(description="over all entrants and periods")
     entrants: list[EntrantDrift] = Field(description="by entrant")
+    versions: list[EntrantVersions] = Field(
+        description="whose versions can be compared; empty where each entrant stayed what it was, as far as is known"
+    )
 
 
 class Agreed(Part):

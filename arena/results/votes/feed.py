@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from arena.domain.battle import SIDES, Turn
+from arena.domain.battle import SIDES, Side, Turn
 from arena.domain.stage import Stage
 from arena.record.store import Store
 from arena.results.votes.exclusions import active_exclusions
@@ -44,6 +44,7 @@ class VoteFeed:
         self._topics: dict[str, int] = {}
         self._questions: dict[str, int] = {}
         self._prompts: dict[str, int] = {}
+        self._versions: dict[tuple[int, str], int] = {}
         self._columns = {
             name: _Column(dtype)
             for name, dtype in (
@@ -69,6 +70,7 @@ class VoteFeed:
             "style": _Column(np.int32, STYLE_COLUMNS),
             "judged_s": _Column(np.float64),
             "prompt": _Column(np.int32),
+            "version": _Column(np.int16, len(SIDES)),
         }
         self._settled: int | None = None
         """Votes up to this number are committed and read, or never will be. None before the first look."""
@@ -151,24 +153,37 @@ class VoteFeed:
         seqs = self._columns["seq"].values()[done:].tolist()
         if not seqs:
             return
-        asked = dict(zip(seqs, self._columns["cast_at"].values()[done:].tolist(), strict=True))
+        columns = [self._columns[name].values()[done:].tolist() for name in ("cast_at", "a", "b")]
+        of = dict(zip(seqs, zip(*columns, strict=True), strict=True))
         found = {
-            seq: self._circumstances(turns, asked[seq]) for seq, turns in self._store.vote_columns.conversations(seqs)
+            seq: self._circumstances(turns, *of[seq]) for seq, turns in self._store.vote_columns.conversations(seqs)
         }
         for name, column in zip(self._measured.values(), zip(*(found[seq] for seq in seqs), strict=True), strict=True):
             name.extend(column)
 
-    def _circumstances(self, turns: Sequence[Turn], cast_at: int) -> tuple[int, int, tuple[int, ...], float, int]:
+    def _circumstances(
+        self, turns: Sequence[Turn], cast_at: int, a: int, b: int
+    ) -> tuple[int, int, tuple[int, ...], float, int, tuple[int, ...]]:
         """Compute the columns of `Circumstances` for one vote."""
         judged_s = _judged_s(turns, cast_at)
+        version = tuple(self._version(turns, side, entrant) for side, entrant in zip(SIDES, (a, b), strict=True))
         if not turns or not turns[0].prompt:
-            return len(turns), LANGUAGES.index("erased"), (-1,) * STYLE_COLUMNS, judged_s, -1
+            return len(turns), LANGUAGES.index("erased"), (-1,) * STYLE_COLUMNS, judged_s, -1, version
         style: list[int] = []
         for side in SIDES:
             found = [marks(turn.answers[side].text) for turn in turns if side in turn.answers]
             style += [sum(column) for column in zip(*found, strict=True)] or [0] * len(MARKS)
         prompt = self._prompts.setdefault(_same(turns[0].prompt), len(self._prompts))
-        return len(turns), LANGUAGES.index(language(turns[0].prompt)), tuple(style), judged_s, prompt
+        return len(turns), LANGUAGES.index(language(turns[0].prompt)), tuple(style), judged_s, prompt, version
+
+    def _version(self, turns: Sequence[Turn], side: Side, entrant: int) -> int:
+        """Give the code of what gave every answer on a side."""
+        given = {turn.answers[side].version for turn in turns if side in turn.answers}
+        version = given.pop() if len(given) == 1 else None
+        if version is None:
+            return -1
+        known = sum(each == entrant for each, _ in self._versions)
+        return self._versions.setdefault((entrant, version), known)
 
     def _made(self, rule: Rule, *, measured: bool) -> VoteTable:
         columns = {name: column.values() for name, column in self._columns.items()}

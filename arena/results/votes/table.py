@@ -40,6 +40,8 @@ class Circumstances:
     """From the moment both last answers were shown to the vote; not a number where unknown."""
     prompt: NDArray[np.int32]
     """The first prompt, equal ones alike; -1 where it was erased or is not told."""
+    version: NDArray[np.int16]
+    """Shape (votes, 2): what gave every answer on side a, and on side b, as a code of that entrant's; -1 where it is not known, or was not one."""
 
     @property
     def styled(self) -> NDArray[np.bool_]:

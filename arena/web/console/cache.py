@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from arena.battles.processes import serving_processes
 from arena.battles.proxy_log import proxy_mismatches
+from arena.battles.version_log import new_versions
 from arena.domain.battle import BattleState, Draw
 from arena.domain.draw import rule_of as draw_rule_of
 from arena.domain.errors import ArenaError
@@ -250,6 +251,7 @@ class DocumentCache:
             failures=self._activity.failures(stage_id, now - operations.DAY),
             processes=processes,
             mismatches=proxy_mismatches(self.store, processes),
+            versions=new_versions(events),
             spells=spells(events),
             removed=removals(self.store, stage_id),
             events=sorted([*events, *self.store.events.of_arena(operations.AUDIT)], key=lambda event: event.seq),

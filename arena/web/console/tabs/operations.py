@@ -9,6 +9,7 @@ from typing import Any
 
 from arena.battles.arena import LEASE
 from arena.battles.processes import ServingProcess, health_in_all
+from arena.battles.version_log import NewVersion
 from arena.domain.clock import KST
 from arena.domain.stage import Stage
 from arena.i18n import facts
@@ -49,6 +50,8 @@ class OperationFacts:
     processes: Sequence[ServingProcess]
     mismatches: Sequence[Event]
     """What the processes have noticed of a wrong ARENA_TRUSTED_PROXIES."""
+    versions: Sequence[NewVersion]
+    """Where a sealed entrant has answered as another version than before."""
     spells: Sequence[Spell]
     removed: Sequence[Removal]
     events: Sequence[Event]
@@ -111,6 +114,11 @@ def tiles(seen: OperationFacts) -> tuple[Tile, ...]:
             if seen.mismatches
             else []
         ),
+        *(
+            [Tile(t("operations_versions_title"), number(len(seen.versions)), t("operations_versions_hint"), "warn")]
+            if seen.versions
+            else []
+        ),
     )
 
 
@@ -121,6 +129,7 @@ def sections(seen: OperationFacts) -> tuple[Section, ...]:
         health(seen),
         processes(seen),
         *([proxies(seen)] if seen.mismatches else []),
+        *([versions(seen)] if seen.versions else []),
         outages(seen),
         removals(seen),
         failures(seen),
@@ -267,6 +276,16 @@ def proxies(seen: OperationFacts) -> Section:
     return Section("proxies", t("operations_proxies_title"), says, Table(columns, rows), wide=True)
 
 
+def versions(seen: OperationFacts) -> Section:
+    """Show which entrants, sealed as they are, have answered as another version."""
+    t = seen.t
+    rows = tuple((clock(new.at), seen.team(new.entrant), new.before, new.version) for new in seen.versions)
+    columns = (t("console_when"), t("console_team"), t("operations_versions_before"), t("operations_versions_after"))
+    return Section(
+        "versions", t("operations_versions_title"), t("operations_versions"), Table(columns, rows), wide=True
+    )
+
+
 def outages(seen: OperationFacts) -> Section:
     """When a model was out of the draw."""
     t = seen.t
@@ -361,6 +380,8 @@ def _told(seen: OperationFacts, event: Event) -> str:
             return t("operations_audit_exclusion", votes=len(data["battles"]), grounds=why)
         case "entrant.left_draw" | "entrant.still_out" | "entrant.back_in_draw":
             return f"{seen.team(data['entrant'])}: {facts.outage(cause_in(data), t)}"
+        case "entrant.version":
+            return f"{seen.team(data['entrant'])}: {data['version']}"
         case "proxies.unexpected" | "proxies.missing":
             return facts.mismatch(event.kind, data["setting"], t)
         case "pairing.paused":
