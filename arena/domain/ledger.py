@@ -1,4 +1,4 @@
-"""How the ledger of a stage keeps time: what the clocks of several processes may differ by, and how soon a vote is sealed."""
+"""How the ledger of a stage keeps time, for whoever checks an export: by what clocks may differ, and how much one checkpoint may add."""
 
 from typing import Annotated
 
@@ -12,7 +12,5 @@ class LedgerRules(Declared):
 
     tolerance_s: Annotated[float, Field(ge=0, le=600)] = 60
     """So much may the clocks of processes differ, and a vote commit after another one that was cast later."""
-    gap_minutes: Annotated[float, Field(ge=1, le=1440)] = 10
-    """From a vote to the checkpoint that covers it; longer ones are pointed out by the check."""
     gap_votes: Annotated[int, Field(ge=1)] = 50_000
     """So many votes at most are new under one checkpoint; more are pointed out."""

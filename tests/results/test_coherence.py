@@ -45,7 +45,7 @@ def noticed(room: Room) -> set[str]:
 
 def test_an_honest_stage_has_nothing_to_point_out(tmp_path: Path) -> None:
     """Votes within the window, sealed soon, by people who keep to the limits: all of it holds, and every check says so."""
-    room = Room(tmp_path, more="[ledger]\ngap_minutes = 1440\n")
+    room = Room(tmp_path, more="[protocol]\nmerge_delay_minutes = 1440\n")
     for _ in range(12):
         forge(room, [Forged()])
     ledger = Ledger(room.store, room.keys)

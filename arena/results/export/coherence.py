@@ -98,7 +98,7 @@ def within(document: UserScore, stage: Stage, votes: VoteTable, draws: DrawTable
 
 def sealed_in_time(stage: Stage, votes: VoteTable, heads: Sequence[Checkpoint]) -> Iterator[Passed | Noticed]:
     """Hold the ledger's order and its checkpoints against the moments of the votes, and tell the longest gaps."""
-    slack, rules = _us(_slack(stage)), stage.ledger
+    slack, rules, delay = _us(_slack(stage)), stage.ledger, stage.protocol.merge_delay_minutes
     if len(back := _backwards(votes.cast_at, slack)):
         raise _wrong(Fault("vote_behind_ledger", n=int(back[0]) + 1, seconds=rules.tolerance_s))
     sizes = np.array([head.size for head in heads], np.int64)
@@ -112,9 +112,9 @@ def sealed_in_time(stage: Stage, votes: VoteTable, heads: Sequence[Checkpoint]) 
     minutes = max(0.0, float(waited.max()) / _SECOND / 60) if len(waited) else 0.0
     most = int(np.diff(sizes, prepend=0).max()) if len(sizes) else 0
     yield Passed("gaps", minutes=round(minutes, 1), votes=most)
-    if minutes > rules.gap_minutes + rules.tolerance_s / 60:
-        late = int((waited > rules.gap_minutes * 60 * _SECOND + slack).sum())
-        yield Noticed("gap_minutes", votes=late, minutes=round(minutes, 1), most=rules.gap_minutes)
+    if minutes > delay + rules.tolerance_s / 60:
+        late = int((waited > delay * 60 * _SECOND + slack).sum())
+        yield Noticed("gap_minutes", votes=late, minutes=round(minutes, 1), most=delay)
     if most > rules.gap_votes:
         yield Noticed("gap_votes", votes=most, most=rules.gap_votes)
 
