@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check lint format lock demo-models bench-models bench-ratings bench-votes bench-lane bench-integrity bench-checks bench-coverage bench-looks bench-abuse bench-page bench-console bench-blindness docs tour clean
+.PHONY: help run test test-fast check lint format lock demo-models bench-models bench-ratings bench-votes bench-lane bench-integrity bench-checks bench-coverage bench-multilevel bench-looks bench-abuse bench-page bench-console bench-blindness docs tour clean
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -118,6 +118,16 @@ bench-checks: $(VENV)/run.stamp ## the tests beside the fit: coverage, false ala
 
 bench-looks: $(VENV)/run.stamp  ## looking while people vote: false claims at some look, widths, random walks
 	@$(BIN)/python -m benchmarks.looks
+
+# Hamiltonian Monte Carlo brings jax: it gets an environment of its own.
+build/multilevel.stamp: benchmarks/multilevel_peers.txt
+	@test -x build/multilevel/bin/python || $(PYTHON) -m venv build/multilevel
+	@build/multilevel/bin/python -m pip install --progress-bar on -r $<
+	@touch $@
+
+bench-multilevel: $(VENV)/run.stamp build/multilevel.stamp ## the whole population from few people: coverage beside raw and raked, groups, time, beside numpyro
+	@$(BIN)/python -m benchmarks.multilevel --jobs $$(nproc)
+	@build/multilevel/bin/python -m benchmarks.multilevel --part peer
 
 bench-coverage: $(VENV)/run.stamp ## whether the 95 % intervals hold where votes share questions, and whose voice moves the score
 	@$(BIN)/python -m benchmarks.coverage --jobs $$(nproc)
