@@ -12,6 +12,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from arena.record.store import Store
@@ -29,6 +30,10 @@ TELLING = {
     "db": {"database_url", "store", "postgres", "Store", "Room", "many_ready"},
 }
 """The helpers that a test of this kind reaches, itself, by its fixtures or by functions of its module."""
+
+# How long a draw takes says how busy the machine is, not whether the code is right.
+settings.register_profile("arena", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("arena")
 
 
 def _names(code: CodeType) -> Iterator[str]:
