@@ -27,25 +27,27 @@ def cast_crowd(store: Store, stage: Stage, began: datetime, secret: bytes) -> No
     keys = QuestionKeys((), "0" * 64)
     strength = dict(zip(stage.entrant_ids, (0.6, 0.0, -0.6), strict=True))
 
-    def append(name: str, votes: int, *, honestly: bool, hour: int) -> None:
-        citizen = Citizen(f"{name}-".ljust(32, "0"))
-        store.citizens.enrol(citizen, {}, began)
-        made = iter(range(votes))
+    people: dict[str, Citizen] = {}
+    plan: list[tuple[datetime, str, bool]] = []
+    for name, hour, votes, honestly in (
+        *((f"honest{n}", n, 12, True) for n in range(HONEST)),
+        *((f"side{n}", 20 * n, 30, False) for n in range(ONE_SIDED)),
+    ):
+        people[name] = Citizen(f"{name}-".ljust(32, "0"))
+        store.citizens.enrol(people[name], {}, began)
+        plan += [(began + timedelta(hours=hour, minutes=3 * n), name, honestly) for n in range(votes)]
+    turns = iter(sorted(plan))
 
-        def play(drawn: Draw) -> tuple[Battle, Vote]:
-            minutes = 3 * next(made)
-            at = began + timedelta(hours=hour, minutes=minutes)
-            p = 1 / (1 + np.exp(strength[drawn.b] - strength[drawn.a]))
-            winner = Winner.MODEL_A if not honestly or rng.random() < p else Winner.MODEL_B
-            answers: dict[Side, Answer] = {side: Answer(side, "complete", "답", shown_ms=9000) for side in SIDES}
-            turn = Turn(1, f"{name} {minutes}", at, answers)
-            battle = Battle(new_battle_id(), stage.id, citizen.id, BattleState.VOTED, drawn, at, (turn,))
-            ballot = Ballot(winner, {"a": (), "b": ()})
-            return battle, cast(battle, citizen, ballot, at + timedelta(seconds=30), secret, keys)
+    def play(drawn: Draw) -> tuple[Battle, Vote]:
+        at, name, honestly = next(turns)
+        citizen = people[name]
+        p = 1 / (1 + np.exp(strength[drawn.b] - strength[drawn.a]))
+        winner = Winner.MODEL_A if not honestly or rng.random() < p else Winner.MODEL_B
+        answers: dict[Side, Answer] = {side: Answer(side, "complete", "답", shown_ms=9000) for side in SIDES}
+        turn = Turn(1, f"{name} {at}", at, answers)
+        battle = Battle(new_battle_id(), stage.id, citizen.id, BattleState.VOTED, drawn, at, (turn,))
+        return battle, cast(
+            battle, citizen, Ballot(winner, {"a": (), "b": ()}), at + timedelta(seconds=30), secret, keys
+        )
 
-        bulk.append(store.database, stage.id, votes, lambda seed, n: draw(seed, n, stage.entrant_ids), play)
-
-    for n in range(HONEST):
-        append(f"honest{n}", 12, honestly=True, hour=n)
-    for n in range(ONE_SIDED):
-        append(f"side{n}", 30, honestly=False, hour=20 * n)
+    bulk.append(store.database, stage.id, VOTES, lambda seed, n: draw(seed, n, stage.entrant_ids), play)

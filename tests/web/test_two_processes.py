@@ -90,8 +90,9 @@ def two(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     toml = stage_toml(extra=slow).encode()
     (folder / "stage.toml").write_bytes(toml)
     stage, store = Stage.from_toml(toml, "stage.toml"), Store(url)
-    store.stages.adopt(stage, toml, datetime.now(UTC))
-    cast_crowd(store, stage, datetime.now(UTC) - timedelta(days=4), Keys.open(folder, {}).secret)
+    began = datetime.now(UTC) - timedelta(days=4)
+    store.stages.adopt(stage, toml, began)
+    cast_crowd(store, stage, began, Keys.open(folder, {}).secret)
     store.organizers.add(NAME, PASSWORD, datetime.now(UTC))
     knobs = {"ARENA_STAGE": str(folder / "stage.toml"), "ARENA_DATABASE_URL": url}
     with spawned(folder, **knobs) as one, spawned(folder, **knobs) as other:
