@@ -47,8 +47,10 @@ def test_a_published_stage_is_whole_on_every_screen(browser: Browser, tmp_path: 
             battle = citizen.open()
             citizen.ask(battle)
             citizen.vote(battle, winner)
-        lifecycle.freeze(store, keys, stage.id, organizer="t", now=NOW)
-        lifecycle.publish(store, keys, stage.id, tmp_path / "exports" / stage.id, tmp_path, organizer="t", now=NOW)
+        lifecycle.freeze(store, keys, stage.id, organizer="t", now=datetime.now(UTC))
+        lifecycle.publish(
+            store, keys, stage.id, tmp_path / "exports" / stage.id, tmp_path, organizer="t", now=datetime.now(UTC)
+        )
         wrong: dict[str, list[str]] = {}
         with visiting(browser, base, **VISITORS[visitor]) as watched:
             page = watched.page
@@ -106,7 +108,7 @@ def test_an_open_page_hears_of_the_pause_and_of_the_end(browser: Browser, tmp_pa
             for move, state, told in (
                 (lambda: store.stages.pause("test", NOW), "paused", ("잠시 멈추었습니다", "No new battles")),
                 (
-                    lambda: lifecycle.freeze(store, keys, "test", organizer="t", now=NOW),
+                    lambda: lifecycle.freeze(store, keys, "test", organizer="t", now=datetime.now(UTC)),
                     "frozen",
                     ("집계하고 있습니다", "being counted"),
                 ),

@@ -187,7 +187,7 @@ def test_two_processes_never_deliver_the_same(database_url: str, tmp_path: Path,
 def test_the_outbox_survives_restarts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Published while the aggregator is down; the command says so and fails; the arena that starts later, and finds it up, delivers."""
     aggregator = Aggregator(free_port())
-    room = Room(tmp_path, teams=TWO).vote(60)
+    room = Room(tmp_path, teams=TWO, clock=lambda: datetime.now(UTC)).vote(60)
     file = tmp_path / "stage.toml"
     file.write_bytes(room.file)
     room.close()

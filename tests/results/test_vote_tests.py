@@ -13,6 +13,7 @@ from arena.domain import draw as pairing
 from arena.domain.battle import Draw, new_battle_id
 from arena.domain.citizen import Citizen
 from arena.domain.declared import Bilingual
+from arena.domain.outage import Cause
 from arena.results.export.bundle import make
 from arena.results.export.proofs import VerificationError
 from arena.results.export.schema import SideBiasPart
@@ -206,7 +207,7 @@ def test_each_finding_has_its_sentence(test: str, found: dict[str, object], says
 
 
 def test_draws_ground_until_they_favour_a_team_are_refused(tmp_path: Path) -> None:
-    """Every draw follows from the committed seed; but who "could be drawn" was chosen so that one team never stands on side b. Verify refuses it."""
+    """Every draw follows from the committed seed; but who "could be drawn" was chosen, with outages to excuse it, so that one team never stands on side b. Verify refuses it."""
     room = Room(tmp_path).vote(60)
     entrants, rule, citizen = room.stage.entrant_ids, pairing.rule_of(room.stage), Citizen("v" * 32)
     choices = [list(entrants), *(list(some) for some in combinations(entrants, 4))]
@@ -218,6 +219,8 @@ def test_draws_ground_until_they_favour_a_team_are_refused(tmp_path: Path) -> No
 
     honest = make(room.store, room.keys, room.stage.id, NOW)
     assert verify_files(honest.files)
+    for entrant in entrants:  # the operator says that each was away
+        room.store.outages.left(NOW, room.stage.id, entrant, "one", Cause(kind="probe_failed"))
     for _ in range(120):
         room.store.battles.open(new_battle_id(), room.stage.id, citizen.id, ground, NOW)
     bundle = make(room.freeze().store, room.keys, room.stage.id, NOW)

@@ -102,13 +102,13 @@ def test_a_copied_cookie_ends_with_the_logout(served: Served) -> None:
 
 def test_a_new_password_and_a_removal_end_every_session(served: Served) -> None:
     """A new password logs everybody of that name out at once, a removal for good; other names' sessions go on."""
-    served.store.organizers.add("auditor", PASSWORD, datetime.now(UTC))
-    first, second, auditor = served.login(), served.login(), served.login("auditor")
+    served.store.organizers.add("observer", PASSWORD, datetime.now(UTC))
+    first, second, observer = served.login(), served.login(), served.login("observer")
     assert "2 sessions ended" in served.run("organizer", "add", NAME)
-    assert (inside(first), inside(second), inside(auditor)) == (False, False, True)
+    assert (inside(first), inside(second), inside(observer)) == (False, False, True)
     again = served.login()
     assert "1 session ended" in served.run("organizer", "remove", NAME)
-    assert (inside(again), inside(auditor)) == (False, True)
+    assert (inside(again), inside(observer)) == (False, True)
     refused = served.browser().post("/organizer/login", data={"name": NAME, "password": PASSWORD})
     assert refused.status_code == 401
     assert served.logged()[-1] == ("unknown", "login_failed")
