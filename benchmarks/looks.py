@@ -1,11 +1,11 @@
 """Looking while people vote: how often equal entrants are told apart at some look, and what it costs to make that rare.
 
-    python -m benchmarks.looks [--stages 400] [--paths 20000]
+    python -m benchmarks.looks [--stages 400] [--paths 20000] [--only TEXT]
 
 Simulated stages of equal entrants, 6,000 votes planned and cast, personal taste of sd 0.7 logits, seeded, looked at after every 15th vote (400
 looks) and after every 600th (10). `fixed` is what holds at one look, `anytime` what holds at all. Of 400 stages a share of 5 % is good to 2.1 points.
 Who ends once a pair is apart is wrong as often as one ever is: the rows of two entrants.
-Boundary: random walks of 4,000 steps, how many ever cross.
+Boundary: random walks of 4,000 steps, how many ever cross; and means of few clusters, whose error is estimated from them.
 """
 
 import argparse
@@ -83,10 +83,12 @@ def claims(fit: Ratings, looks: Anytime) -> tuple[bool, ...]:
     )
 
 
-def falsely(stages: int) -> None:
+def falsely(stages: int, only: str) -> None:
     """Print how often something is said that is wrong, at some look."""
     print(f"{'':46}{'a pair apart: fixed':>21}{'anytime':>9}{'an interval misses: fixed':>27}{'anytime':>9}")
     for name, (k, voters, arrival, voice) in DESIGNS.items():
+        if only not in name:
+            continue
         found = np.stack([looked(stage(k, voters, arrival, voice, seed)) for seed in range(stages)])
         for count, rows in ((10, slice(39, None, 40)), (LOOKS, slice(None))):
             ever = found[:, rows].any(axis=1).mean(axis=0)
@@ -118,10 +120,26 @@ def boundaries(paths: int, steps: int = 4000) -> None:
         for column, error in enumerate((0.05, 0.01)):
             clock = anytime.tightest(error) * np.arange(1, steps + 1) / (steps / 10)
             both = np.array([anytime.boundary(x, error) for x in clock])
-            above = np.array([anytime.one_sided(x, error) for x in clock])
+            plan = anytime.tightest_claim(error) / anytime.tightest(error)
+            above = np.array([anytime.one_sided(x, error) for x in plan * clock])
             crossed[:, column] += (np.abs(z) > both).any(axis=1).sum(), (z > above).any(axis=1).sum()
     for name, row in zip(("either way", "upwards alone"), crossed / paths, strict=True):
         print(f"{name:30}" + "".join(f"{share:9.2%}" for share in row))
+
+
+def few_clusters(paths: int) -> None:
+    """Print how often means of few clusters, one after the other, ever miss until twice the plan, and the width at the plan."""
+    print(f"\n{'clusters planned':30}{'ever misses':>12}{'times the fixed width':>24}")
+    rng = np.random.default_rng(1)
+    for clusters in (8, 12, 16, 25, 49):
+        n = np.arange(2, 2 * clusters + 1)
+        drawn = rng.standard_normal((paths, 2 * clusters))
+        mean = drawn.cumsum(axis=1)[:, 1:] / n
+        squares = (drawn**2).cumsum(axis=1)[:, 1:] - n * mean**2
+        off = np.abs(mean) / np.sqrt(squares / (n - 1) / n)
+        reach = np.array([Anytime(clusters).quantile(int(each), int(each)) for each in n])
+        cost = reach[clusters - 2] / intervals.quantile(clusters)
+        print(f"{clusters:<30}{(off > reach).any(axis=1).mean():12.1%}{cost:24.2f}")
 
 
 def main() -> None:
@@ -129,10 +147,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stages", type=int, default=400)
     parser.add_argument("--paths", type=int, default=20_000)
+    parser.add_argument("--only", default="", help="designs whose name holds this")
     asked = parser.parse_args()
     widths()
     boundaries(asked.paths)
-    falsely(asked.stages)
+    few_clusters(asked.paths)
+    falsely(asked.stages, asked.only)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicNumbers
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import expit, lambertw, logit
 from scipy.stats import norm, t
 
@@ -227,27 +228,43 @@ def tightest(error: float) -> float:
     return float(-lambertw(-(error**2) / np.e, -1).real - 1)
 
 
-def few(voters: float, error: float) -> float:
+def few(voters: float, out: float) -> float:
     """Student's t over the normal, that far out, where voters are few."""
-    out = np.sqrt(1 + tightest(error))
     return t.isf(norm.sf(out), max(1.0, voters - 1)) / out if voters < 50 else 1.0
 
 
 def anytime_reach(votes: float, planned: float, voters: float) -> float:
     """Standard errors that an interval reaches out which holds however often one looks."""
-    return boundary(tightest(0.05) * votes / planned, 0.05) * few(voters, 0.05)
+    return boundary(tightest(0.05) * votes / planned, 0.05) * few(voters, 2.5)
+
+
+def evidence_of(z: np.ndarray | float, clock: float) -> np.ndarray:
+    """Log of the mixture over upward drifts alone, N(1.5 ρ, ρ²) cut off at 0."""
+    moved = (z * np.sqrt(clock) + 1.5) / np.sqrt(1 + clock)
+    return (moved**2 - 1.5**2 - np.log(1 + clock)) / 2 + norm.logcdf(moved) - norm.logcdf(1.5)
+
+
+def reach_above(clock: float, error: float) -> float:
+    """How many standard errors above 0 that reaches 1/error."""
+    return brentq(lambda z: evidence_of(z, clock) + np.log(error), 0.0, 1e3, xtol=1e-12)
 
 
 def apart_at_every_look(theta: np.ndarray, covariance: np.ndarray, voters: float, part: float) -> np.ndarray:
     """Who is above whom with 5 % for all pairs and all looks: Holm over the one-sided mixtures; `part` of the plan has come in."""
     k = len(theta)
-    error = 0.05 / (k * (k - 1) / 2)
-    clock = tightest(error) * part
+    error = 0.05 / (k * (k - 1))
+    planned = np.exp(
+        minimize_scalar(
+            lambda x: reach_above(np.exp(x), error), bounds=(-3, 6), method="bounded", options={"xatol": 1e-6}
+        ).x
+    )
+    clock = planned * part
     variance = np.diag(covariance)
-    spread = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 0)) * few(voters, error)
+    spread = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 0)) * few(
+        voters, reach_above(planned, error)
+    )
     z = np.divide(theta[:, None] - theta, spread, out=np.zeros((k, k)), where=spread > 0)
-    moved = z * np.sqrt(clock / (1 + clock))
-    evidence = np.log(2) - np.log(1 + clock) / 2 + moved**2 / 2 + norm.logcdf(moved)
+    evidence = evidence_of(z, clock)
     claims = sorted(((evidence[i, j], i, j) for i, j in permutations(range(k), 2)), reverse=True)
     above = np.zeros((k, k), bool)
     for made, (found, i, j) in enumerate(claims):

@@ -13,7 +13,7 @@ from ratings.notices import Notice
 from ratings.score import Transform
 from ratings.voices import Voice
 
-METHOD_VERSION = 2
+METHOD_VERSION = 3
 """Raised whenever the same votes would give another digit."""
 
 Interval = tuple[float, float]
