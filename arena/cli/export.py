@@ -64,9 +64,10 @@ def push(
     from arena.results.export import webhooks as pushing
 
     with opened() as store:
-        if again:
-            store.outbox.again(stage_id, datetime.now(UTC))
-        asyncio.run(pushing.deliver_once(store, keys()))
+        with working(t("working_push", stage=stage_id)):
+            if again:
+                store.outbox.again(stage_id, datetime.now(UTC))
+            asyncio.run(pushing.deliver_once(store, keys()))
         parcels = store.outbox.of_stage(stage_id)
     for parcel in parcels:
         typer.echo(fared(parcel))

@@ -11,6 +11,7 @@ import typer
 from arena import settings
 from arena.cli import stage_page
 from arena.cli.common import exports, keys, opened, operator, read_stage, refusals, refuse
+from arena.cli.progress import working
 from arena.domain.errors import StageError, Unusable
 from arena.domain.stage import Stage
 from arena.i18n.terminal import t
@@ -100,10 +101,11 @@ def open_stage(file: StageFile, beacon: Annotated[str | None, typer.Option(help=
 
     with opened() as store:
         stage = read_stage(file)
-        require_artifacts(stage)
-        record = lifecycle.open_stage(
-            store, keys(), stage, file.read_bytes(), organizer=operator(), now=datetime.now(UTC), beacon=beacon
-        )
+        with working(t("working_open", stage=stage.id)):
+            require_artifacts(stage)
+            record = lifecycle.open_stage(
+                store, keys(), stage, file.read_bytes(), organizer=operator(), now=datetime.now(UTC), beacon=beacon
+            )
     typer.echo(t("stage_opened", stage=stage.id, sha256=record.file_sha256))
 
 
@@ -135,7 +137,7 @@ def freeze_stage(stage_id: str, reason: Annotated[str, typer.Option(help=t("opti
     """Close a stage for good: what is committed counts, everything later is refused, the final checkpoint is signed."""
     from arena.results import lifecycle
 
-    with opened() as store:
+    with opened() as store, working(t("working_freeze", stage=stage_id)):
         now = datetime.now(UTC)
         record, head = lifecycle.freeze(store, keys(), stage_id, organizer=operator(), now=now, reason=reason)
     typer.echo(t("stage_frozen", stage=stage_id, status=record.status.value, votes=head.size, root=head.root))
@@ -146,7 +148,7 @@ def publish_stage(stage_id: str) -> None:
     """Export a frozen stage, verify the export, and declare it the stage's result."""
     from arena.results import lifecycle
 
-    with opened() as store:
+    with opened() as store, working(t("working_publish", stage=stage_id)):
         folder, record = lifecycle.publish(
             store,
             keys(),

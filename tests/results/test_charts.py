@@ -2,6 +2,7 @@
 
 import re
 
+from arena.domain.declared import Bilingual
 from arena.results.publish.charts import Mark, on_scale, rank_ribbons
 
 
@@ -23,6 +24,14 @@ def test_a_ribbon_covers_every_possible_rank_and_names_none() -> None:
         "arena-rank-none", "arena-rank", "arena-rank",
     ]  # fmt: skip
     assert "<circle" not in drawn
+
+
+def test_a_ribbon_names_its_row_in_both_languages() -> None:
+    """Where the page is in both languages, each row has both names, each in its own."""
+    drawn = str(rank_ribbons([(Bilingual(ko="가람팀", en="Team Garam"), "1", (1, 1))], label="95 %"))
+    assert re.findall(r'class="arena-plot-team (\w+)" lang="(\w+)">([^<]+)<', drawn) == [
+        ("ko", "ko", "가람팀"), ("en", "en", "Team Garam"),
+    ]  # fmt: skip
 
 
 def test_a_name_draws_nothing() -> None:

@@ -161,11 +161,11 @@ def on_scale(rows: Sequence[tuple[str, str, Mark]], *, label: str, close: bool =
     return _on_page(label, bottom + 32, out)
 
 
-def rank_ribbons(rows: Sequence[tuple[str, str, tuple[int, int]]], *, label: str) -> Markup:
+def rank_ribbons(rows: Sequence[tuple[str | Words, str, tuple[int, int]]], *, label: str) -> Markup:
     """Draw which ranks are possible: a ribbon over as many places, and no point in it, for within it nothing is decided.
 
     Args:
-        rows: a name and its ranks in words, in the reader's language, with the first and the last rank that is possible.
+        rows: a name, in the reader's language or in both, and its ranks in words, with the first and the last rank that is possible.
         label: what a screen reader says of the picture.
     """
     places = max(last for _, _, (_, last) in rows)
@@ -189,7 +189,7 @@ def rank_ribbons(rows: Sequence[tuple[str, str, tuple[int, int]]], *, label: str
     return _on_page(label, bottom + 30, out)
 
 
-def _long_ribbons(rows: Sequence[tuple[str, str, tuple[int, int]]], places: int, label: str) -> Markup:
+def _long_ribbons(rows: Sequence[tuple[str | Words, str, tuple[int, int]]], places: int, label: str) -> Markup:
     """Draw ribbons of one piece each."""
     width, step = (_SCALE[1] - _SCALE[0]) / places, _CLOSE
     piece = Markup('<rect x="{:.2f}%" y="{}" width="{:.2f}%" height="8" class="{}"/>')
@@ -283,10 +283,15 @@ def _on_page(label: str, height: float, pieces: Sequence[Markup]) -> Markup:
     )
 
 
-def _headed(name: str, told: str, y: float) -> Markup:
-    return Markup(
-        '<text x="{0}%" y="{2}" class="arena-plot-team">{3}</text><text x="{1}%" y="{2}" text-anchor="end">{4}</text>'
-    ).format(*_SCALE, y, name, told)
+def _headed(name: str | Words, told: str, y: float) -> Markup:
+    named = Markup('<text x="{}%" y="{}" class="arena-plot-team">{}</text>')
+    if not isinstance(name, str):
+        named = Markup('<text x="{}%" y="{}" class="arena-plot-team {}" lang="{}">{}</text>')
+        heads = [named.format(_SCALE[0], y, lang, lang, words) for lang, words in (("ko", name.ko), ("en", name.en))]
+    else:
+        heads = [named.format(_SCALE[0], y, name)]
+    told = Markup('<text x="{}%" y="{}" text-anchor="end">{}</text>').format(_SCALE[1], y, told)
+    return Markup("").join([*heads, told])
 
 
 def _svg(height: float, pieces: Sequence[Markup], *, width: float = WIDTH, whole: bool = False) -> Markup:

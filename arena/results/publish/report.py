@@ -77,6 +77,7 @@ class Plots:
     """The pictures; None where there is nothing to show."""
 
     ratings: Markup
+    ranks: Markup | None
     pairs: Markup
     exposure: Markup
     exclusions: Markup | None
@@ -253,6 +254,7 @@ def _plots(told: UserScore, names: Mapping[str, Bilingual]) -> Plots:
     style = told.sensitivity.style_controlled
     return Plots(
         ratings=charts.ranges([(names[team], [_mark(scores[team])]) for team in order], [Bilingual(ko="", en="")]),
+        ranks=_ribbons([scores[team] for team in order], names),
         pairs=charts.matrix(
             [names[team] for team in order],
             [[shares.get((row, column)) for column in order] for row in order],
@@ -273,6 +275,13 @@ def _plots(told: UserScore, names: Mapping[str, Bilingual]) -> Plots:
         style=beside(style.scores if style else None, "series_style"),
         weighted=beside(told.sensitivity.weighted, "series_weighted"),
     )
+
+
+def _ribbons(rows: Sequence[Score], names: Mapping[str, Bilingual]) -> Markup | None:
+    """Draw which ranks are possible, where there are any."""
+    ranks = [(names[row.team_id], (row.rank_ci95[0], row.rank_ci95[1])) for row in rows if row.rank_ci95 is not None]
+    told = [(name, f"{low}" if low == high else f"{low}–{high}", (low, high)) for name, (low, high) in ranks]
+    return charts.rank_ribbons(told, label="95 %") if told else None
 
 
 def _mark(row: _OTHERWISE | None) -> Mark:
