@@ -1,20 +1,23 @@
 """Checks a K-AI Arena export with none of the arena's code: only the standard library, pyarrow, numpy, scipy, rfc8785 and cryptography.
 
     pip install pyarrow numpy scipy rfc8785 cryptography
-    python verify_without_us.py FOLDER [JWKS [CONFIRMATION ...]]
+    python verify_without_us.py FOLDER [JWKS [NOTED ...]]
 
 FOLDER holds export.json and what belongs to it; JWKS is the arena's public keys, fetched by you from /.well-known/jwks.json (without it
-the keys in FOLDER are used, which shows that nothing changed since the signing, not who signed); a CONFIRMATION is what a citizen was given
-for a vote. Written from docs/export-format.md and
-the formulas in docs/verify.md. Ends with 1 at the first thing that does not hold.
+the keys in FOLDER are used, which shows that nothing changed since the signing, not who signed). NOTED is what somebody kept meanwhile: what a
+citizen was given for a vote, a checkpoint of /api/v1/checkpoints, or what /api/v1/stage said of the draws before the first vote. Written from
+docs/export-format.md and the formulas in docs/verify.md. Ends with 1 at the first thing that does not hold.
 """
 
 import base64
 import hashlib
 import hmac
 import json
+import re
 import sys
 import tomllib
+from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import permutations
 from pathlib import Path
@@ -31,6 +34,7 @@ from scipy.special import expit, lambertw, logit
 from scipy.stats import norm, t
 
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256
+PER_LOGIT = 400 / np.log(10)  # rating points
 
 
 def must(holds: object, what: str) -> None:
@@ -129,22 +133,64 @@ def laplacian(weights: np.ndarray) -> np.ndarray:
     return np.diag(weights.sum(axis=1)) - weights
 
 
-def rated(
-    entrants: list[str], rows: list[dict], prior: float, both_bad: str, voice: str, asked: str | None
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Bradley-Terry with a phantom opponent; theta, its covariance clustered by voter and question, and the effective number of clusters."""
-    k, place = len(entrants), {name: n for n, name in enumerate(entrants)}
+@dataclass
+class Fit:
+    """Strengths in logits, their covariance clustered by voter and question, and the effective number of clusters, of voters and of questions."""
+
+    theta: np.ndarray
+    covariance: np.ndarray
+    clusters: float
+    voters: float
+    questions: float
+    votes: int
+
+    @property
+    def error(self) -> np.ndarray:
+        """Of each strength."""
+        return np.sqrt(np.diag(self.covariance))
+
+    def reach(self, method: dict) -> float:
+        """How many standard errors an interval reaches out."""
+        if method["intervals"] == "anytime":
+            return anytime_reach(self.votes, method["planned_votes"], self.clusters)
+        return norm.ppf(0.975) if self.clusters >= 50 else t.ppf(0.975, max(1.0, self.clusters - 1))
+
+
+def counted(rows: list[dict], both_bad: str) -> tuple[dict, list[dict]]:
+    """What an outcome is worth to side a, and the votes whose outcome is worth something."""
     share = {"model_a": 1.0, "model_b": 0.0, "tie": 0.5} | ({"both_bad": 0.5} if both_bad == "tie" else {})
+    return share, [row for row in rows if row["winner"] in share]
+
+
+def shares(worth: dict, cast: dict, bits: int) -> dict:
+    """What each vote of a voter counts, in whole parts of 2^bits of the most that any could, brought to a mean of 1 over the votes."""
+    most = max(worth.values(), default=1.0)
+    parts = {voter: max(round(2**bits * worth[voter] / (n * most)), 1) for voter, n in cast.items()}
+    mean = sum(parts[voter] * n for voter, n in cast.items()) / sum(cast.values())
+    return {voter: part / mean for voter, part in parts.items()}
+
+
+def rated(
+    entrants: list[str],
+    rows: list[dict],
+    prior: float,
+    both_bad: str,
+    voice: str,
+    asked: str | None,
+    weigh: bool = False,
+) -> Fit:
+    """Bradley-Terry with a phantom opponent; `weigh` where a citizen counts by the weight in votes.parquet."""
+    k, place = len(entrants), {name: n for n, name in enumerate(entrants)}
+    share, rows = counted(rows, both_bad)
     votes = [
         (place[r["model_a"]], place[r["model_b"]], share[r["winner"]], r["judge"], (asked and r[asked]) or n)
         for n, r in enumerate(rows)
-        if r["winner"] in share
     ]
-    cast = {}
-    for *_, voter, _ in votes:
-        cast[voter] = cast.get(voter, 0) + 1
+    cast, worth = Counter(row["judge"] for row in rows), {row["judge"]: row["weight"] if weigh else 1.0 for row in rows}
     # With one voice for each citizen the votes of one share it, and all weigh 1 on average.
-    weight = {voter: len(votes) / len(cast) / n if voice == "citizen" else 1.0 for voter, n in cast.items()}
+    weight, in_scores = (
+        shares(worth, cast, bits) if voice == "citizen" else dict.fromkeys(cast, 1.0) for bits in (30, 13)
+    )
     wins = np.full((k + 1, k + 1), float(prior))
     wins[:k, :k] = wins[k, k] = 0
     for a, b, won, voter, _ in votes:
@@ -168,9 +214,9 @@ def rated(
     for a, b, won, voter, question in votes:
         for sums, cluster in zip(by, (voter, question, (voter, question)), strict=True):
             s = sums.setdefault(cluster, np.zeros(k + 1))
-            s[a] += (won - p[a, b]) * weight[voter]
-            s[b] -= (won - p[a, b]) * weight[voter]
-            s[k] += weight[voter]
+            s[a] += (won - p[a, b]) * in_scores[voter]
+            s[b] -= (won - p[a, b]) * in_scores[voter]
+            s[k] += in_scores[voter]
     gram, of_questions, of_both = (sum(np.outer(s[:k], s[:k]) for s in sums.values()) for sums in by)
     voters, questions = (len(votes) ** 2 / sum(s[k] ** 2 for s in sums.values()) for sums in by[:2])
     bread = np.linalg.pinv(information + regular, hermitian=True)
@@ -185,7 +231,7 @@ def rated(
         clusters = min(voters, questions)
     centre = np.eye(k) - 1 / k
     covariance = centre @ bread @ (meat + regular) @ bread @ centre
-    return theta, covariance, clusters
+    return Fit(theta, covariance, clusters, voters, questions, len(votes))
 
 
 def errors_drawn(theta: np.ndarray, covariance: np.ndarray, voters: float, seed: int) -> np.ndarray:
@@ -379,19 +425,25 @@ def cosignatures_hold(lines: list[dict], stage: dict, heads: list[dict]) -> None
     print(f"--  cosignatures: {len(lines)} by named witnesses, {final} over the last checkpoint, {required} required")
 
 
-def ranks_hold(document: dict, theta: np.ndarray, covariance: np.ndarray, voters: float) -> None:
-    """Ranks, who is told apart, and who is among the first K, surely or by chance."""
-    scores, k, first = document["scores"], len(theta), document["stage"]["planned_advance"]
-    drawn = errors_drawn(theta, covariance, voters, document["method"]["seed"])
-    method = document["method"]
+def ordered(fit: Fit, method: dict, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Who is above whom beyond chance, the ranks, and the ranks that each may have."""
+    k = len(fit.theta)
     if method["intervals"] == "fixed":
-        above = told_apart(theta, covariance, drawn)
+        above = told_apart(fit.theta, fit.covariance, drawn)
     else:
-        above = apart_at_every_look(theta, covariance, voters, method["n_used"] / method["planned_votes"])
-    low, high = 1 + above.sum(axis=0), k - above.sum(axis=1)
-    rank = 1 + (theta > theta[:, None] + 1e-8).sum(axis=1)
+        above = apart_at_every_look(fit.theta, fit.covariance, fit.clusters, fit.votes / method["planned_votes"])
+    rank = 1 + (fit.theta > fit.theta[:, None] + 1e-8).sum(axis=1)
+    return above, rank, np.stack([1 + above.sum(axis=0), k - above.sum(axis=1)], axis=1)
+
+
+def ranks_hold(document: dict, fit: Fit) -> None:
+    """Ranks, who is told apart, and who is among the first K, surely or by chance."""
+    scores, theta, first = document["scores"], fit.theta, document["stage"]["planned_advance"]
+    drawn, k = errors_drawn(theta, fit.covariance, fit.clusters, document["method"]["seed"]), len(theta)
+    above, rank, possible = ordered(fit, document["method"], drawn)
+    low, high = possible.T
     must([row["rank"] for row in scores] == rank.tolist(), "scores: ranks")
-    must([row["rank_ci95"] for row in scores] == np.stack([low, high], axis=1).tolist(), "scores: their intervals")
+    must([row["rank_ci95"] for row in scores] == possible.tolist(), "scores: their intervals")
     place = {row["team_id"]: n for n, row in enumerate(scores)}
     apart = above | above.T
     must(
@@ -402,7 +454,7 @@ def ranks_hold(document: dict, theta: np.ndarray, covariance: np.ndarray, voters
     must([row["in_first_k"] for row in scores] == told, f"scores: who is among the first {first}")
     bar = np.sort(theta + drawn, axis=1)[:, max(k - first, 0), None]
     share = (theta + drawn >= bar).mean(axis=0)
-    own = np.stack([theta, np.sqrt(np.diag(covariance))])
+    own = np.stack([theta, fit.error])
     alike = (np.abs(own[:, :, None] - own[:, None, :]) <= 1e-9).all(axis=0)
     chance = np.array([row["p_first_k"] for row in scores])
     must(np.abs(alike @ share / alike.sum(axis=1) - chance).max() < 2e-3, "scores: how likely, by the same draws")
@@ -442,9 +494,103 @@ def side_share(rows: list[dict], planned: float | None) -> tuple[float, float, f
     return share, max(0.0, centre - reach), min(1.0, centre + reach), p
 
 
-def promise_kept(file: Path, keys: dict, document: dict, votes: list[dict], heads: list[dict]) -> None:
+def counts_hold(document: dict, votes: list[dict], draws: list[dict], rows: list[dict]) -> None:
+    """Everything that is counted and not estimated: voters and votes, outcomes, pairs, draws."""
+    told, used = document["population"], counted(rows, document["protocol"]["both_bad"])[1]
+    have = (len({row["judge"] for row in votes}), len(votes), len(rows), len(used) if document["scores"] else 0)
+    must(
+        have == (told["n_voters"], told["n_votes_raw"], told["n_votes_counted"], told["n_votes_used"]),
+        f"population: {have[0]} voters, {have[1]} votes, {have[2]} that count, {have[3]} in the fit",
+    )
+    outcomes = Counter(row["winner"] for row in votes)
+    must(all(outcomes[name] == n for name, n in told["winners"].items()), "population: outcomes")
+    sides, won = document["side_bias"], Counter(row["winner"] for row in rows)
+    must((won["model_a"], won["model_b"]) == (sides["wins_a"], sides["wins_b"]), "side: wins by side")
+    for pair in document["pairwise"]:
+        names = pair["a"], pair["b"]
+        met = [row for row in rows if {row["model_a"], row["model_b"]} == set(names)]
+        winners = Counter(row.get(row["winner"], row["winner"]) for row in met)
+        left = sum(row["model_a"] == pair["a"] for row in met)
+        have = (*(winners[name] for name in (*names, "tie", "both_bad")), left)
+        said = tuple(pair[name] for name in ("wins_a", "wins_b", "ties", "both_bad", "shown_a_left"))
+        must(have == said, f"pairwise: {names[0]} and {names[1]} {have}")
+    for row in document["scores"]:
+        mine = [vote for vote in rows if row["team_id"] in (vote["model_a"], vote["model_b"])]
+        bad = sum(vote["winner"] == "both_bad" for vote in mine)
+        have = (len(counted(mine, document["protocol"]["both_bad"])[1]), bad)
+        must(have == (row["n_votes"], row["both_bad"]), f"scores: votes on {row['team_id']}")
+    drawn = Counter((row["model_a"], row["model_b"], outcome) for row in draws for outcome in ("drawn", row["outcome"]))
+    shown = document["exposure"]
+    must(
+        (shown["draws"], document["draws"]["count"]) == (len(draws), len(draws))
+        and all(
+            drawn[cell["a"], cell["b"], name] == cell[name]
+            for cell in shown["pairs"]
+            for name in ("drawn", "unvoted", "void", "voted")
+        )
+        and sum(cell["drawn"] for cell in shown["pairs"]) == len(draws),
+        f"exposure: {len(draws)} draws, by ordered pair, and what became of them",
+    )
+    on = [Counter(row[side] for row in draws) for side in ("model_a", "model_b")]
+    must(all((on[0][e["id"]], on[1][e["id"]]) == (e["on_a"], e["on_b"]) for e in shown["entrants"]), "exposure: sides")
+
+
+def gives_away(row: dict) -> bool:
+    """Whether anything in the battle may have told who is who, excluded by the stage or not."""
+    kinds = {leak.split(":")[1] for leak in row["leaks"]} & {"asks_identity", "self", "posing"}
+    return bool(kinds) or any(kind in ("own", "rival") for _, kind in (leak.split(":") for leak in unprompted(row)))
+
+
+def others_hold(document: dict, votes: list[dict], names: list[str], asked: str | None) -> None:
+    """The same votes under other choices: `sensitivity`, but for control for style and for how few votes would swap neighbours."""
+    method, rows = document["method"], [row for row in votes if row["left_out"] is None]
+    scope = [row for row in votes if row["left_out"] not in ("repeat", "check", "removed")]
+    declared = {key: method[key] for key in ("prior", "both_bad", "voice")} | {"asked": asked}
+    choices = {
+        "both_bad_exclude": (rows, {"both_bad": "exclude"}),
+        "both_bad_tie": (rows, {"both_bad": "tie"}),
+        "leaks_excluded": ([row for row in rows if not gives_away(row)], {}),
+        "leaks_included": ([row for row in scope if row["left_out"] in (None, "leaks")], {}),
+        "nothing_excluded": (scope, {}),
+        "other_voice": (rows, {"voice": "vote" if method["voice"] == "citizen" else "citizen"}),
+        "voter_only": (rows, {"asked": None}),
+        "weighted": (rows, {"voice": "citizen", "weigh": True}),
+    }
+    for choice, (chosen, how) in choices.items():
+        scores = document["sensitivity"].get(choice)
+        if scores is None:
+            continue
+        fit = rated(names, chosen, **declared | how)
+        drawn = errors_drawn(fit.theta, fit.covariance, fit.clusters, method["seed"])
+        _, rank, possible = ordered(fit, method, drawn)
+        ends = fit.theta[:, None] + fit.reach(method) * fit.error[:, None] * [-1, 1]
+        for name, made, off in (("theta", fit.theta, 1e-6), ("se", fit.error, 1e-4 * fit.error), ("rank", rank, 0),
+                                ("rating_ci95", 1000 + PER_LOGIT * ends, 2e-2), ("rank_ci95", possible, 0)):  # fmt: skip
+            said = np.array([row[name] for row in scores])
+            must((np.abs(said - made) <= off).all(), f"sensitivity: {choice}, {name}")
+
+
+def noted_holds(file: Path, noted: dict, keys: dict, document: dict, leaves: list[bytes], heads: list[dict]) -> None:
+    """Whether a checkpoint that somebody kept, or the commitment that somebody noted before the first vote, is of this history."""
+    if "root" in noted:
+        payload = {name: value for name, value in noted.items() if name != "jws"}
+        must(signed(rfc8785.dumps(payload), noted["jws"], keys), f"{file.name}: a checkpoint that was signed")
+        same = noted["stage"] == document["stage"]["id"] and noted["opening"] == heads[0]["opening"]
+        must(
+            same and noted["size"] <= len(leaves) and root(leaves[: noted["size"]]).hex() == noted["root"],
+            f"{file.name}: its {noted['size']} votes are the first ones here",
+        )
+        return
+    # As /api/v1/stage says it, or a witness in its notebook.
+    told = (noted["draw_commitment"], noted.get("file_sha256", noted.get("stage_file_sha256")))
+    must(
+        told == (document["draws"]["commitment"], document["stage"]["file_sha256"]),
+        f"{file.name}: the commitment to the draws, and the stage file, that were noted",
+    )
+
+
+def promise_kept(file: Path, given: dict, keys: dict, document: dict, votes: list[dict], heads: list[dict]) -> None:
     """Whether the arena has done what it promised a citizen; not yet, where that is not due."""
-    given = json.loads(file.read_bytes())
     header, payload, signature = given["promise"].split(".")
     promise = json.loads(unbase64(payload))
     ours = promise["schema"] == "kai.promise/1" and promise["stage"] == document["stage"]["id"]
@@ -463,7 +609,7 @@ def promise_kept(file: Path, keys: dict, document: dict, votes: list[dict], head
     must(not due, f"{file.name}: not in the ledger, and not due before {by}")
 
 
-def main(folder: Path, jwks: Path | None = None, *confirmations: Path) -> None:
+def main(folder: Path, jwks: Path | None = None, *noted: Path) -> None:
     """The whole procedure."""
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     listed = dict(reversed(line.split("  ")) for line in files["SHA256SUMS"].decode().splitlines())
@@ -485,6 +631,7 @@ def main(folder: Path, jwks: Path | None = None, *confirmations: Path) -> None:
 
     votes = pq.read_table(folder / "votes.parquet").to_pylist()
     draws = pq.read_table(folder / "draws.parquet").to_pylist()
+    must(all(re.fullmatch("[0-9a-f]{64}", row["nonce"]) for row in votes), "votes: each nonce in its one form")
     must(all(receipt(stage["id"], row) == row["receipt"] for row in votes), f"votes: {len(votes)} are what was sealed")
     leaves = [bytes.fromhex(row["receipt"]) for row in votes]
     heads = [json.loads(line) for line in files["checkpoints.jsonl"].splitlines()]
@@ -497,8 +644,12 @@ def main(folder: Path, jwks: Path | None = None, *confirmations: Path) -> None:
         good = signed(rfc8785.dumps(payload), head["jws"], keys) and root(leaves[: head["size"]]).hex() == head["root"]
         must(good, f"checkpoint: the first {head['size']} votes lead to its signed root")
 
-    for file in confirmations:
-        promise_kept(file, keys, document, votes, heads)
+    for file in noted:
+        given = json.loads(file.read_bytes())
+        if "promise" in given:
+            promise_kept(file, given, keys, document, votes, heads)
+        else:
+            noted_holds(file, given, keys, document, leaves, heads)
     opening_holds(document, stage, heads)
     cosignatures_hold([json.loads(line) for line in files["cosignatures.jsonl"].splitlines()], stage, heads)
 
@@ -534,6 +685,7 @@ def main(folder: Path, jwks: Path | None = None, *confirmations: Path) -> None:
 
     exclusions_hold(document, stage, votes)
     rows = [row for row in votes if row["left_out"] is None]
+    counts_hold(document, votes, draws, rows)
     closing_holds(document, stage, votes)
     plan = (document["method"] or {}).get("planned_votes")
     side = side_share(rows, plan)
@@ -549,19 +701,27 @@ def main(folder: Path, jwks: Path | None = None, *confirmations: Path) -> None:
         return
     method = document["method"]
     asked = {"drawn": "question", "topic": "topic", "fixed": None}[document["protocol"]["questions"]]
-    theta, covariance, voters = rated(names, rows, method["prior"], method["both_bad"], method["voice"], asked)
-    quantile = norm.ppf(0.975) if voters >= 50 else t.ppf(0.975, max(1.0, voters - 1))
-    if method["intervals"] == "anytime":
-        quantile = anytime_reach(method["n_used"], method["planned_votes"], voters)
-    error = np.sqrt(np.diag(covariance))
+    fit = rated(names, rows, method["prior"], method["both_bad"], method["voice"], asked)
+    theta, covariance, reach = fit.theta, fit.covariance, fit.reach(method)
     column = {
         key: np.array([row[key] for row in document["scores"]]) for key in ("theta", "se", "rating", "rating_ci95")
     }
-    per_logit = 400 / np.log(10)
     must(np.allclose(theta, column["theta"], atol=1e-6), "scores: theta, to a millionth of a logit")
-    must(np.allclose(error, column["se"], rtol=1e-4), "scores: its standard error, clustered by voter and question")
-    must(np.allclose(1000 + per_logit * theta, column["rating"], atol=2e-4), "scores: rating")
-    ends = 1000 + per_logit * np.stack([theta - quantile * error, theta + quantile * error], axis=1)
+    must(
+        np.allclose(fit.error, column["se"], rtol=1e-4),
+        "scores: its standard error, clustered by voter and question",
+    )
+    must(
+        np.allclose(covariance, document["covariance"], rtol=0, atol=2e-4 * covariance.max()),
+        "covariance: of all strengths",
+    )
+    effective = [method["n_eff_voters"], method["n_eff_questions"]]
+    must(
+        np.allclose([fit.voters, fit.questions], [e if e is not None else fit.questions for e in effective], atol=0.06),
+        f"method: {fit.voters:.1f} effective voters, {fit.questions:.1f} effective questions",
+    )
+    must(np.allclose(1000 + PER_LOGIT * theta, column["rating"], atol=2e-4), "scores: rating")
+    ends = 1000 + PER_LOGIT * np.stack([theta - reach * fit.error, theta + reach * fit.error], axis=1)
     must(np.allclose(ends, column["rating_ci95"], atol=2e-2), "scores: its 95 % interval")
     if method["transform"]["id"] == "win_probability":
         k = len(names)
@@ -569,7 +729,7 @@ def main(folder: Path, jwks: Path | None = None, *confirmations: Path) -> None:
         share = (p.sum(axis=1) - 0.5) / (k - 1)
         slope = p * (1 - p)
         gradient = (np.diag(slope.sum(axis=1)) - slope) / (k - 1)
-        reach = quantile * np.sqrt(np.einsum("ij,jk,ik->i", gradient, covariance, gradient)) / (share * (1 - share))
+        reach = reach * np.sqrt(np.einsum("ij,jk,ik->i", gradient, covariance, gradient)) / (share * (1 - share))
         made = told["component_max"] * np.stack(
             [share, expit(logit(share) - reach), expit(logit(share) + reach)], axis=1
         )
@@ -578,7 +738,8 @@ def main(folder: Path, jwks: Path | None = None, *confirmations: Path) -> None:
             np.abs(made - points).max() <= 0.0051,
             f"scores: points out of {told['component_max']:g}, and their intervals",
         )
-    ranks_hold(document, theta, covariance, voters)
+    ranks_hold(document, fit)
+    others_hold(document, votes, names, asked)
     if document["synthetic"]:
         print("--  SYNTHETIC: nothing in this export was judged by people")
 

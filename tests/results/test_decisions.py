@@ -13,8 +13,9 @@ from arena.results.export.bundle import make
 from arena.results.export.document import VOTES
 from arena.results.export.verify import verify_files
 from arena.results.votes.exclusions import ExclusionReason, exclude, restore, root_over
-from tests.results.test_verify import Exported, by_a_stranger, changed_rows, opened, refused
+from tests.results.test_verify import Exported, changed_rows, opened, refused
 from tests.support.stages import CLI, NOW, Room
+from tests.support.strangers import by_a_stranger
 
 Rows = list[dict[str, Any]]
 Forge = Callable[[dict[str, Any], Rows], None]

@@ -27,9 +27,9 @@ from arena.results.export.schema import UserScore
 from arena.results.export.verify import verify_files
 from arena.simulate import OPEN_FOR
 from tests.results.test_lifecycle import declared
-from tests.results.test_verify import by_a_stranger
 from tests.support.serving import OPERATOR, serving, stage_toml
 from tests.support.stages import CLI, NOW, Room
+from tests.support.strangers import by_a_stranger
 from tests.support.words import refusing
 
 HOUR = timedelta(hours=1)

@@ -20,8 +20,8 @@ from arena.record.votes import VoteRow
 from arena.results.export.bundle import make, write
 from arena.results.export.promises import Outcome
 from arena.results.export.verify import verify_files
-from tests.results.test_verify import by_a_stranger
 from tests.support.stages import NOW, Room
+from tests.support.strangers import by_a_stranger
 
 SOON = NOW + timedelta(minutes=10)
 

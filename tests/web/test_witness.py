@@ -35,10 +35,10 @@ from arena.results.export.verify import verify, verify_files
 from arena.results.witness.arena_client import ArenaClient, Unreachable
 from arena.results.witness.follow import cosigned, follow
 from arena.results.witness.notebook import Identity
-from tests.results.test_verify import by_a_stranger
 from tests.support import voting
 from tests.support.serving import OPERATOR, serving, stage_toml
 from tests.support.stages import CLI, Room
+from tests.support.strangers import by_a_stranger
 from tests.support.witness import cast_one_more, flip, named, sign_again, witness
 from tests.support.words import refusing
 
