@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arena.domain.errors import Unusable
-from arena.domain.privacy import BLOCKING, Kind, check, guard, mask
+from arena.domain.privacy import Kind, check, guard, mask
 from tests.support.words import sentence
 
 SENTENCES = [
@@ -59,9 +59,10 @@ def test_recall_on_sentences_the_patterns_were_not_tuned_on():
 
 def test_a_registration_number_is_never_missed_in_its_plain_forms():
     """Every labelled registration number, resident's or foreigner's, is found as one of the two: it may never be stored."""
-    for row in SENTENCES:
-        if BLOCKING & set(row["kinds"]):
-            assert BLOCKING & {f.kind for f in check(row["text"])}, row["text"]
+    numbers = {"rrn", "foreigner"}  # as the sentences are labelled, whatever the code calls blocking
+    labelled = [row for row in SENTENCES if numbers & set(row["kinds"])]
+    assert len(labelled) >= 60
+    assert [row["text"] for row in labelled if not numbers & {f.kind.value for f in check(row["text"])}] == []
 
 
 @pytest.mark.parametrize("last_six", ["234567", "000000", "999999", "103847"])
@@ -129,4 +130,4 @@ def test_any_text_can_be_checked_and_masked(text):
 
     assert all(0 <= f.start < f.end <= len(text) for f in found)
     assert all(one.end <= other.start for one, other in pairwise(found))
-    assert not BLOCKING & {f.kind for f in check(mask(text, found))}
+    assert not {Kind.RRN, Kind.FOREIGNER} & {f.kind for f in check(mask(text, found))}
