@@ -37,7 +37,7 @@ from arena.record.store import Store
 from arena.results.export.webhooks import keep_delivering
 from arena.results.live.access_log import LiveViews
 from arena.results.live.leaderboard import Leaderboard
-from arena.web.api.ledger import keep_signing
+from arena.web.api.ledger import keep_signing, keep_stamping
 from arena.web.auth.oidc import Oidc, Provider
 from arena.web.auth.organizer import LINK_LASTS
 from arena.web.core.client_address import WatchedProxies
@@ -158,6 +158,7 @@ async def opened(app: ArenaApp, parts: Parts, sessions: Sessions, chosen: settin
                 Maintenance(arena, roster.health, name=name, began_at=began_at).run(),
                 keep_signing(parts.ledger, arena),
                 keep_delivering(store, keys),
+                *([keep_stamping(store, parts.ledger, arena, chosen.tsa)] if chosen.tsa else []),
             )
             # What the libraries brought stays: looking at all of it again, the collector would stop the loop for half a second.
             gc.freeze()

@@ -35,6 +35,8 @@ class Settings:
     """ARENA_TRUSTED_PROXIES: whose word about a client's address is believed: networks of proxies of ours, or how many stand in front."""
     webhooks: str = ""
     """ARENA_WEBHOOKS: where published scores are pushed to; several addresses with spaces between them."""
+    tsa: str = ""
+    """ARENA_TSA: the address of a time-stamping authority (RFC 3161), for the opening, daily and last checkpoints; none unless given."""
     oidc_issuer: str = ""
     """ARENA_OIDC_ISSUER: where citizens log in when the stage asks who they are (`identity = "oidc"`)."""
     oidc_client_id: str = ""

@@ -39,6 +39,7 @@ before one rename puts it in place: a full disk or a killed process leaves the l
 | `draws.parquet` | every draw, voted on or not |
 | `checkpoints.jsonl` | every signed tree head of the stage, one a line, smallest first |
 | `cosignatures.jsonl` | what the stage's witnesses have signed of them, one a line, by size and witness (`Cosignature` below); empty where there is none |
+| `timestamps.jsonl` | what time-stamping authorities have answered about them (RFC 3161), one a line, by size and time (`Timestamp` below); empty where there is none |
 | `stage.toml` | the stage file that was sealed when the stage opened |
 | `scores.csv` | the scores for people: UTF-8 with BOM, and no cell that a spreadsheet would run as a formula |
 | `jwks.json` | the public keys, retired ones too (RFC 7517) |
@@ -112,17 +113,24 @@ def _page() -> Iterator[str]:
     yield INTRO
     yield "## `export.json`\n"
     for part in _parts(schema.UserScore):
-        name = part.__name__.removesuffix("Part").removesuffix("_")
-        title = "The document" if part is schema.UserScore else name
-        yield f"### {title}\n\n{(part.__doc__ or '').strip()}\n\n| field | type | meaning |\n|---|---|---|"
-        for field, info in _fields(part):
-            optional = "" if info.is_required() else " (may be missing)"
-            yield f"| `{info.alias or field}` | {_type(part, field)} | {_cell(info.description or '')}{optional} |"
-        yield ""
+        yield from _described(part)
+    yield "## `checkpoints.jsonl`, `cosignatures.jsonl`, `timestamps.jsonl`\n\nA line is a `Checkpoint` (above), a `Cosignature` or a `Timestamp`.\n"
+    for part in (schema.CosignaturePart, schema.TimestampPart):
+        yield from _described(part)
     yield from _columns("`votes.parquet`", tables.VOTES, tables.VOTE_COLUMNS)
     yield from _columns("`draws.parquet`", tables.DRAWS, tables.DRAW_COLUMNS)
     yield STRATA
     yield "## `scores.csv`\n\n" + ", ".join(f"`{name}`" for name in document.COLUMNS) + "."
+
+
+def _described(part: type[BaseModel]) -> Iterator[str]:
+    name = part.__name__.removesuffix("Part").removesuffix("_")
+    title = "The document" if part is schema.UserScore else name
+    yield f"### {title}\n\n{(part.__doc__ or '').strip()}\n\n| field | type | meaning |\n|---|---|---|"
+    for field, info in _fields(part):
+        optional = "" if info.is_required() else " (may be missing)"
+        yield f"| `{info.alias or field}` | {_type(part, field)} | {_cell(info.description or '')}{optional} |"
+    yield ""
 
 
 def _columns(title: str, table: Any, words: dict[str, str]) -> Iterator[str]:

@@ -96,6 +96,7 @@ DOORS = {
         "app.py",
     ),
     "jinja2": ("arena/results/publish/html.py",),
+    "rfc3161_client": ("arena/results/witness/stamps.py",),
     "sqlalchemy": ("arena/record/",),
     "alembic": ("arena/record/",),
 }

@@ -29,6 +29,7 @@ COMMANDS = {
     "purge": "purge:purge",
     "verify": "export:verify",
     "witness": "witness:witness",
+    "timestamp": "export:timestamp",
     "push": "export:push",
     "aggregate": "aggregate:command",
     "release": "release:command",

@@ -12,6 +12,7 @@ from arena import settings
 from arena.cli.common import exports, keys, opened, operator, refusals
 from arena.cli.progress import working
 from arena.cli.stage_page import fared
+from arena.domain.clock import kst
 from arena.domain.errors import Conflict, Unusable
 from arena.i18n.terminal import t
 
@@ -56,6 +57,20 @@ def _hand_out(stage_id: str, file: Path) -> None:
     typer.echo(t("export_strata_written", file=file))
 
 
+def timestamp(stage_id: str, tsa: Annotated[str, typer.Option(help=t("option_tsa"))] = "") -> None:
+    """Have the stage's newest checkpoint stamped by a time-stamping authority (RFC 3161), and its first one unless it is."""
+    from arena.record.ledger import Ledger
+    from arena.results.witness.stamps import due, stamp
+
+    with opened() as store:
+        ledger, now = Ledger(store, keys()), datetime.now(UTC)
+        ledger.checkpoint(stage_id, now)
+        for head in due(store.timestamps, ledger, stage_id, now, over=True):
+            with working(t("working_timestamp", stage=stage_id)):
+                made = stamp(store.timestamps, head, tsa or settings.read().tsa)
+            typer.echo(t("timestamp_made", size=made.size, at=kst(made.at), tsa=made.tsa))
+
+
 def push(
     stage_id: str,
     again: Annotated[bool, typer.Option(help=t("option_again"))] = False,
@@ -82,11 +97,12 @@ def verify(
     strata: Annotated[Path | None, typer.Option(help=t("option_verify_strata"))] = None,
     promises: Annotated[list[Path] | None, typer.Option(help=t("option_promises"))] = None,
     witness: Annotated[list[Path] | None, typer.Option(help=t("option_witness"))] = None,
+    tsa_root: Annotated[list[Path] | None, typer.Option(help=t("option_tsa_root"))] = None,
 ) -> None:
     """Check an export from its files alone and recompute every number; exit code 1 names the first thing that does not hold."""
     from arena.results.export import cosigning
     from arena.results.export import verify as verifying
-    from arena.results.witness import evidence
+    from arena.results.witness import evidence, stamps
 
     if folder.is_file():
         with refusals():
@@ -100,7 +116,8 @@ def verify(
         auditors = None if strata is None else strata.read_bytes()
         given = {str(path): path.read_bytes() for path in _files(promises or [])}
         witnesses = [each for path in witness or [] for each in cosigning.read_witness(path)]
-        verdict = verifying.verify(folder, trusted, kept, auditors, given, witnesses)
+        roots = [each for path in tsa_root or [] for each in stamps.read_roots(path.read_bytes())] or None
+        verdict = verifying.verify(folder, trusted, kept, auditors, given, witnesses, roots)
     for check in verdict.checks:
         typer.echo(t("verify_ok", said=check))
     for noticed in verdict.noticed:

@@ -17,6 +17,7 @@ from arena.record.persons import Persons
 from arena.record.processes import Processes
 from arena.record.stages import Stages
 from arena.record.strata import Strata
+from arena.record.timestamps import Timestamps
 from arena.record.vote_columns import VoteColumnsOf
 from arena.record.votes import Votes
 
@@ -40,6 +41,7 @@ class Store:
         """The citizens as a vote asks for them: behind nobody who reads or writes anything else."""
         self.vote_columns = VoteColumnsOf(self.database)
         self.cosignatures = Cosignatures(self.database)
+        self.timestamps = Timestamps(self.database)
         self.events = Events(self.database)
         self.outages = Outages(self.events)
         self.organizers = Organizers(self.database)

@@ -1,5 +1,6 @@
 """The signed export: the score and all that is needed to make it again, written aside, verified, and only then put in place."""
 
+import base64
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from arena.record.ledger import Ledger
 from arena.record.outages import Spell
 from arena.record.private_files import make_folder
 from arena.record.store import Store
+from arena.record.timestamps import Timestamp
 from arena.results.export import tables
 from arena.results.export.atomic_write import point, sweep, write_directory
 from arena.results.export.by_strata import ByStrata
@@ -31,13 +33,23 @@ from arena.results.export.document import (
     SCORES,
     STAGE,
     SUMS,
+    TIMESTAMPS,
     VOTES,
     Facts,
     assemble,
     scores_csv,
 )
 from arena.results.export.kept import Kept, keep, keep_exported, kept
-from arena.results.export.schema import Act, Checkpoint, CosignaturePart, OpeningPart, Outage, RemovalPart, UserScore
+from arena.results.export.schema import (
+    Act,
+    Checkpoint,
+    CosignaturePart,
+    OpeningPart,
+    Outage,
+    RemovalPart,
+    TimestampPart,
+    UserScore,
+)
 from arena.results.export.signed import Issuer
 from arena.results.export.table_reader import TableFile, draw_table, vote_table
 from arena.results.export.verify import LATEST, verify
@@ -90,6 +102,7 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
     every = [Checkpoint.model_validate(head.to_json()) for head in ledger.every_checkpoint(stage_id)]
     heads = [head for head in every if head.size <= newest.size]
     witnessed = store.cosignatures.of_stage(stage_id, most=newest.size)
+    stamps = [_stamp(each) for each in store.timestamps.of_stage(stage_id, most=newest.size)]
     cosigned = [CosignaturePart.model_validate(each.to_json()) for each in witnessed]
     removed = {r.entrant: RemovalPart(at=r.at, reason=r.reason) for r in removals(store, stage_id)}
     excluded = {battle: reason.value for battle, reason in exclusions.active(acts).items()}
@@ -101,6 +114,7 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
     files = {
         CHECKPOINTS: b"".join(rfc8785.dumps(head.to_json()) + b"\n" for head in heads),
         COSIGNATURES: b"".join(rfc8785.dumps(each.to_json()) + b"\n" for each in cosigned),
+        TIMESTAMPS: b"".join(rfc8785.dumps(each.to_json()) + b"\n" for each in stamps),
         STAGE: record.file.encode(),
         VOTES: tables.votes_file(
             store.votes.sealed(stage_id, newest.size),
@@ -142,7 +156,7 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
         strata_file=beside.committed,
     )
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    document = assemble(stage, files[STAGE], votes, draws, cosigned, facts, hashes)
+    document = assemble(stage, files[STAGE], votes, draws, cosigned, len(stamps), facts, hashes)
     files[SCORES] = scores_csv(stage, document.scores)
     return replace(seal(document, files, keys), kept=beside)
 
@@ -154,6 +168,11 @@ def _outages(spells: Sequence[Spell], frozen_at: datetime | None) -> dict[str, l
         if frozen_at is None or spell.began <= frozen_at:
             found.setdefault(spell.entrant, []).append(Outage(began=spell.began, noted=spell.noted, ended=spell.ended))
     return found
+
+
+def _stamp(kept: Timestamp) -> TimestampPart:
+    answer = base64.b64encode(kept.answer).decode()
+    return TimestampPart(size=kept.size, tsa=kept.tsa, at=kept.at, answer=answer)
 
 
 def _act(act: Exclusion) -> Act:

@@ -45,8 +45,9 @@ from arena.results.votes import closing
 from arena.results.votes.table import VoteTable
 
 JSON, VOTES, DRAWS, STAGE, SCORES = "export.json", "votes.parquet", "draws.parquet", "stage.toml", "scores.csv"
-CHECKPOINTS, COSIGNATURES, JWKS, SUMS = "checkpoints.jsonl", "cosignatures.jsonl", "jwks.json", "SHA256SUMS"
-FILES = (JSON, VOTES, DRAWS, STAGE, SCORES, CHECKPOINTS, COSIGNATURES, JWKS)
+CHECKPOINTS, COSIGNATURES, TIMESTAMPS = "checkpoints.jsonl", "cosignatures.jsonl", "timestamps.jsonl"
+JWKS, SUMS = "jwks.json", "SHA256SUMS"
+FILES = (JSON, VOTES, DRAWS, STAGE, SCORES, CHECKPOINTS, COSIGNATURES, TIMESTAMPS, JWKS)
 RERUN = "python -m arena verify ."
 COLUMNS = [
     "rank",
@@ -129,6 +130,7 @@ def assemble(
     votes: VoteTable,
     draws: DrawTable,
     cosigned: Sequence[CosignaturePart],
+    stamps: int,
     facts: Facts,
     hashes: Mapping[str, str],
 ) -> UserScore:
@@ -140,8 +142,9 @@ def assemble(
         votes: as `votes.parquet` gives them.
         draws: as `draws.parquet` gives them.
         cosigned: what witnesses have signed, as `cosignatures.jsonl` gives it.
+        stamps: how many lines `timestamps.jsonl` has.
         facts: the rest.
-        hashes: SHA-256 of the votes, the draws, the checkpoints and the cosignatures file, by name.
+        hashes: SHA-256 of the votes, the draws, the checkpoints, the cosignatures and the time stamps file, by name.
     """
     sha256 = file_sha256(stage_file)
     rated = tuple(entrant for entrant in stage.entrant_ids if entrant not in facts.removed)
@@ -190,6 +193,7 @@ def assemble(
             draws_file=File(name=DRAWS, sha256=hashes[DRAWS], rows=len(draws)),
             checkpoints_file=File(name=CHECKPOINTS, sha256=hashes[CHECKPOINTS], rows=facts.checkpoints),
             cosignatures_file=File(name=COSIGNATURES, sha256=hashes[COSIGNATURES], rows=len(cosigned)),
+            timestamps_file=File(name=TIMESTAMPS, sha256=hashes[TIMESTAMPS], rows=stamps),
             stage_file=File(name=STAGE, sha256=sha256),
             jwks_file=File(name=JWKS, sha256=hashes[JWKS]),
             scores_file=File(name=SCORES, sha256=hashlib.sha256(scores_csv(stage, fit.scores)).hexdigest()),

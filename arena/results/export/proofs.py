@@ -15,7 +15,7 @@ from arena.domain.draw import rule_of as rule_of_draws
 from arena.domain.errors import ArenaError
 from arena.domain.repeat import APART
 from arena.domain.stage import Stage, StageStatus
-from arena.domain.vote import leaf_hash
+from arena.domain.vote import canonical, leaf_hash
 from arena.record.ledger import verify_checkpoint
 from arena.record.merkle import roots_of
 from arena.results.export.document import CHECKPOINTS, VOTES
@@ -174,6 +174,11 @@ def opened(document: UserScore, stage: Stage, stage_file_sha256: str, heads: Seq
     elif declared is None or (told.source, told.at) != (TwoLanguages.of(declared.source), milliseconds(declared.at)):
         raise VerificationError("opening", Fault("opening_of_another_beacon"))
     yield Passed("opening", sha256=sha256)
+
+
+def signed_bytes(head: Checkpoint) -> bytes:
+    """Write what a checkpoint's signature is over."""
+    return canonical({name: value for name, value in head.to_json().items() if name != "jws"})
 
 
 def kept(checkpoint: Checkpoint, document: UserScore, roots: Roots, jwks: Mapping[str, Any]) -> Passed:

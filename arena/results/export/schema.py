@@ -331,6 +331,17 @@ class CosignaturePart(Part):
     )
 
 
+class TimestampPart(Part):
+    """What a time-stamping authority has said of a checkpoint: a line of `timestamps.jsonl`."""
+
+    size: Count = Field(description="the checkpoint's size")
+    tsa: Annotated[str, Field(max_length=2048)] = Field(description="the authority's address")
+    at: Moment = Field(description="the time that it gives")
+    answer: str = Field(
+        description="base64 of its whole answer (RFC 3161 TimeStampResp, DER) over SHA-256 of the checkpoint's signed bytes: its RFC 8785 form without `jws`"
+    )
+
+
 class WitnessPart(Part):
     """Somebody else who keeps and cosigns the checkpoints, as the stage file names them."""
 
@@ -360,6 +371,7 @@ class Provenance(Part):
     draws_file: File = Field(description="all draws")
     checkpoints_file: File = Field(description="every signed tree head of the stage, smallest first")
     cosignatures_file: File = Field(description="what witnesses have signed of them")
+    timestamps_file: File = Field(description="what time-stamping authorities have said of them")
     stage_file: File = Field(description="the sealed stage file")
     jwks_file: File = Field(description="the arena's public keys")
     scores_file: File = Field(description="the scores as a table for people")

@@ -8,12 +8,13 @@ from typing import Any
 
 import orjson
 import rfc8785
+from cryptography.x509 import Certificate
 from pydantic import ValidationError
 
 from arena.domain.coded import Fault
 from arena.domain.errors import ArenaError
 from arena.domain.stage import Stage
-from arena.results.export import coherence, cosigning, decisions, proofs, strata_proof, tables
+from arena.results.export import coherence, cosigning, decisions, proofs, stamping, strata_proof, tables
 from arena.results.export.cosigning import Witnessed
 from arena.results.export.differing import differing
 from arena.results.export.document import (
@@ -26,6 +27,7 @@ from arena.results.export.document import (
     SCORES,
     STAGE,
     SUMS,
+    TIMESTAMPS,
     VOTES,
     Facts,
     assemble,
@@ -33,7 +35,7 @@ from arena.results.export.document import (
 )
 from arena.results.export.promises import Outcome, judged
 from arena.results.export.proofs import Attested, Noticed, Passed, VerificationError
-from arena.results.export.schema import Checkpoint, CosignaturePart, UserScore
+from arena.results.export.schema import Checkpoint, CosignaturePart, TimestampPart, UserScore
 from arena.results.export.signed import Signed
 from arena.results.export.table_reader import DrawTable, TableFile, draw_table, vote_table
 from arena.results.votes.table import VoteTable
@@ -63,6 +65,7 @@ def verify(
     strata: bytes | None = None,
     promises: Mapping[str, bytes] = NOTHING,
     witnesses: Sequence[Witnessed] = (),
+    tsa_roots: Sequence[Certificate] | None = None,
 ) -> Verdict:
     """Check an export folder (or the `latest` in a folder of exports) and recompute every number.
 
@@ -74,6 +77,7 @@ def verify(
         strata: the stage's `strata.parquet`, for whoever was given it. Without it, what follows from it is attested, not recomputed.
         promises: citizens' files by name; the verdict says of each what became of it, and a broken one does not end the check.
         witnesses: who must have cosigned the checkpoint, each with what it has kept itself.
+        tsa_roots: the root certificates of the time-stamping authorities that are trusted; the last checkpoint then needs a stamp.
 
     Raises:
         VerificationError: names the first thing that does not hold.
@@ -83,7 +87,7 @@ def verify(
     if not folder.is_dir():
         raise VerificationError("files", Fault("no_folder", folder=str(folder), file=JSON))
     files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    return verify_files(files, jwks, kept, strata, promises, witnesses)
+    return verify_files(files, jwks, kept, strata, promises, witnesses, tsa_roots)
 
 
 def verify_files(
@@ -93,9 +97,10 @@ def verify_files(
     strata: bytes | None = None,
     promises: Mapping[str, bytes] = NOTHING,
     witnesses: Sequence[Witnessed] = (),
+    tsa_roots: Sequence[Certificate] | None = None,
 ) -> Verdict:
     """Check the same for files in memory, name by name."""
-    told = list(_checked(files, jwks, kept, strata, witnesses))
+    told = list(_checked(files, jwks, kept, strata, witnesses, tsa_roots))
     document = parsed(files[JSON])
     return Verdict(
         document,
@@ -174,6 +179,7 @@ def _checked(
     kept: Sequence[Checkpoint],
     strata: bytes | None,
     witnesses: Sequence[Witnessed],
+    tsa_roots: Sequence[Certificate] | None,
 ) -> Iterator[Passed | Noticed | Attested]:
     """Check one thing after the other, and tell each that holds, or that could not be checked."""
     _listed(files)
@@ -194,6 +200,7 @@ def _checked(
         told.draws_file,
         told.checkpoints_file,
         told.cosignatures_file,
+        told.timestamps_file,
         told.stage_file,
         told.jwks_file,
         told.scores_file,
@@ -207,6 +214,7 @@ def _checked(
         draws = draw_table(TableFile(files[DRAWS], tables.DRAWS, DRAWS), stage)
         heads = proofs.checkpoints(files[CHECKPOINTS])
         cosigned = proofs.lines(files[COSIGNATURES], CosignaturePart, "cosignatures", COSIGNATURES)
+        stamps = proofs.lines(files[TIMESTAMPS], TimestampPart, "timestamps", TIMESTAMPS)
         beside = [each for witness in witnesses for each in (*witness.heads, *witness.cosignatures)]
         roots = proofs.roots(rows, stage, [each.size for each in (*heads, *kept, *beside, told.checkpoint)])
         votes = vote_table(rows, stage, draws)
@@ -221,12 +229,13 @@ def _checked(
     for checkpoint in kept:
         yield proofs.kept(checkpoint, document, roots, own)
     yield from cosigning.witnessed(document, stage, roots, own, cosigned, witnesses)
+    yield from stamping.stamped(document, stage, heads, stamps, tsa_roots)
     yield from proofs.drawn(document, stage, votes, draws)
     yield from coherence.coherent(document, stage, rows, votes, draws, heads)
     proofs.versions(document, votes)
     yield from decisions.left_out(document, stage, rows, votes)
     yield from strata_proof.shown(document, stage, votes, strata)
-    yield from _recomputed(document, stage, files, votes, draws, cosigned)
+    yield from _recomputed(document, stage, files, votes, draws, cosigned, len(stamps))
 
 
 def _listed(files: Mapping[str, bytes]) -> None:
@@ -250,10 +259,12 @@ def _recomputed(
     votes: VoteTable,
     draws: DrawTable,
     cosigned: Sequence[CosignaturePart],
+    stamps: int,
 ) -> Iterator[Passed | Noticed]:
     """Assemble the whole document again from the evidence."""
-    hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in (VOTES, DRAWS, CHECKPOINTS, COSIGNATURES, JWKS)}
-    made = assemble(stage, files[STAGE], votes, draws, cosigned, Facts.told_by(document), hashes)
+    named = (VOTES, DRAWS, CHECKPOINTS, COSIGNATURES, TIMESTAMPS, JWKS)
+    hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in named}
+    made = assemble(stage, files[STAGE], votes, draws, cosigned, stamps, Facts.told_by(document), hashes)
     # Through canonical JSON and back, so that 1 and 1.0 are the same number on both sides.
     unsigned = document.model_copy(update={"integrity": made.integrity})
     where = differing(orjson.loads(unsigned.canonical()), orjson.loads(made.canonical()))

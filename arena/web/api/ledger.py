@@ -8,17 +8,20 @@ from fastapi import APIRouter, Path, Query
 from starlette.concurrency import run_in_threadpool
 
 from arena.battles.arena import Arena
-from arena.domain.errors import Conflict, Unavailable
+from arena.domain.errors import Conflict, Unavailable, Unusable
 from arena.record.keys import Keys
 from arena.record.ledger import Checkpoint, Ledger, LedgerError
 from arena.record.store import Store
 from arena.results.export.cosigning import take
 from arena.results.export.schema import CosignaturePart, OpeningPart
+from arena.results.witness.stamps import due, stamp
 from arena.web.api.schemas import ConsistencyProof, IncludedReceipt, PendingReceipt, TreeHead, TreeHeads
 
 log = logging.getLogger(__name__)
 
 SIGN_EVERY_S = 60.0
+STAMP_AGAIN_S = 600.0
+"""How long an authority that did not answer is left alone."""
 PAGE = 1000
 RECEIPT = "^[0-9a-f]{64}$"
 
@@ -84,6 +87,21 @@ def routes(store: Store, ledger: Ledger, keys: Keys, stage_id: str) -> APIRouter
 
 def _head(checkpoint: Checkpoint) -> TreeHead:
     return TreeHead.model_validate(checkpoint.to_json())
+
+
+async def keep_stamping(store: Store, ledger: Ledger, arena: Arena, url: str, every_s: float = SIGN_EVERY_S) -> None:
+    """Have the opening, daily and last checkpoints stamped by a time-stamping authority; run until cancelled."""
+    while True:
+        wait_s = every_s
+        try:
+            record = await arena.run_in_db_thread(store.stages.find, arena.stage.id)
+            over = record is not None and record.frozen_at is not None
+            for head in await run_in_threadpool(due, store.timestamps, ledger, arena.stage.id, arena.now(), over=over):
+                await run_in_threadpool(stamp, store.timestamps, head, url)
+        except (Unavailable, Unusable) as error:
+            log.warning("no time stamp: %s", error)
+            wait_s = STAMP_AGAIN_S
+        await asyncio.sleep(wait_s)
 
 
 async def keep_signing(ledger: Ledger, arena: Arena, every_s: float = SIGN_EVERY_S) -> None:
