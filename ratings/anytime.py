@@ -47,7 +47,13 @@ class Anytime:
             votes: in the fit so far.
             clusters: the effective number; few of them widen as they do without looks, by Student's t.
         """
-        return boundary(tightest(ERROR) * votes / self.planned_votes, ERROR) * _few(clusters, _FEW)
+        return self.at_once(votes, clusters, 1)
+
+    def at_once(self, votes: float, clusters: float, intervals: int) -> float:
+        """How many standard errors each of so many intervals reaches out, for all of them to hold at every look together (a union bound)."""
+        error = ERROR / intervals
+        out = _FEW * sqrt((1 + tightest(error)) / (1 + tightest(ERROR)))
+        return boundary(tightest(error) * votes / self.planned_votes, error) * _few(clusters, out)
 
     def simultaneous(
         self, theta: NDArray[np.float64], covariance: NDArray[np.float64], votes: float, clusters: float

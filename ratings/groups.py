@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ratings import intervals, marginal, notices, score
+from ratings.anytime import Anytime
 from ratings.comparison import BothBad, Comparisons
 from ratings.errors import ComparisonError
 from ratings.fit import CENTRE, PER_LOGIT
@@ -128,6 +129,7 @@ def by_group(
     transform: Transform | None = None,
     component_max: float = 25.0,
     seed: int = 0,
+    looks: Anytime | None = None,
 ) -> Groups:
     """Rate the entrants in each group. Weights and voices are not looked at.
 
@@ -143,6 +145,7 @@ def by_group(
         transform: from ratings to points.
         component_max: the points of the whole user component.
         seed: for the draws of the largest difference from the truth.
+        looks: intervals hold at every look while votes come in; None where results are looked at once. p is of one look.
 
     Raises:
         NothingToRateError: no two entrants were ever compared.
@@ -179,9 +182,13 @@ def by_group(
         blocks = _blocks(model, len(shown))
         theta, covariance = marginal.strengths(model, fitted, blocks, np.eye(len(shown)))
         sample = _sample(model, fitted, blocks, theta, clusters, seed)
-        ratings = _ratings(own, theta, covariance, sample, clusters, transform, component_max)
+        reach = _reach(covariance, sample)
+        if looks is not None:
+            reach = max(reach, looks.at_once(len(group.rows), clusters, len(covariance)))
+        ratings = _ratings(own, theta, covariance, sample, reach, clusters, transform, component_max)
         if len(shown) > 1:
-            difference = _difference(model, fitted, group.votes.k, len(shown), clusters)
+            alone = intervals.quantile(clusters) if looks is None else looks.quantile(len(group.rows), clusters)
+            difference = _difference(model, fitted, group.votes.k, len(shown), clusters, alone)
     rows = [
         Group(name, int(people[n]), int(votes[n]), ratings[level[n]])
         if level[n] < len(shown)
@@ -241,18 +248,23 @@ def _sample(
     return np.concatenate(found)
 
 
+def _reach(covariance: NDArray[np.float64], sample: NDArray[np.float64]) -> float:
+    """How many standard errors the intervals of all groups and entrants reach out, to hold at once."""
+    return float(np.quantile(np.abs(sample / np.sqrt(np.diag(covariance))).max(axis=1), 0.95))
+
+
 def _ratings(
     names: Sequence[str],
     theta: NDArray[np.float64],
     covariance: NDArray[np.float64],
     sample: NDArray[np.float64],
+    at_once: float,
     clusters: float,
     transform: Transform,
     component_max: float,
 ) -> list[tuple[GroupRating, ...]]:
     groups, k = theta.shape
     errors = np.sqrt(np.diag(covariance))
-    at_once = float(np.quantile(np.abs(sample / errors).max(axis=1), 0.95))
     wider = at_once / intervals.quantile(clusters)
     found = []
     for n in range(groups):
@@ -269,11 +281,11 @@ def _ratings(
     return found
 
 
-def _difference(model: Model, fitted: Fitted, k: int, groups: int, clusters: float) -> Difference:
+def _difference(model: Model, fitted: Fitted, k: int, groups: int, clusters: float, quantile: float) -> Difference:
     """σ of the groups, and a Wald test in the form of Hotelling's T² on effects that are drawn nowhere."""
     sd = float(fitted.mode.sd[0])
     error = float(np.sqrt(fitted.spread[0, 0]))
-    low, high = sd_interval(sd, error, intervals.quantile(clusters))
+    low, high = sd_interval(sd, error, quantile)
     free = model.at(np.array([_FREE, *fitted.mode.sd[1:]]), fitted.mode)
     first = int(model.first[0])
     effects = free.shared[first : first + groups]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratings import intervals, marginal, notices, score
+from ratings.anytime import Anytime
 from ratings.comparison import BothBad, Comparisons
 from ratings.connectivity import separations
 from ratings.errors import ComparisonError, RatingsError
@@ -153,6 +154,7 @@ def representative(
     transform: Transform | None = None,
     component_max: float = 25.0,
     seed: int = 0,
+    looks: Anytime | None = None,
 ) -> Representative:
     """Rate the entrants as the population would; the same votes, in any order, give the same digits.
 
@@ -167,6 +169,7 @@ def representative(
         transform: from ratings to points; the win probability unless declared otherwise.
         component_max: the points of the whole user component.
         seed: for the draws of transforms that hang on who is first or last; nothing else is drawn.
+        looks: intervals hold at every look while votes come in; None where results are looked at once.
 
     Raises:
         NothingToRateError: no two entrants were ever compared.
@@ -191,11 +194,13 @@ def representative(
             blocks[np.arange(len(blocks)), first + of] = 1
         theta, of_theta = marginal.strengths(model, fitted, blocks, cells.share[None])
         covariance[np.ix_(group.place, group.place)] = of_theta
-        kinds.append(_kinds([s.name for s in strata], model, fitted, group.voters))
+        fixed = intervals.quantile(group.voters)
+        quantile = fixed if looks is None else looks.quantile(len(group.rows), group.voters)
+        kinds.append(_kinds([s.name for s in strata], model, fitted, quantile))
         own = [names[i] for i in group.place]
         for i, row in zip(
             group.place,
-            _rows(own, number, theta[0], of_theta, group.voters, transform, component_max, seed),
+            _rows(own, number, theta[0], of_theta, group.voters, quantile, transform, component_max, seed),
             strict=True,
         ):
             rows[i] = row
@@ -238,14 +243,17 @@ def _rows(
     theta: NDArray[np.float64],
     covariance: NDArray[np.float64],
     voters: float,
+    q: float,
     transform: Transform,
     component_max: float,
     seed: int,
 ) -> list[Represented]:
-    q, errors = intervals.quantile(voters), np.sqrt(np.diag(covariance))
+    errors, wider = np.sqrt(np.diag(covariance)), q / intervals.quantile(voters)
     drawn = transform.id in score.BIASED
     sample = intervals.draws_by_strength(theta, covariance, voters, seed) if drawn else np.zeros((0, len(theta)))
-    points = score.shares(transform, names, theta, covariance, q, sample).points(component_max, transform.decimals)
+    points = score.shares(transform, names, theta, covariance, q, sample, wider).points(
+        component_max, transform.decimals
+    )
     rating, reach = CENTRE + PER_LOGIT * theta, PER_LOGIT * q * errors
     return [
         Represented(
@@ -263,9 +271,9 @@ def _rows(
     ]
 
 
-def _kinds(strata: Sequence[str], model: Model, fitted: Fitted, voters: float) -> tuple[Kind, ...]:
+def _kinds(strata: Sequence[str], model: Model, fitted: Fitted, q: float) -> tuple[Kind, ...]:
     names = [*strata, *(["voter"] if model.taste else []), *(["question"] if model.asks else [])]
-    q, errors = intervals.quantile(voters), np.sqrt(np.diag(fitted.spread))
+    errors = np.sqrt(np.diag(fitted.spread))
     of = zip(names, fitted.mode.sd.tolist(), errors.tolist(), strict=True)
     return tuple(Kind(name, sd, sd_interval(sd, error, q)) for name, sd, error in of)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # The command line speaks the locale's language; the tests read English, whatever their developer's shell says.
 os.environ["LC_ALL"] = "C.UTF-8"
+# As the command line has it: small matrices gain nothing from threads, and wait for each other where several tests run.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _numbers = itertools.count(1)
 

@@ -7,6 +7,7 @@ import pytest
 from scipy.special import expit
 
 from benchmarks.multilevel import GROUPS, grouped
+from ratings.anytime import Anytime
 from ratings.comparison import Comparisons
 from ratings.errors import ComparisonError, NothingToRateError
 from ratings.fit import rate
@@ -59,6 +60,27 @@ def test_where_none_differ_they_are_drawn_together():
     assert ratings(found).std(axis=0).max() < 0.7 * alone.std(axis=0).max()
     assert found.difference is not None
     assert (found.difference.p or 0) > 0.01
+
+
+def test_looking_early_costs_width():
+    """Intervals for all looks are wider, about the same ratings; how different the groups are and the chance of it stay what they are."""
+    comparisons, region = regions(0.5, (40, 40, 30, 20), 4)
+    once = by_group(comparisons, "region", NAMES, region)
+    always = by_group(comparisons, "region", NAMES, region, looks=Anytime(len(comparisons)))
+    np.testing.assert_array_equal(ratings(always), ratings(once))
+    for one, more in zip(once.groups, always.groups, strict=True):
+        for at_once, at_all in zip(one.ratings, more.ratings, strict=True):
+            assert 1.1 < np.ptp(at_all.rating_ci95) / np.ptp(at_once.rating_ci95) < 1.7
+            assert np.ptp(at_all.points_ci95) > np.ptp(at_once.points_ci95)
+    assert once.difference is not None
+    assert always.difference is not None
+    assert (always.difference.sd, always.difference.p) == (once.difference.sd, once.difference.p)
+    assert (
+        always.difference.sd_ci95[0]
+        < once.difference.sd_ci95[0]
+        < once.difference.sd_ci95[1]
+        < always.difference.sd_ci95[1]
+    )
 
 
 def _taken(comparisons: Comparisons, rows: np.ndarray) -> Comparisons:

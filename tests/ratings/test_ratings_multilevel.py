@@ -9,6 +9,7 @@ import pytest
 from scipy.special import expit
 
 from benchmarks.multilevel import CELLS, COVERAGE, covered, stage, strata
+from ratings.anytime import Anytime
 from ratings.comparison import Comparisons
 from ratings.errors import ComparisonError, NothingToRateError, RatingsError, SeparatedError
 from ratings.fit import rate
@@ -114,6 +115,16 @@ def test_without_differences_it_is_nearly_the_plain_fit():
     assert (widths(found) / (ends[:, 1] - ends[:, 0])).min() > 0.85
     assert (widths(found) / (ends[:, 1] - ends[:, 0])).max() < 1.25
     assert [kind.name for kind in found.kinds[0]] == ["sex", "voter"]
+
+
+def test_looking_early_costs_width():
+    """Intervals for all looks are wider about the same points, by what the boundary of one interval costs."""
+    comparisons, sex = two_groups(0.5, (80, 80), 15, 3)
+    once = representative(comparisons, [sex], HALVES)
+    always = representative(comparisons, [sex], HALVES, looks=Anytime(len(comparisons)))
+    np.testing.assert_array_equal(thetas(always), thetas(once))
+    wider = widths(always) / widths(once)
+    assert (wider.min() > 1.4, wider.max() < 1.66) == (True, True)
 
 
 def test_without_strata_it_is_the_plain_fit_of_people():

@@ -13,7 +13,7 @@ import rfc8785
 from arena import __version__
 from arena.domain.clock import kst
 from arena.domain.errors import Conflict
-from arena.domain.stage import Stage, StageStatus
+from arena.domain.stage import Stage, StageStatus, file_sha256
 from arena.i18n.facts import published_grounds
 from arena.record.keys import Keys
 from arena.record.ledger import Ledger
@@ -51,6 +51,7 @@ from arena.results.export.schema import (
     UserScore,
 )
 from arena.results.export.signed import Issuer
+from arena.results.export.statistics import StageVotes
 from arena.results.export.table_reader import TableFile, draw_table, vote_table
 from arena.results.export.verify import LATEST, verify
 from arena.results.votes import exclusions
@@ -131,7 +132,8 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
     draws = draw_table(TableFile(files[DRAWS], tables.DRAWS, DRAWS), stage)
     votes = vote_table(rows, stage, draws)
     if beside.strata is not None:
-        made = ByStrata.made(stage, votes, beside.strata, weigh(votes, stage, beside.strata))
+        given = StageVotes.of(stage, file_sha256(files[STAGE]), votes, rule.entrants, record.frozen_at)
+        made = ByStrata.made(given, beside.strata, weigh(votes, stage, beside.strata))
         beside = replace(beside, by_strata=made)
     files[JWKS] = rfc8785.dumps(keys.jwks())
     facts = Facts(

@@ -15,7 +15,7 @@ import rfc8785
 from arena.domain.opening import Witness
 from arena.domain.stage import Stage, file_sha256
 from arena.record.outages import minutes_of
-from arena.results.export import statistics
+from arena.results.export import groups, statistics
 from arena.results.export.by_strata import ByStrata
 from arena.results.export.rating_schema import Score
 from arena.results.export.schema import (
@@ -147,11 +147,9 @@ def assemble(
         hashes: SHA-256 of the votes, the draws, the checkpoints, the cosignatures and the time stamps file, by name.
     """
     sha256 = file_sha256(stage_file)
-    rated = tuple(entrant for entrant in stage.entrant_ids if entrant not in facts.removed)
-    looks = closing.looks(stage, votes, facts.frozen_at)
-    given = StageVotes(stage, sha256, votes, rated, looks)
+    given = StageVotes.of(stage, sha256, votes, set(stage.entrant_ids) - set(facts.removed), facts.frozen_at)
     ratings = given.rated(votes.counted)
-    fit = statistics.fit(ratings, stage, rated)
+    fit = statistics.fit(ratings, stage, given.entrants)
     separated = fit.cut is not None and fit.cut.separated
     closed = closing.closed(stage, votes, facts.frozen_at, separated=separated)
     return UserScore(
@@ -174,9 +172,10 @@ def assemble(
         pairwise=fit.pairwise,
         warnings=fit.warnings,
         method=fit.method,
-        sensitivity=statistics.sensitivity(given, ratings),
-        side_bias=statistics.side_bias(votes, looks),
-        tests=vote_tests(stage, votes, rated, draws.entrants, draws.outcomes()),
+        sensitivity=statistics.sensitivity(given, ratings, facts.by_strata.representative),
+        groups=[*facts.by_strata.groups, *groups.by_votes(given)],
+        side_bias=statistics.side_bias(votes, given.looks),
+        tests=vote_tests(stage, votes, given.entrants, draws.entrants, draws.outcomes()),
         leaks=statistics.leaks(stage, votes),
         exposure=statistics.exposure(stage, draws),
         exclusion_acts=list(facts.acts),

@@ -18,6 +18,7 @@ from arena.domain.stage import Stage
 from arena.record.store import Store
 from arena.results.export.by_strata import ByStrata
 from arena.results.export.schema import File
+from arena.results.export.statistics import StageVotes
 from arena.results.export.strata_file import STRATA, read_strata, strata_file
 from arena.results.votes.annotations import Annotations, measured
 from arena.results.votes.feed import VoteFeed
@@ -49,8 +50,7 @@ def keep(store: Store, stage: Stage) -> None:
         return
     strata = strata_now(store, stage)
     file = None if strata is None else strata_file(strata, stage)
-    votes, _ = VoteFeed(store, stage).table()
-    by_strata = ByStrata() if strata is None else ByStrata.made(stage, votes, strata, weigh(votes, stage, strata))
+    by_strata = ByStrata() if strata is None else _by_strata(store, stage, strata)
     committed = None if file is None or strata is None else _commit(file, len(strata))
     found = Kept(measured(store, stage, strata), strata, by_strata, file, committed)
     store.annotations.keep(stage.id, _packed(found), file)
@@ -69,9 +69,9 @@ def kept(store: Store, stage: Stage) -> Kept:
     told: Mapping[str, Any] = orjson.loads(zlib.decompress(data))
     file = store.annotations.strata(stage.id)
     found = Kept(
-        annotations=Annotations(told["styles"], told["weights"]),
+        annotations=Annotations(told["styles"], told.get("languages", {}), told["weights"]),
         strata=None if file is None else read_strata(file, stage),
-        by_strata=ByStrata.model_validate({name: told.get(name) for name in ByStrata.model_fields}),
+        by_strata=ByStrata.model_validate({name: told[name] for name in ByStrata.model_fields if name in told}),
         file=file,
         committed=None if told.get("strata_file") is None else File.model_validate(told["strata_file"]),
     )
@@ -121,6 +121,12 @@ def hand_out(store: Store, stage_id: str, actor: str, now: datetime, **who: str)
     return file
 
 
+def _by_strata(store: Store, stage: Stage, strata: StrataTable) -> ByStrata:
+    record, (votes, rule) = known(store, stage.id), VoteFeed(store, stage).table()
+    given = StageVotes.of(stage, record.file_sha256, votes, rule.entrants, record.frozen_at)
+    return ByStrata.made(given, strata, weigh(votes, stage, strata))
+
+
 def _commit(file: bytes, rows: int) -> File:
     return File(name=STRATA, sha256=hashlib.sha256(file).hexdigest(), rows=rows)
 
@@ -128,6 +134,7 @@ def _commit(file: bytes, rows: int) -> File:
 def _packed(found: Kept) -> bytes:
     told = {
         "styles": found.annotations.styles,
+        "languages": found.annotations.languages,
         "weights": found.annotations.weights,
         "strata_file": None if found.committed is None else found.committed.to_json(),
         **found.by_strata.model_dump(mode="json", by_alias=True),

@@ -187,6 +187,28 @@ class StyleControlled(Part):
     scores: list[StyledScore] = Field(description="the entrants")
 
 
+class RepresentedScore(Part):
+    """One entrant's result as the population would give it; null where it was never compared."""
+
+    team_id: str = Field(description="the entrant")
+    rating: float | None = Field(description="rating")
+    rating_ci95: Pair | None = Field(description="95 % interval")
+    rank: int | None = Field(description="rank")
+    points: float | None = Field(description="points")
+    points_ci95: Pair | None = Field(description="95 % interval")
+
+
+class Representative(Part):
+    """The score as the planned population would give it: multilevel regression and poststratification."""
+
+    strata: list[str] = Field(
+        description="what it is poststratified by: the strata with targets that ten people or more in the fit have answered, as if they were independent"
+    )
+    cells: Count = Field(description="how many cells of the population they make")
+    scores: list[RepresentedScore] = Field(description="the entrants")
+    warnings: list[Warning_] = Field(description="what limits it")
+
+
 class Swap(Part):
     """How little would swap two neighbours in the order; an upper bound, checked by refitting."""
 
@@ -224,6 +246,9 @@ class Sensitivity(Part):
     )
     weighted: list[VariantScore] | None = Field(
         description="with citizens weighted to the plan's margins, each one's weight shared over their votes"
+    )
+    representative: Representative | None = Field(
+        description="as the planned population would give it, by a multilevel model poststratified to the strata's targets; recomputed by whoever has strata.parquet; null where no stratum with targets was answered by ten people in the fit"
     )
     style_controlled: StyleControlled | None = Field(description="with length, formatting and side held equal")
     robustness: list[Swap] | None = Field(description="how few votes decide the order, neighbour by neighbour")

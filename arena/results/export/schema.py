@@ -8,6 +8,7 @@ from pydantic import Field
 from arena.domain.closing import ClosingRule
 from arena.domain.leaks import Leak
 from arena.domain.opening import VALUE, opening_sha256
+from arena.results.export.groups_schema import Grouping
 from arena.results.export.rating_schema import Cut, Method, PairCount, Score, Sensitivity, Warning_
 from arena.results.export.signed import (
     Count,
@@ -408,6 +409,9 @@ class UserScore(Signed):
     warnings: list[Warning_] = Field(description="what limits the result")
     method: Method | None = Field(description="how it was computed; null before the first vote that counts")
     sensitivity: Sensitivity = Field(description="the result under other choices")
+    groups: list[Grouping] = Field(
+        description="the result by group, variable by variable: by stratum first, then by topic, language, turns and identity; none of it changes the fit"
+    )
     side_bias: SideBiasPart = Field(description="whether the side mattered")
     tests: VoteTests = Field(description="what else the votes say; none of it changes the fit")
     leaks: LeaksPart = Field(description="what may have told voters who is who")

@@ -5,7 +5,8 @@ The export is made by these functions, and the stranger's check makes it again: 
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from typing import get_args
+from datetime import datetime
+from typing import Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,15 @@ from numpy.typing import NDArray
 from arena.domain.draw import rule_of
 from arena.domain.leaks import NAMING, Leak, mask, side_mask
 from arena.domain.stage import Stage
-from arena.results.export.rating_schema import Cut, Fit, Sensitivity, StyleControlled, Swap, VariantScore
+from arena.results.export.rating_schema import (
+    Cut,
+    Fit,
+    Representative,
+    Sensitivity,
+    StyleControlled,
+    Swap,
+    VariantScore,
+)
 from arena.results.export.schema import (
     Balance,
     ChiSquare,
@@ -33,6 +42,7 @@ from arena.results.export.schema import (
 from arena.results.export.table_reader import DrawTable
 from arena.results.export.tables import OUTCOMES
 from arena.results.live import draw_audit
+from arena.results.votes import closing
 from arena.results.votes.inclusion import LEAKS, REASONS
 from arena.results.votes.rating import compared, rate_stage, style_controlled
 from arena.results.votes.side_bias import side_bias as side_bias_of
@@ -40,7 +50,7 @@ from arena.results.votes.table import IDENTITY, VoteTable
 from arena.results.votes.warnings import warnings
 from arena.results.votes.weighting import MOST, effective, published
 from ratings.anytime import Anytime
-from ratings.comparison import BothBad
+from ratings.comparison import BothBad, Comparisons
 from ratings.errors import RatingsError
 from ratings.first import FirstK, first
 from ratings.notices import by_kind, no_votes
@@ -62,6 +72,14 @@ class StageVotes:
     looks: Anytime | None
     """Whether intervals hold at every look, as in `ratings.fit.rate`."""
 
+    @classmethod
+    def of(
+        cls, stage: Stage, file_sha256: str, votes: VoteTable, rated: Collection[str], frozen_at: datetime | None
+    ) -> Self:
+        """Take the entrants that are rated, and what the closing rule says of looking, from a stage as it stands."""
+        entrants = tuple(entrant for entrant in stage.entrant_ids if entrant in rated)
+        return cls(stage, file_sha256, votes, entrants, closing.looks(stage, votes, frozen_at))
+
     def rated(
         self,
         rows: NDArray[np.bool_],
@@ -76,6 +94,10 @@ class StageVotes:
             self.stage, self.votes, rows, self.entrants, voice=voice, by_question=by_question, weighted=weighted
         )
         return rate_stage(self.stage, self.file_sha256, chosen, looks=self.looks, both_bad=both_bad)
+
+    def compared(self, rows: NDArray[np.bool_]) -> Comparisons:
+        """Take these votes for a fit as the stage declares."""
+        return compared(self.stage, self.votes, rows, self.entrants)
 
 
 def fit(ratings: Ratings | None, stage: Stage, entrants: Sequence[str]) -> Fit:
@@ -102,8 +124,8 @@ def _cut(among: FirstK, stage: Stage) -> Cut | None:
     return Cut(k=among.k, rule=stage.tie_at_cut, **asdict(among.cut))
 
 
-def sensitivity(given: StageVotes, main: Ratings | None) -> Sensitivity:
-    """Rate the same votes under other choices."""
+def sensitivity(given: StageVotes, main: Ratings | None, population: Representative | None = None) -> Sensitivity:
+    """Rate the same votes under other choices; what `population` would say is made elsewhere (`results.export.groups`)."""
     votes, counted = given.votes, given.votes.counted
     has_weights = _has_weights(votes, votes.in_fit(given.stage.protocol.both_bad))
     beside = Sensitivity(
@@ -113,6 +135,7 @@ def sensitivity(given: StageVotes, main: Ratings | None) -> Sensitivity:
         other_voice=_variant(given.rated(counted, voice="vote" if given.stage.voice == "citizen" else "citizen")),
         voter_only=_variant(given.rated(counted, by_question=False)),
         weighted=_variant(given.rated(counted, voice="citizen", weighted=True)) if has_weights else None,
+        representative=population,
         style_controlled=None if main is None else _style_controlled(given, main),
         robustness=_robustness(given),
     )
@@ -145,7 +168,7 @@ def _style_controlled(given: StageVotes, main: Ratings) -> StyleControlled | Non
 def _robustness(given: StageVotes) -> list[Swap] | None:
     """How few votes, and how few voters, would swap neighbours if they were taken away."""
     protocol = given.stage.protocol
-    chosen = compared(given.stage, given.votes, given.votes.counted, given.entrants)
+    chosen = given.compared(given.votes.counted)
     try:
         found = robustness(chosen, prior=protocol.prior, both_bad=protocol.both_bad)
     except RatingsError:  # no vote that counts, or no prior

@@ -16,7 +16,7 @@ from arena.domain.stage import Stage
 from arena.results.export.tables import CHUNK, OUTCOMES, EvidenceError, entrants_of
 from arena.results.votes.annotations import STYLE
 from arena.results.votes.inclusion import REASONS
-from arena.results.votes.table import IDENTITY, OUTCOME_OF, Circumstances, VoteTable
+from arena.results.votes.table import ERASED, IDENTITY, LANGUAGES, OUTCOME_OF, Circumstances, VoteTable
 
 _OF_A_VOTE = (
     "draw",
@@ -34,6 +34,7 @@ _OF_A_VOTE = (
     "version_a",
     "version_b",
     "turn",
+    "language",
 )
 _MOST_REASONS = np.iinfo(np.int8).max
 
@@ -153,10 +154,10 @@ def vote_table(file: TableFile, stage: Stage, draws: DrawTable) -> VoteTable:
     """Read `votes.parquet` as the table that every number is a function of; `draws` tell which votes are on repeats.
 
     Voters are sorted, so that sums over them do not depend on the order of the votes, and `seq` holds the number of the vote's draw. What the file
-    does not tell (networks, languages, questions, seconds) is unknown. A reason that this version does not know is carried as it stands.
+    does not tell (networks, prompts, seconds) is unknown. A reason that this version does not know is carried as it stands.
 
     Raises:
-        EvidenceError: an entrant, a decision or a check of identity that there is not, more reasons than can be told apart, or
+        EvidenceError: an entrant, a decision, a language or a check of identity that there is not, more reasons than can be told apart, or
             two weights of one voter.
     """
     n, entrants = len(file), entrants_of(stage)
@@ -165,12 +166,13 @@ def vote_table(file: TableFile, stage: Stage, draws: DrawTable) -> VoteTable:
     of_identity = {level: code for code, level in enumerate(IDENTITY)}
     of_reason, of_voter = _Growing({reason: code for code, reason in enumerate(REASONS)}), _Growing()
     of_topic, of_question = _Growing({"": 0}), _Growing({"": 0})
+    of_language = {"": -1} | {name: code for code, name in enumerate(LANGUAGES) if name != ERASED}
     topic, question = np.empty(n, np.int16), np.empty(n, np.int32)
     seq, cast_at, weight = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.float64)
     voter, a, b, turns = np.empty(n, np.int32), *(np.empty(n, np.int16) for _ in range(3))
     outcome, identity, excluded_by = (np.empty(n, np.int8) for _ in range(3))
     leaks, unread, style = np.zeros(n, np.int32), np.zeros(n, np.bool_), np.empty((n, len(STYLE)), np.int32)
-    version = np.empty((n, 2), np.int16)
+    version, language = np.empty((n, 2), np.int16), np.empty(n, np.int8)
     for at, batch in file.placed([*_OF_A_VOTE, *STYLE]):
         seq[at] = batch.column("draw").to_numpy()
         voter[at] = file.coded(batch, "judge", of_voter)
@@ -187,6 +189,7 @@ def vote_table(file: TableFile, stage: Stage, draws: DrawTable) -> VoteTable:
         weight[at] = batch.column("weight").to_numpy(zero_copy_only=False)
         version[at] = np.stack([batch.column(f"version_{side}").fill_null(-1).to_numpy() for side in SIDES], axis=1)
         turns[at] = batch.column("turn").to_numpy()
+        language[at] = file.coded(batch, "language", of_language)
         style[at] = np.stack([batch.column(name).fill_null(-1).to_numpy() for name in STYLE], axis=1)
     if len(of_reason) > _MOST_REASONS:
         raise EvidenceError("reasons_too_many", file=file.name, n=len(of_reason))
@@ -225,7 +228,7 @@ def vote_table(file: TableFile, stage: Stage, draws: DrawTable) -> VoteTable:
         weight=None if np.isnan(weight).all() else weight,
         circumstances=Circumstances(
             turns=turns,
-            language=np.broadcast_to(np.int8(-1), (n,)),
+            language=language,
             style=style,
             judged_s=np.broadcast_to(np.float64(np.nan), (n,)),
             prompt=np.broadcast_to(np.int32(-1), (n,)),

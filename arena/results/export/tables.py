@@ -52,6 +52,7 @@ VOTES = pa.schema(
         pa.field("weight", pa.float64()),
         pa.field("version_a", pa.int16()),
         pa.field("version_b", pa.int16()),
+        pa.field("language", pa.string()),
         *(pa.field(name, pa.int32()) for name in STYLE),
     ]
 )
@@ -87,6 +88,7 @@ VOTE_COLUMNS = {
     "weight": "the voter's weight in the weighted variant, to be divided by the voter's votes in that fit; ten people or more share each; empty for voters without a vote in the fit, and when the stage has none",
     "version_a": "which of the entrant's `versions` in export.json gave every answer on side a, from 0; empty where its endpoint does not say, or several did",
     "version_b": "the same on side b",
+    "language": "of the first prompt, by its letters: ko, en (any Latin script), mixed or other; empty when the texts had been erased before the freeze",
     **{
         f"{mark}_{side}": f"{words} on side {side}, all turns together; empty when the texts had been erased before the freeze"
         for side in "ab"
@@ -124,7 +126,7 @@ CHUNK = 5_000
 """Rows held as Python objects at a time."""
 ROW_GROUP = 1_048_576
 """Rows of a row group: part of the bytes that an export's hashes are over."""
-NO_ANNOTATIONS = Annotations({}, None)
+NO_ANNOTATIONS = Annotations({}, {}, None)
 _NO_STYLE = (None,) * len(STYLE)
 _NONCE = re.compile(f"[0-9a-f]{{{2 * NONCE_BYTES}}}")
 _Row = TypeVar("_Row")
@@ -200,7 +202,7 @@ def votes_file(
         rows: from `Votes.sealed`.
         stage: theirs.
         rule: says which votes count.
-        beside: style counts and weights.
+        beside: style counts, languages and weights.
         acts: by battle, the places of the acts that name its vote.
         versions: grows by those that the rows have answers of.
 
@@ -246,6 +248,7 @@ def _vote(row: VoteRow, beside: Annotations) -> dict[str, Any]:
         "nonce": row.nonce.hex(),
         "receipt": row.receipt,
         "weight": None if beside.weights is None else beside.weights.get(row.voter),
+        "language": beside.languages.get(row.battle_id),
         **dict(zip(STYLE, beside.styles.get(row.battle_id, _NO_STYLE), strict=True)),
     }
     if len(row.nonce) != NONCE_BYTES or record_of(told["stage"], made) != row.record:

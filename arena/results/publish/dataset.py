@@ -27,7 +27,6 @@ from arena.results.export.schema import Checkpoint, EntrantPart, StagePart, User
 from arena.results.export.signed import UNSIGNED, Count, Issuer, Moment, Pair, Part, Sha256, Signed, TwoLanguages
 from arena.results.export.table_reader import TableFile, draw_table, vote_table
 from arena.results.votes.annotations import STYLE
-from arena.results.votes.feed import language
 from arena.results.votes.rating import compared, rate_stage
 from arena.results.votes.sealed import known
 from arena.results.votes.table import VoteTable
@@ -254,12 +253,12 @@ def _numbers(votes: VoteTable) -> dict[str, int]:
 
 
 def _row(vote: Mapping[str, Any], turns: Sequence[Turn], agreed: bool, tally: _Tally) -> dict[str, Any]:
-    kept = {name: vote[name] for name in COLUMNS.names if name in vote}
+    kept = {name: vote[name] for name in COLUMNS.names if name in vote and name != "language"}
     dropped = _why_dropped(turns, agreed)
     if dropped is None:
         tally.texts += 1
         kept |= {f"conversation_{side}": _conversation(turns, side) for side in SIDES}
-        kept["language"] = language(turns[0].prompt)
+        kept["language"] = vote["language"]
     else:
         tally.texts_dropped[dropped] += 1
     if turns:

@@ -16,7 +16,8 @@ from ratings.comparison import BOTH_BAD, OUTCOMES, BothBad, Comparisons
 from ratings.style import MARKS
 from ratings.voices import Voice
 
-LANGUAGES = ("ko", "en", "mixed", "other", "erased")
+ERASED = "erased"
+LANGUAGES = ("ko", "en", "mixed", "other", ERASED)
 IDENTITY = ("anonymous", "email", "verified", "invited")
 OUTCOME_OF = {Winner(outcome.value): code for code, outcome in enumerate(OUTCOMES)}
 """What a citizen decided, as the code that ratings see."""

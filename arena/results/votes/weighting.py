@@ -32,6 +32,14 @@ def published(counts: Mapping[str, int]) -> dict[str, int | None]:
     return shown
 
 
+def rateable(counts: Mapping[str, int]) -> set[str]:
+    """Tell which groups may have a result of their own: those with a count in `published`, and the one that is hidden with a single small one,
+    where the two together are so many that whoever knows their sum knows it to have ten people: its result then says no more."""
+    hidden = [name for name, n in published(counts).items() if n is None]
+    apart = sum(counts[name] for name in hidden) < 2 * SMALL - 1
+    return {name for name, n in counts.items() if n >= SMALL and not (apart and name in hidden)}
+
+
 @dataclass(frozen=True, slots=True)
 class Raked:
     """Weights of mean 1 that bring the voters to the target margins as far as the cap and the classes allow."""
