@@ -72,7 +72,7 @@ def build(chosen: settings.Settings) -> ArenaApp:
     if left:
         say(t("folders_open", paths=left))
     store = Store(chosen.resolved_database_url)
-    store.stages.adopt(stage, data, datetime.now(UTC))
+    store.stages.adopt(stage, data, datetime.now(UTC), chosen.data_dir / "evidence")
     keys = Keys.open(chosen.data_dir, os.environ)
     secure = chosen.public_url.startswith("https://")
     persons_of = stage.id if stage.population.takes_persons else ""
@@ -89,6 +89,7 @@ def build(chosen: settings.Settings) -> ArenaApp:
         organizers=OrganizerSessions(store.organizers, secure=secure),
         login=citizens_login(chosen, stage, store, keys, sessions) if stage.population.identity == "oidc" else None,
         exports=chosen.data_dir / "exports",
+        evidence=chosen.data_dir / "evidence",
         root=settings.ROOT,
         webhooks=chosen.webhook_urls,
         public_url=chosen.public_url,

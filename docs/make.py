@@ -13,10 +13,13 @@ sys.path.insert(0, str(ROOT))
 from pydantic import BaseModel  # noqa: E402
 from pydantic.fields import FieldInfo  # noqa: E402
 
-from arena.results.export import document, schema, tables  # noqa: E402
+from arena.results.export import document, result, schema, tables  # noqa: E402
+from arena.results.programme import letter  # noqa: E402
 from arena.results.programme import schema as programme  # noqa: E402
 
 SCHEMA_FILE = "docs/schemas/kai.user-score-2.schema.json"
+RESULT_FILE = "docs/schemas/kai.result-1.schema.json"
+LETTER_FILE = "docs/schemas/kai.letter-1.schema.json"
 TOTAL_FILE = "docs/schemas/kai.total-1.schema.json"
 PAGE_FILE = "docs/export-format.md"
 
@@ -66,7 +69,8 @@ and to auditors, by key; what everybody may have is the release (consented votes
 | `Authorization: Bearer kai_…`, scope `export` | `json`, `csv` of a frozen or published stage |
 | the same, scope `votes` | also `parquet` (the votes) and `zip` (the whole folder, ready to verify) |
 | scope `audit` | none of these: `strata.parquet` at `GET /api/v1/stages/{id}/strata`, from the freeze until the stage's retention ends; each time is logged |
-| everybody, once published | by the stage file's `disclosure`: `full` — `json` and `csv`; `top_and_mean` — a signed summary, `json`; `sealed` — nothing |
+| the same, scope `evidence`: an entrant's own key | all of these of its stage once it is published, whatever `disclosure` says, and not what `audit` opens; before, 403 with the sentence when (`evidence_from`, `evidence_later`) |
+| everybody, once published | where the stage file's `disclosure` is `full`: `json` and `csv` |
 | organizers | everything, and before the freeze a preliminary export that says `"status":"open"` |
 
 Keys are made and revoked with `python -m arena api-key new|list|revoke`, shown once, kept as a digest, bound to one stage or to all. Every answer has
@@ -75,8 +79,46 @@ an `ETag`; with `If-None-Match` an unchanged export is `304`. A refusal is RFC 9
 `strata_erased` (404). `GET /api/v1/stages` says what everybody may know of each
 stage: status, the sealed file's hash, and the commitment to the draws.
 
-`kai.user-score-summary/1`, what `top_and_mean` gives: `export_id, created_at, synthetic, issuer, stage{…}, n_voters, n_votes_used, n_entrants,
-best{team_id, team, points, points_ci95}, mean_points, integrity` — signed like the document.
+## What everybody may read
+
+`GET /api/v1/stages/{id}/result`, from publication on and for every stage: `kai.result/1`
+([`schemas/kai.result-1.schema.json`](schemas/kai.result-1.schema.json)), canonical JSON and signed like the document, made once, at publication. The
+stage file's `disclosure`, sealed before the first vote, says what of the scores is in it; the steps are those in which the programme has published:
+
+| `disclosure` | open to everybody |
+|---|---|
+| `full` | `disclosed.scores`, every team with its interval and possible ranks, and all of the below; besides, `export.json` and `scores.csv`, the report, the public dataset |
+| `winners_and_means` | `disclosed.winners`: who has the most points, how many, with the interval, and whether they are first beyond chance; `disclosed.mean_points` |
+| `means_and_gaps` | `disclosed.mean_points` and `disclosed.gaps`: how far each place lies from the next, and whether the two are apart beyond chance; no team by name |
+| `sealed` | how many voted |
+
+**It binds the public, not the entrants.** The programme and each entrant get everything whatever it says. A stage whose disclosure is not `full` cannot have
+`public_leaderboard`.
+
+**What stays closed is committed to.** `files` names every file of the published export. `sha256` is its hash where nobody can make the file up who does not have it:
+`export.json` holds a signature that the arena's key alone can make, and each row of `votes.parquet` a random battle number and keyed pseudonyms. Of the others
+`sha256` is `null`: a table of a few points, or of draws whose seed is public, could be tried out against its hash until it fits, so their hashes stand in
+`export.json` and nowhere else. Opened later, one file or all of them, they are checked by
+
+```
+python -m arena verify FOLDER --published result.json --jwks pinned.json
+```
+
+which also holds what was disclosed against the opened `export.json`. The result is kept with the act of publication; the export's files have to be kept by
+the operator, for a remade export carries another signature and is not what was committed to.
+
+## The entrants' keys and letters
+
+Opening a stage makes each entrant a key of the scope `evidence`. The opening act, whose hash stands in every checkpoint from the one over no votes on, names each key's
+id and SHA-256, and not whose it is; `evidence_keys` here says that. Whoever holds a key can show that it was promised before the first vote. Such a key is neither made nor revoked by hand; `python -m arena api-key rotate STAGE ENTRANT --reason …` (or the console) puts
+another in its place, and `evidence_keys` then tells when and why, behind those of the opening.
+
+`python -m arena letters STAGE --out DIR` writes, once the stage is published, a folder for each team: `letter.json` (`kai.letter/1`,
+[`schemas/kai.letter-1.schema.json`](schemas/kai.letter-1.schema.json), signed like the document), `letter.html` (the same to read and print, Korean and English), `jwks.json`. A letter holds the
+team's score with intervals and possible ranks, its results under other choices, how the votes on its answers were decided, which were left out, why, and
+by which decisions, its exposure, outages, failures and leaks, its keys, and of other teams what `disclosure` opens to everybody. `python -m arena verify letter.json`
+checks its signature; with `--against FOLDER` every number in it is made again from the export, but for the causes of outages and the
+counts of failed answers, which the signature alone vouches for.
 
 ## Pushed
 
@@ -104,7 +146,12 @@ For auditors alone, never in the folder: what each voter said of themselves, as 
 
 def files() -> dict[str, str]:
     """What is to be written, by path."""
-    schemas = {SCHEMA_FILE: schema.json_schema(), TOTAL_FILE: programme.json_schema()}
+    schemas = {
+        SCHEMA_FILE: schema.json_schema(),
+        RESULT_FILE: result.json_schema(),
+        LETTER_FILE: letter.json_schema(),
+        TOTAL_FILE: programme.json_schema(),
+    }
     made = {name: json.dumps(held, ensure_ascii=False, indent=2) + "\n" for name, held in schemas.items()}
     return {**made, PAGE_FILE: "\n".join(_page()) + "\n"}
 

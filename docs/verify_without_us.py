@@ -398,6 +398,9 @@ def opening_holds(document: dict, stage: dict, heads: list[dict]) -> None:
     must(named == {sha256(rfc8785.dumps(act))} and heads[0]["size"] == 0, "opening: one act, in every checkpoint")
     told = (document["stage"]["file_sha256"], document["stage"]["opened_at"], document["draws"]["commitment"])
     must((act["stage_file_sha256"], act["opened_at"], act["draw_commitment"]) == told, "opening: file, time, seed")
+    keys = [key for key in document["evidence_keys"] if key["reason"] is None]
+    promised = [(key["id"], key["sha256"]) for key in act["evidence_keys"]]
+    must(sorted((key["key_id"], key["sha256"]) for key in keys) == promised, "opening: each team's key to the evidence")
     if act["beacon"] is not None:
         same = (
             act["beacon"]["source"] == beacon["source"] and datetime.fromisoformat(act["beacon"]["at"]) == beacon["at"]

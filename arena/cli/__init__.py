@@ -34,6 +34,7 @@ COMMANDS = {
     "aggregate": "aggregate:command",
     "release": "release:command",
     "report": "report:command",
+    "letters": "letters:command",
 }
 """Where each command or group of commands stands in here; a module is imported when its command is asked for."""
 OURS = ("app", "arena", "models", "ratings")

@@ -91,6 +91,11 @@ def exports(stage_id: str) -> Path:
     return settings.read().data_dir / "exports" / stage_id
 
 
+def evidence() -> Path:
+    """Where the entrants' keys to the evidence wait for whoever hands them over, in a folder for each stage."""
+    return settings.read().data_dir / "evidence"
+
+
 def operator() -> str:
     """Who acts, for the record: never a person's name."""
     return "command line"

@@ -1,10 +1,10 @@
 """`python -m arena export` and `verify`: the score leaves, and a stranger checks it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from arena.cli.stage_page import fared
 from arena.domain.clock import kst
 from arena.domain.errors import Conflict, Unusable
 from arena.i18n.terminal import t
+
+if TYPE_CHECKING:
+    from arena.results.export.proofs import Passed
 
 
 def export(
@@ -98,20 +101,30 @@ def verify(
     promises: Annotated[list[Path] | None, typer.Option(help=t("option_promises"))] = None,
     witness: Annotated[list[Path] | None, typer.Option(help=t("option_witness"))] = None,
     tsa_root: Annotated[list[Path] | None, typer.Option(help=t("option_tsa_root"))] = None,
+    against: Annotated[Path | None, typer.Option(help=t("option_against"))] = None,
+    published: Annotated[Path | None, typer.Option(help=t("option_published"))] = None,
 ) -> None:
-    """Check an export from its files alone and recompute every number; exit code 1 names the first thing that does not hold."""
+    """Check an export from its files alone and recompute every number; exit code 1 names the first thing that does not hold.
+
+    A file is a team's letter, checked `--against` an export where that is given, or what a witness shows. With `--published` hold the export
+    against what was published of it; the folder may then hold single files that were opened.
+    """
     from arena.results.export import cosigning
     from arena.results.export import verify as verifying
-    from arena.results.witness import evidence, stamps
+    from arena.results.witness import stamps
 
     if folder.is_file():
-        with refusals():
-            trusted = None if jwks is None else verifying.read_jwks(jwks.read_bytes(), str(jwks))
-            proved = evidence.judged(folder.read_bytes(), trusted)
-        typer.echo(t("verify_evidence", said=proved))
+        _file(folder, jwks, against)
         return
     with refusals(), working(t("working_verify", folder=folder)):
         trusted = None if jwks is None else verifying.read_jwks(jwks.read_bytes(), str(jwks))
+        if published is not None:
+            whole, passed = _opened(folder, published, trusted)
+            for check in passed:
+                typer.echo(t("verify_ok", said=check))
+            if not whole:
+                typer.echo(t("verify_parts"))
+                return
         kept = [verifying.read_checkpoint(path.read_bytes(), str(path)) for path in checkpoint or []]
         auditors = None if strata is None else strata.read_bytes()
         given = {str(path): path.read_bytes() for path in _files(promises or [])}
@@ -139,3 +152,38 @@ def verify(
 def _files(paths: Sequence[Path]) -> list[Path]:
     """Take a folder for the JSON files in it."""
     return [file for path in paths for file in (sorted(path.glob("*.json")) if path.is_dir() else (path,))]
+
+
+def _opened(folder: Path, published: Path, trusted: "Mapping[str, Any] | None") -> "tuple[bool, list[Passed]]":
+    """Hold what was opened against what was published; the first value says whether it is a whole export, to be verified further."""
+    from arena.results.export.document import FILES, JWKS
+    from arena.results.export.opened import opened, read_result
+    from arena.results.export.verify import read_folder, read_jwks
+
+    files = read_folder(folder)
+    result = read_result(published.read_bytes(), str(published))
+    if trusted is None and JWKS not in files:
+        raise Unusable("jwks_needed")
+    passed = list(opened(result, files, trusted or read_jwks(files[JWKS])))
+    return set(FILES) <= set(files), passed
+
+
+def _file(file: Path, jwks: Path | None, against: Path | None) -> None:
+    """Check a team's letter, with the keys that are trusted or else those beside it, or what a witness shows."""
+    from arena.results.export.document import JWKS
+    from arena.results.export.verify import read_folder, read_jwks
+    from arena.results.programme.letter import is_letter, read_letter, verify_letter
+    from arena.results.witness import evidence
+
+    with refusals():
+        data, beside = file.read_bytes(), file.with_name(JWKS)
+        if not is_letter(data):
+            trusted = None if jwks is None else read_jwks(jwks.read_bytes(), str(jwks))
+            typer.echo(t("verify_evidence", said=evidence.judged(data, trusted)))
+            return
+        known = jwks or beside
+        if not known.is_file():
+            raise Unusable("jwks_needed")
+        keys, files = read_jwks(known.read_bytes(), str(known)), None if against is None else read_folder(against)
+        for check in verify_letter(read_letter(data, str(file)), keys, files):
+            typer.echo(t("verify_ok", said=check))

@@ -8,7 +8,7 @@ import orjson
 import typer
 
 from arena import settings
-from arena.cli.common import keys, opened, refusals
+from arena.cli.common import keys, opened, operator, refusals
 from arena.cli.stage_page import padded
 from arena.i18n.terminal import t
 from arena.record.keys import FILE, VARIABLE, KeysError
@@ -83,3 +83,14 @@ def revoke_api_key(key_id: str) -> None:
     with opened() as store:
         store.api_keys.revoke(key_id, datetime.now(UTC))
     typer.echo(t("api_key_ended", id=key_id))
+
+
+@api.command("rotate", help=t("help_api-key_rotate"))
+def rotate_evidence_key(
+    stage: str, entrant: str, reason: Annotated[str, typer.Option(prompt=t("stage_reason"))]
+) -> None:
+    """Let a new key take the place of an entrant's; it is shown once, the act is published, and the old one ends."""
+    with opened() as store:
+        made, key = store.evidence_keys.rotate(stage, entrant, reason, operator(), datetime.now(UTC))
+    typer.echo(key)
+    typer.echo(t("evidence_rotated", id=made.id, entrant=entrant, stage=stage), err=True)

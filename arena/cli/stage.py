@@ -10,7 +10,7 @@ import typer
 
 from arena import settings
 from arena.cli import stage_page
-from arena.cli.common import exports, keys, opened, operator, read_stage, refusals, refuse
+from arena.cli.common import evidence, exports, keys, opened, operator, read_stage, refusals, refuse
 from arena.cli.progress import working
 from arena.domain.errors import StageError, Unusable
 from arena.domain.stage import Stage
@@ -104,9 +104,17 @@ def open_stage(file: StageFile, beacon: Annotated[str | None, typer.Option(help=
         with working(t("working_open", stage=stage.id)):
             require_artifacts(stage)
             record = lifecycle.open_stage(
-                store, keys(), stage, file.read_bytes(), organizer=operator(), now=datetime.now(UTC), beacon=beacon
+                store,
+                keys(),
+                stage,
+                file.read_bytes(),
+                organizer=operator(),
+                now=datetime.now(UTC),
+                beacon=beacon,
+                evidence=evidence(),
             )
     typer.echo(t("stage_opened", stage=stage.id, sha256=record.file_sha256))
+    typer.echo(t("stage_evidence", folder=evidence() / stage.id, teams=[t.pick(each.team) for each in stage.entrants]))
 
 
 def require_artifacts(stage: Stage) -> None:

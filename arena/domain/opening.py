@@ -1,6 +1,7 @@
 """The opening act: what a stage is bound to from the moment it opens. Each of its checkpoints names the act by its hash."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -41,9 +42,21 @@ def opening_act(
     draw_commitment: str,
     beacon: Beacon | None,
     value: str | None,
+    evidence_keys: Mapping[str, str],
     opened_at: datetime,
 ) -> bytes:
-    """Write the act in its one byte form (RFC 8785); `value` is what the beacon said, where the seed is mixed with it."""
+    """Write the act in its one byte form (RFC 8785).
+
+    Args:
+        stage_id: the stage.
+        stage_file_sha256: hash of its sealed file.
+        draw_commitment: hash of the secret seed.
+        beacon: the one that the stage declares.
+        value: what it said, where the seed is mixed with it.
+        evidence_keys: hash of each entrant's key to the evidence, by the key's id. Whose it is the act does not say: it is public while
+            the stage is open, and whoever has the key finds it.
+        opened_at: when.
+    """
     told = None
     if beacon is not None and value is not None:
         told = {"source": beacon.source.model_dump(), "at": kst(beacon.at), "value": value}
@@ -54,6 +67,7 @@ def opening_act(
             "stage_file_sha256": stage_file_sha256,
             "draw_commitment": draw_commitment,
             "beacon": told,
+            "evidence_keys": [{"id": each, "sha256": evidence_keys[each]} for each in sorted(evidence_keys)],
             "opened_at": kst(opened_at),
         }
     )

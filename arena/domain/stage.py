@@ -26,6 +26,7 @@ VOTER_COLUMN = "judge"
 VOTES_PER_ENTRANT = 200
 """Planned where nothing is declared: an entrant then has 400 answers judged, and its rating is known to about ±35 points."""
 TieAtCut = Literal["points", "components", "hold"]
+Disclosure = Literal["full", "winners_and_means", "means_and_gaps", "sealed"]
 
 
 class StageStatus(StrEnum):
@@ -305,8 +306,9 @@ class Stage(Declared):
     `points`: their order all the same, and the document says what it hangs on. `components`: `ties`, in its order, among the
     teams that may or may not be in the cut. `hold`: nobody but the programme; those places stay open.
     """
-    disclosure: Literal["full", "top_and_mean", "sealed"] = "full"
-    """What everybody may read once the stage is published: all scores, the best team's and the mean, or nothing. The programme has all."""
+    disclosure: Disclosure = "full"
+    """What everybody may read once the stage is published: all scores; who has the most points, how many, and the mean; the mean and the gaps
+    between one place and the next, of no team by name; or nothing. It binds the public: the programme and every entrant have all."""
     opens: AwareDatetime | None = None
     closes: AwareDatetime | None = None
     closing: Closing | None = None
@@ -376,6 +378,8 @@ class Stage(Declared):
                 raise StageError("stage_id_twice", at=name, id=twice[0])
         if self.synthetic and self.operator.official:
             raise StageError("stage_official_invented")
+        if self.protocol.public_leaderboard and self.disclosure != "full":
+            raise StageError("stage_board_discloses", disclosure=self.disclosure)
         if self.protocol.pairing == "balanced" and self.protocol.reveal == "after_vote":
             raise StageError("stage_balanced_reveals")
         if self.protocol.repeats and self.protocol.reveal == "after_vote":

@@ -5,17 +5,21 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from sqlalchemy import insert, select, update
 
-from arena.domain.errors import NotFound, Unusable
+from arena.domain.errors import Conflict, NotFound, Unusable
 from arena.record.database import Database
 from arena.record.tables import api_keys
 
-Scope = Literal["export", "votes", "metrics", "audit"]
+Scope = Literal["export", "votes", "metrics", "audit", "evidence"]
 """`export`: the document, the scores and the public keys. `votes`: the evidence too, which has a row for each vote. `metrics`: entrants' figures.
-`audit`: what each voter said of themselves, for whoever makes the weights again; it opens nothing else."""
+`audit`: what each voter said of themselves, for whoever makes the weights again; it opens nothing else.
+`evidence`: an entrant's own key, made when its stage opens; once the stage is published it opens every file of the export, and not what `audit` does."""
+EVIDENCE: Final[Scope] = "evidence"
+HANDED: Final = tuple(scope for scope in get_args(Scope) if scope != EVIDENCE)
+"""The scopes that an organizer gives a key."""
 PREFIX = "kai_"
 
 
@@ -49,16 +53,16 @@ class ApiKeys:
         Raises:
             Unusable: an unknown scope, or none.
         """
-        unknown = [scope for scope in scopes if scope not in get_args(Scope)]
+        unknown = [scope for scope in scopes if scope not in HANDED]
         if unknown or not scopes:
-            raise Unusable("unknown_scope", known=get_args(Scope))
+            raise Unusable("unknown_scope", known=HANDED)
         key = PREFIX + secrets.token_urlsafe(32)
         made = ApiKey(secrets.token_hex(6), name, stage_id, tuple(sorted(set(scopes))), now, None, None)  # type: ignore[arg-type]
         with self._database.writing() as connection:
             connection.execute(
                 insert(api_keys).values(
                     id=made.id,
-                    digest=_digest(key),
+                    digest=digest(key),
                     name=name,
                     stage_id=stage_id,
                     scopes=list(made.scopes),
@@ -73,7 +77,7 @@ class ApiKeys:
         The moment of use is kept to the hour, so that a poll is not a write.
         """
         with self._database.reading() as connection:
-            row = connection.execute(select(api_keys).where(api_keys.c.digest == _digest(key))).one_or_none()
+            row = connection.execute(select(api_keys).where(api_keys.c.digest == digest(key))).one_or_none()
         if row is None:
             return None
         if row.used_at is None or (now - row.used_at).total_seconds() > 3600:
@@ -86,8 +90,12 @@ class ApiKeys:
 
         Raises:
             NotFound: no such key, or revoked before.
+            Conflict: it is an entrant's key to the evidence, which only another one can take the place of.
         """
         with self._database.writing() as connection:
+            found = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).one_or_none()
+            if found is not None and EVIDENCE in found.scopes:
+                raise Conflict("evidence_key_kept", id=key_id, entrant=found.name)
             changed = connection.execute(
                 update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None)).values(revoked_at=now)
             )
@@ -100,7 +108,8 @@ class ApiKeys:
             return [_key(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.created_at))]
 
 
-def _digest(key: str) -> str:
+def digest(key: str) -> str:
+    """Compute what is kept of a key, and may be told of it."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 

@@ -11,7 +11,7 @@ FILE, FOLDER, UMASK = 0o600, 0o700, 0o077
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 SQLITE = ("", "-wal", "-shm", "-journal")
 """What SQLite adds to its file's name, for the files that it keeps beside it with that file's own mode."""
-MADE = ("exports", "stages")
+MADE = ("evidence", "exports", "stages")
 """The folders that the arena makes in its data directory."""
 
 

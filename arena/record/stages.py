@@ -2,8 +2,11 @@
 
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
@@ -13,9 +16,10 @@ from arena.domain.opening import VALUE, opening_act
 from arena.domain.stage import Stage, StageStatus, file_sha256
 from arena.record.database import Database
 from arena.record.events import log
+from arena.record.evidence_keys import committed, hand_out, make_keys
 from arena.record.tables import stages
 
-OPENED = "stage.opened"
+OPENED, PUBLISHED = "stage.opened", "stage.published"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,27 +110,33 @@ class Stages:
         self.reseal(stage.id, file.decode("utf-8"), sha256, now)
         return self.register(stage.id, file.decode("utf-8"), sha256, now)
 
-    def adopt(self, stage: Stage, file: bytes, now: datetime) -> StageRecord:
+    def adopt(self, stage: Stage, file: bytes, now: datetime, evidence: Path | None = None) -> StageRecord:
         """Begin to serve a stage: register it, hold its file against the sealed one, and open it if it is synthetic.
 
-        A real stage is opened by an organizer, never by a restart.
+        A real stage is opened by an organizer, never by a restart. `evidence` as in `open`.
 
         Raises:
             Conflict: the stage has opened with another file.
         """
         record = self.draft(stage, file, now)
         if stage.synthetic and record.status is StageStatus.DRAFT:
-            return self.open(stage, "start", now)
+            return self.open(stage, "start", now, evidence=evidence)
         return record
 
-    def open(self, stage: Stage, actor: str, now: datetime, beacon: str | None = None) -> StageRecord:
+    def open(
+        self, stage: Stage, actor: str, now: datetime, beacon: str | None = None, evidence: Path | None = None
+    ) -> StageRecord:
         """draft → open, with the act that every checkpoint names, and the event that says which file and artifacts are sealed from now on.
+
+        Each entrant gets its key to the evidence; the act names their hashes. If the keys cannot be written the stage does not open.
 
         Args:
             stage: as its file declares it.
             actor: who does it.
             now: when.
             beacon: what the declared beacon said; the seed of the draws is mixed with it.
+            evidence: the folder in which a folder of this stage gets the entrants' keys; where there is none, as in a simulation, nobody has
+                them until they are rotated.
 
         Raises:
             Conflict: the stage is no draft.
@@ -137,18 +147,37 @@ class Stages:
             if found is not None and found.status is StageStatus.DRAFT:
                 _require_beacon(stage, found, beacon, now)
             record = _move(connection, stage.id, StageStatus.DRAFT, StageStatus.OPEN, now)
+            made, held = make_keys(connection, stage.id, stage.entrant_ids, now)
             act = opening_act(
                 stage.id,
                 stage_file_sha256=record.file_sha256,
                 draw_commitment=record.draw_commitment,
                 beacon=stage.beacon,
                 value=beacon,
+                evidence_keys={key.id: key.sha256 for key in made.values()},
                 opened_at=now,
             ).decode()
             connection.execute(update(stages).where(stages.c.id == stage.id).values(beacon=beacon, opening=act))
-            data = {"file_sha256": record.file_sha256, "entrants": stage.artifacts}
+            data = {
+                "file_sha256": record.file_sha256,
+                "entrants": stage.artifacts,
+                "evidence_keys": committed(made),
+            }
+            if evidence is not None:
+                hand_out(evidence / stage.id, held)
             log(connection, now, stage.id, actor, OPENED, data if beacon is None else {**data, "beacon": beacon})
             return replace(record, beacon=beacon, opening=act)
+
+    def publish(self, stage_id: str, actor: str, data: Mapping[str, Any], now: datetime) -> StageRecord:
+        """frozen → published, with the event that keeps what was published; nobody sees the one without the other.
+
+        Raises:
+            Conflict: the stage is not frozen.
+        """
+        with self._database.writing() as connection:
+            record = _move(connection, stage_id, StageStatus.FROZEN, StageStatus.PUBLISHED, now)
+            log(connection, now, stage_id, actor, PUBLISHED, dict(data))
+            return record
 
     def forget_questions(self, stage_id: str) -> None:
         """Forget what the keys of questions are made with: from now on nobody can find a text's key."""

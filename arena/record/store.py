@@ -10,6 +10,7 @@ from arena.record.database import Database
 from arena.record.draws import Draws
 from arena.record.erasure import Erasure
 from arena.record.events import Events
+from arena.record.evidence_keys import EvidenceKeys
 from arena.record.organizers import Organizers
 from arena.record.outages import Outages
 from arena.record.outbox import Outbox
@@ -48,6 +49,7 @@ class Store:
         self.strata = Strata(self.database)
         self.annotations = KeptAnnotations(self.database)
         self.api_keys = ApiKeys(self.database)
+        self.evidence_keys = EvidenceKeys(self.database, self.events)
         self.outbox = Outbox(self.database)
         self.erasure = Erasure(self.database)
         self.counters = Counters(self.database)

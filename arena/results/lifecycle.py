@@ -8,19 +8,20 @@ from arena.domain.errors import Unusable
 from arena.domain.stage import Stage, StageStatus
 from arena.record.keys import Keys
 from arena.record.ledger import Checkpoint, Ledger
-from arena.record.stages import StageRecord
+from arena.record.stages import PUBLISHED, StageRecord
 from arena.record.store import Store
 from arena.results.export import kept
 from arena.results.export.bundle import FROZEN, export, git_commit
 from arena.results.export.cosigning import missing
+from arena.results.export.document import JSON
+from arena.results.export.result import result_of
+from arena.results.export.schema import UserScore
 from arena.results.export.webhooks import announce
 from arena.results.votes import closing
 from arena.results.votes.feed import VoteFeed
 from arena.results.votes.rating import compared, rate_stage
 from arena.results.votes.sealed import known, sealed_stage
 from ratings.first import first
-
-PUBLISHED = "stage.published"
 
 
 def unsealed(stage: Stage) -> list[str]:
@@ -29,7 +30,15 @@ def unsealed(stage: Stage) -> list[str]:
 
 
 def open_stage(
-    store: Store, keys: Keys, stage: Stage, file: bytes, *, organizer: str, now: datetime, beacon: str | None = None
+    store: Store,
+    keys: Keys,
+    stage: Stage,
+    file: bytes,
+    *,
+    organizer: str,
+    now: datetime,
+    beacon: str | None = None,
+    evidence: Path | None = None,
 ) -> StageRecord:
     """draft → open: seals the file's hash, and with it the entrants, the protocol and the transform, and signs the checkpoint over no votes.
 
@@ -41,6 +50,7 @@ def open_stage(
         organizer: who does it.
         now: when.
         beacon: what the stage's beacon said.
+        evidence: where the entrants' keys are written, as in `Stages.open`.
 
     Raises:
         StageError: a real stage does not say who answers for it.
@@ -53,7 +63,7 @@ def open_stage(
     if not stage.synthetic and stage.population.kind == "panel" and not stage.population.panel.members:
         raise Unusable("panel_without_members")
     store.stages.draft(stage, file, now)
-    record = store.stages.open(stage, organizer, now, beacon)
+    record = store.stages.open(stage, organizer, now, beacon, evidence)
     Ledger(store, keys).checkpoint(stage.id, now)
     return record
 
@@ -127,6 +137,8 @@ def publish(
 ) -> tuple[Path, StageRecord]:
     """frozen → published: exports the stage into `out`, verifies the export, declares it the result, and tells the aggregators.
 
+    What everybody may read is signed now and kept with the act, so that the hashes of what stays closed are public from this moment on.
+
     Raises:
         Conflict: the stage is not frozen.
         Unusable: too few of its witnesses have cosigned the final checkpoint.
@@ -140,7 +152,9 @@ def publish(
     if absent := missing(store, stage, checkpoint.size):
         raise Unusable("cosignatures_missing", stage=stage_id, required=stage.witnesses_required, missing=absent)
     folder = export(store, keys, stage_id, out, now, git_commit=git_commit(root))
-    record = store.stages.move(stage_id, StageStatus.FROZEN, StageStatus.PUBLISHED, now)
-    store.events.append(now, stage_id, organizer, PUBLISHED, {"export": folder.name})
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    result = result_of(UserScore.model_validate_json(files[JSON]), files, now, keys)
+    kept = {"export": folder.name, "result": result.canonical().decode()}
+    record = store.stages.publish(stage_id, organizer, kept, now)
     announce(store, folder, PUBLISHED, webhooks, now)
     return folder, record

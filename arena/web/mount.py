@@ -63,6 +63,8 @@ class Parts:
     """Where citizens say who they are, when the stage asks."""
     exports: Path
     """The folder that holds a folder of exports for each stage."""
+    evidence: Path
+    """The folder in which the entrants' keys wait, in a folder for each stage."""
     root: Path
     """The checkout, for the commit that exports name."""
     webhooks: Sequence[str]
@@ -84,20 +86,21 @@ def create_app(parts: Parts, lifespan: Callable[[FastAPI], AbstractAsyncContextM
     refusals = Refusals(layout.refusal)
     problems.install(app, refusals)
     cache = ExportCache(parts.store, parts.keys, parts.exports, git_commit(parts.root))
-    _add_routes(app, parts, cache)
+    publications = Publications(parts.store, parts.keys, cache, parts.exports, parts.root)
+    _add_routes(app, parts, cache, publications)
     _add_console(app, parts)
-    _add_pages(app, parts, layout, cache)
+    _add_pages(app, parts, layout, publications)
     _add_middleware(app, parts, refusals)
     return app
 
 
-def _add_routes(app: ArenaApp, parts: Parts, cache: ExportCache) -> None:
+def _add_routes(app: ArenaApp, parts: Parts, cache: ExportCache, publications: Publications) -> None:
     for router in (stage_facts.router, stage_facts.health, sessions.router, battles.router, metrics.router):
         app.include_router(router)
     if parts.login is not None:
         app.include_router(parts.login.router)
     app.include_router(ledger.routes(parts.store, parts.ledger, parts.keys, parts.stage.id))
-    app.include_router(exports.routes(exports.ExportDesk(parts.store, parts.keys, cache)))
+    app.include_router(exports.routes(exports.ExportDesk(parts.store, parts.keys, cache), publications))
 
 
 def _add_console(app: ArenaApp, parts: Parts) -> None:
@@ -110,13 +113,13 @@ def _add_console(app: ArenaApp, parts: Parts) -> None:
         parts.leaderboard.feed,
         parts.leaderboard,
         parts.exports / parts.stage.id,
+        parts.evidence / parts.stage.id,
     )
     actions = Actions(cache, parts.keys, parts.root, parts.webhooks)
     app.include_router(console_routes(cache, actions, parts.views))
 
 
-def _add_pages(app: ArenaApp, parts: Parts, layout: Layout, cache: ExportCache) -> None:
-    publications = Publications(parts.store, parts.keys, cache, parts.exports, parts.root)
+def _add_pages(app: ArenaApp, parts: Parts, layout: Layout, publications: Publications) -> None:
     app.include_router(public.routes(layout, parts.stage, parts.store))
     app.include_router(proofs.routes(layout, parts.stage, parts.ledger, parts.public_url))
     app.include_router(my.routes(layout, parts.stage, publications))

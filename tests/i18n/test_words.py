@@ -23,7 +23,7 @@ from arena.domain.grounds import HoursGrounds, NetworkGrounds, VoterGrounds
 from arena.domain.leaks import Leak
 from arena.domain.privacy import Kind
 from arena.domain.proxies import Mismatch
-from arena.domain.stage import Population, Protocol, StageStatus
+from arena.domain.stage import Disclosure, Population, Protocol, StageStatus
 from arena.i18n.catalogue import LANGUAGES, Language
 from arena.record.keys import KeysError
 from arena.record.ledger import LedgerError
@@ -32,6 +32,7 @@ from arena.record.outbox import Parcel
 from arena.results.export import promises, proofs, tables, vote_findings
 from arena.results.integrity.voter_tests import TESTS
 from arena.results.live.variants import TURNS, Name, PartKind, Variant
+from arena.results.programme import letter
 from arena.results.programme.selection import AggregateError
 from arena.results.publish import report
 from arena.results.votes import table
@@ -52,6 +53,7 @@ from models.endpoint.quirks import Quirk
 from models.errors import AnswerErrorKind
 from models.progress import Step
 from ratings import errors as rating_errors
+from ratings.first import InFirst
 from ratings.notices import Note, Notice
 from ratings.score import BIASED, TransformId
 from ratings.voices import Voice
@@ -118,6 +120,13 @@ def test_both_languages_say_the_same_with_the_same_values() -> None:
         assert [key for key, text in found.items() if not text.strip() or re.search(r"\{\w+:\*(?![\d{])", text)] == []
 
 
+def test_no_key_stands_twice() -> None:
+    """Of two sentences under one key a file would lose the first, silently."""
+    for path in sorted(I18N.glob("*/*.json")):
+        keys_of: list[str] = [key for key, _ in json.loads(path.read_text("utf-8"), object_pairs_hook=list)]
+        assert sorted(key for key in set(keys_of) if keys_of.count(key) > 1) == [], path
+
+
 def test_what_the_browser_fills_in_is_plain() -> None:
     """No formats, counts or particles in the files that the scripts read: they put a text in the place of `{name}`."""
     for language in LANGUAGES:
@@ -170,6 +179,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "r_transform_": get_args(TransformId),
     "r_voice_": get_args(Voice),
     "report_voice_": get_args(Voice),
+    "results_only_": set(get_args(Disclosure)) - {"full", "sealed"},
     "results_voice_": get_args(Voice),
     "report_intervals_": get_args(Intervals),
     "report_leaks_": ("self_named", "posed", "own", "rival"),
@@ -192,7 +202,9 @@ FAMILIES: dict[str, Iterable[str]] = {
     "trends_time_busiest_": ("ten_minutes", "hour", "day"),
     "trends_variant_": get_args(Name),
     "trends_variant_why_": filter(None, get_args(get_type_hints(Variant)["why"])),
-    "variant_": get_args(report.VariantName),
+    "letter_public_": get_args(Disclosure),
+    "report_first_": get_args(InFirst),
+    "variant_": {*get_args(report.VariantName), *get_args(letter.VariantName)},
     "void_": get_args(VoidReason),
     "votes_say_": vote_findings.SENTENCES,
     "votes_say_of_": get_args(vote_findings.TestName),

@@ -54,7 +54,11 @@ def test_opening_seals_file_and_artifacts(store: Store, keys: Keys) -> None:
     assert record.status is StageStatus.OPEN
     assert record.opened_at == NOW
     assert event.actor == CLI
-    assert event.data == {"file_sha256": record.file_sha256, "entrants": dict.fromkeys(stage.entrant_ids, SHA)}
+    assert {name: value for name, value in event.data.items() if name != "evidence_keys"} == {
+        "file_sha256": record.file_sha256,
+        "entrants": dict.fromkeys(stage.entrant_ids, SHA),
+    }
+    assert list(event.data["evidence_keys"]) == list(stage.entrant_ids)
     with refusing(Conflict, match="round-1 is open; it has to be draft"):
         lifecycle.open_stage(store, keys, stage, file, organizer=CLI, now=NOW)
 

@@ -83,8 +83,13 @@ def test_the_first_checkpoint_is_over_no_votes_and_names_the_opening(store: Stor
         "stage_file_sha256": hashlib.sha256(file).hexdigest(),
         "draw_commitment": record.draw_commitment,
         "beacon": None,
+        "evidence_keys": sorted(
+            ({"id": key.id, "sha256": key.sha256} for key in store.evidence_keys.of_stage(stage.id)),
+            key=lambda key: key["id"],
+        ),
         "opened_at": "2026-12-01T18:00:00.000+09:00",
     }
+    assert not any(entrant in act for entrant in stage.entrant_ids)
 
 
 def test_a_beacon_cannot_be_left_out_foreseen_or_followed(store: Store, keys: Keys) -> None:
@@ -183,6 +188,7 @@ def forged(room: Room, bundle: Bundle, **opening: Any) -> Bundle:
         ({"beacon": {"source": {"ko": "다른 것", "en": "Another"}, "at": "2026-11-01T17:00:00.000+09:00", "value": SAID}}, "not the one that the stage file declares"),
         ({"beacon": {"source": {"ko": "로또 1234회", "en": "Lottery draw 1234"}, "at": "2026-11-01T17:00:00.000+09:00", "value": "1"}}, "the seed gives"),
         ({"beacon": None}, "the seed gives"),
+        ({"evidence_keys": []}, "not those that the opening act promised"),
     ],
 )  # fmt: skip
 def test_another_opening_contradicts_the_files(room: Room, opening: dict[str, Any], said: str) -> None:

@@ -231,7 +231,7 @@ def test_the_release_is_labelled_and_signed(room: Room, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "code"),
     [
-        ('disclosure = "top_and_mean"', "votes_not_disclosed"),
+        ('disclosure = "winners_and_means"', "votes_not_disclosed"),
         (
             "[[consents]]\nid = 'service'\nrequired = true\ntitle = { ko = '운영', en = 'Service' }\ntext = { ko = '운영', en = 'Service' }",
             "never_asked",

@@ -29,6 +29,7 @@ ACTS: dict[str, dict[str, Any]] = {
     "exclude": {"proposal": "x"},
     "restore": {"decision": 0, "reason": "x"},
     "export": {},
+    "rotate": {"entrant": "garam", "reason": "x"},
     "verify": {"folder": "x"},
 }
 TYPED = "모델 점검"
@@ -189,7 +190,12 @@ def test_pausing_is_done_told_and_kept(served: Served) -> None:
     assert paused["en"].startswith("The draws are paused")
     assert foreign(served) == []
     assert citizen.http.post("/battles").status_code == 503
-    assert [form["id"] for form in served.tab("operations")["forms"]] == ["resume", "remove", "freeze"]
+    assert [form["id"] for form in served.tab("operations")["forms"]] == [
+        "resume",
+        "remove",
+        "freeze",
+        "rotate",
+    ]
     assert served.table("operations", "audit")[0][1:] == [NAME, "추첨 멈춤", TYPED]
     assert served.act("resume", {}).status_code == 200
     assert citizen.http.post("/battles").status_code == 201
@@ -228,6 +234,6 @@ def test_the_last_steps_ask_for_the_word(served: Served) -> None:
     assert "가람팀" not in [row[2] for row in served.table("live", "ratings")]
     assert served.act("move", ACTS["move"]).status_code == 200
     assert served.act("move", {"to": "published", "confirm": "simulated"}).status_code == 200
-    assert served.tab("operations")["forms"] == []
+    assert [form["id"] for form in served.tab("operations")["forms"]] == ["rotate"]
     assert served.kinds()[-1] == "stage.published"
     assert foreign(served) == []

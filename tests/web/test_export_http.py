@@ -18,7 +18,6 @@ from arena.cli import app as cli
 from arena.domain.grounds import WrittenGrounds
 from arena.results import lifecycle
 from arena.results.export.kept import READ
-from arena.results.export.public_summary import Summary
 from arena.results.export.verify import verify_files
 from arena.results.live.access_log import SEEN
 from arena.results.votes.exclusions import ExclusionReason, exclude
@@ -26,7 +25,7 @@ from arena.settings import ROOT
 from tests.support.serving import Citizen, serving
 from tests.support.stages import CLI, NOW, Room
 
-DISCLOSURES = ("full", "top_and_mean", "sealed")
+DISCLOSURES = ("full", "winners_and_means", "sealed")
 PANEL = (ROOT / "stages" / "populations" / "panel-500.toml").read_text("utf-8")
 TWO = {"garam": ("가람팀", "Team Garam"), "narae": ("나래팀", "Team Narae"), "maru": ("마루팀", "Team Maru")}
 
@@ -81,7 +80,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def test_disclosure_decides_what_everybody_reads(served: Served) -> None:
-    """Once published: `full` shows all scores, `top_and_mean` the best team and the mean and no other team, `sealed` nothing; evidence needs a key."""
+    """Once published the document is everybody's where the stage is `full`, and nobody's without a key elsewhere; evidence always needs a key."""
     full = served.get("full")
     assert full.status_code == 200
     assert full.headers["cache-control"] == "public, max-age=60"
@@ -89,22 +88,10 @@ def test_disclosure_decides_what_everybody_reads(served: Served) -> None:
     assert served.get("full", "csv").content.startswith(b"\xef\xbb\xbf")
     assert code(served.get("full", "zip")) == (401, "api_key_needed")
     assert code(served.get("full", "parquet")) == (401, "api_key_needed")
-    summary = served.get("top-and-mean")
-    told = summary.json()
-    everything = json.loads(
-        next((served.room.folder / "exports" / "top-and-mean").glob("top-*/export.json")).read_bytes()
-    )
-    points = {row["team_id"]: row["points"] for row in everything["scores"]}
-    best = max(points, key=lambda team: points[team])
-    assert (told["best"]["team_id"], told["best"]["points"]) == (best, points[best])
-    assert told["mean_points"] == pytest.approx(sum(points.values()) / 3, abs=0.005)
-    assert not any(team in summary.text for team in set(points) - {best})
-    jwks = served.http.get(f"{served.base}/.well-known/jwks.json").json()
-    signed = Summary.model_validate_json(summary.content)
-    assert signed.canonical() == summary.content
-    assert signed.is_signed_by(jwks)
-    assert code(served.get("top-and-mean", "csv")) == (403, "not_disclosed")
-    assert code(served.get("sealed")) == (403, "not_disclosed")
+    for stage in ("winners-and-means", "sealed"):
+        assert code(served.get(stage)) == (403, "not_disclosed")
+        assert code(served.get(stage, "csv")) == (403, "not_disclosed")
+    assert code(served.http.get("/open/result")) == (404, "not_found")
 
 
 def test_a_key_opens_what_it_is_scoped_for(served: Served) -> None:
@@ -216,8 +203,6 @@ def test_polling_costs_nothing(served: Served) -> None:
     assert after.status_code == 200
     assert after.json()["supersedes"] == before.json()["export_id"]
     assert after.json()["population"]["exclusions"] == [{"reason": "operator", "count": 3}]
-    summary = served.get("top-and-mean")
-    assert served.get("top-and-mean", headers={"if-none-match": summary.headers["etag"]}).status_code == 304
 
 
 def test_an_open_stage_tells_nobody_its_score(served: Served) -> None:

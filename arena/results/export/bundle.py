@@ -15,6 +15,7 @@ from arena.domain.clock import kst
 from arena.domain.errors import Conflict
 from arena.domain.stage import Stage, StageStatus, file_sha256
 from arena.i18n.facts import published_grounds
+from arena.record.evidence_keys import EvidenceKey
 from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.record.outages import Spell
@@ -44,6 +45,7 @@ from arena.results.export.schema import (
     Act,
     Checkpoint,
     CosignaturePart,
+    EvidenceKeyPart,
     OpeningPart,
     Outage,
     RemovalPart,
@@ -151,6 +153,7 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
         versions=versions,
         outages=_outages(store.outages.of_stage(stage_id), record.frozen_at),
         acts=[_act(act) for act in acts],
+        evidence_keys=[_evidence_key(key) for key in store.evidence_keys.of_stage(stage_id)],
         seed=None if record.frozen_at is None else record.draw_seed,
         checkpoint=Checkpoint.model_validate(newest.to_json()),
         checkpoints=len(heads),
@@ -175,6 +178,10 @@ def _outages(spells: Sequence[Spell], frozen_at: datetime | None) -> dict[str, l
 def _stamp(kept: Timestamp) -> TimestampPart:
     answer = base64.b64encode(kept.answer).decode()
     return TimestampPart(size=kept.size, tsa=kept.tsa, at=kept.at, answer=answer)
+
+
+def _evidence_key(key: EvidenceKey) -> EvidenceKeyPart:
+    return EvidenceKeyPart(team_id=key.entrant, key_id=key.id, sha256=key.sha256, at=key.at, reason=key.reason)
 
 
 def _act(act: Exclusion) -> Act:

@@ -50,5 +50,9 @@ class ExportCache:
             document = UserScore.model_validate_json((folder / JSON).read_bytes())
         except (OSError, ValidationError):
             return False
-        told = (kst(document.stage.frozen_at), len(document.exclusion_acts))
-        return told == (kst(record.frozen_at), len(history(self._store, record.id)))
+        frozen = (kst(document.stage.frozen_at), len(document.exclusion_acts))
+        if frozen != (kst(record.frozen_at), len(history(self._store, record.id))):
+            return False
+        # What was published stays what it was, whichever keys take the place of others later.
+        published = record.published_at is not None
+        return published or len(document.evidence_keys) == len(self._store.evidence_keys.of_stage(record.id))

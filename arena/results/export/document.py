@@ -26,6 +26,7 @@ from arena.results.export.schema import (
     CosignaturePart,
     Draws,
     EntrantPart,
+    EvidenceKeyPart,
     File,
     OpeningPart,
     Outage,
@@ -92,6 +93,7 @@ class Facts:
     outages: Mapping[str, Sequence[Outage]]
     """When an entrant could not be drawn; only who had any."""
     acts: Sequence[Act]
+    evidence_keys: Sequence[EvidenceKeyPart]
     seed: str | None
     checkpoint: Checkpoint
     checkpoints: int
@@ -116,6 +118,7 @@ class Facts:
             versions={e.team_id: e.versions for e in document.entrants},
             outages={e.team_id: e.outages for e in document.entrants if e.outages},
             acts=document.exclusion_acts,
+            evidence_keys=document.evidence_keys,
             seed=document.draws.seed,
             checkpoint=document.provenance.checkpoint,
             checkpoints=document.provenance.checkpoints_file.rows or 0,
@@ -179,6 +182,7 @@ def assemble(
         leaks=statistics.leaks(stage, votes),
         exposure=statistics.exposure(stage, draws),
         exclusion_acts=list(facts.acts),
+        evidence_keys=list(facts.evidence_keys),
         eligibility=None,
         draws=Draws(
             rule=stage.protocol.pairing,

@@ -19,7 +19,7 @@ from arena.domain.vote import canonical, leaf_hash
 from arena.record.ledger import verify_checkpoint
 from arena.record.merkle import roots_of
 from arena.results.export.document import CHECKPOINTS, VOTES
-from arena.results.export.schema import Checkpoint, UserScore
+from arena.results.export.schema import Checkpoint, PromisedKey, UserScore
 from arena.results.export.signed import Part, TwoLanguages, milliseconds
 from arena.results.export.table_reader import DrawTable, TableFile
 from arena.results.export.tables import OUTCOMES, record_of
@@ -179,6 +179,25 @@ def opened(document: UserScore, stage: Stage, stage_file_sha256: str, heads: Seq
 def signed_bytes(head: Checkpoint) -> bytes:
     """Write what a checkpoint's signature is over."""
     return canonical({name: value for name, value in head.to_json().items() if name != "jws"})
+
+
+def promised(document: UserScore) -> Passed:
+    """Show that every entrant has one key to the evidence that the opening act promised, and that others took its place in order and in time."""
+    first = [key for key in document.evidence_keys if key.reason is None]
+    later = document.evidence_keys[len(first) :]
+    act = document.opening
+    told = [PromisedKey(id=key.key_id, sha256=key.sha256) for key in sorted(first, key=lambda key: key.key_id)]
+    entrants = [entrant.team_id for entrant in document.entrants]
+    if (
+        told != act.evidence_keys
+        or [key.team_id for key in first] != entrants
+        or any(key.at != act.opened_at for key in first)
+    ):
+        raise VerificationError("opening", Fault("evidence_keys_not_promised"))
+    times = [act.opened_at, *(key.at for key in later), document.created_at]
+    if times != sorted(times) or any(key.reason is None or key.team_id not in entrants for key in later):
+        raise VerificationError("opening", Fault("evidence_keys_not_in_order"))
+    return Passed("evidence_keys", n=len(first), replaced=len(later))
 
 
 def kept(checkpoint: Checkpoint, document: UserScore, roots: Roots, jwks: Mapping[str, Any]) -> Passed:

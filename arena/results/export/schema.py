@@ -8,6 +8,7 @@ from pydantic import Field
 from arena.domain.closing import ClosingRule
 from arena.domain.leaks import Leak
 from arena.domain.opening import VALUE, opening_sha256
+from arena.domain.stage import Disclosure
 from arena.results.export.groups_schema import Grouping
 from arena.results.export.rating_schema import Cut, Method, PairCount, Score, Sensitivity, Warning_
 from arena.results.export.signed import (
@@ -47,9 +48,7 @@ class StagePart(Part):
     component: Literal["user"] = Field(description="the component of the total this export fills")
     component_max: Annotated[float, Field(gt=0)] = Field(description="the component's maximum, in points")
     planned_advance: Annotated[int, Field(ge=1)] = Field(description="how many teams the cut is planned to keep")
-    disclosure: Literal["full", "top_and_mean", "sealed"] = Field(
-        description="what everybody may read once the stage is published"
-    )
+    disclosure: Disclosure = Field(description="what everybody may read once the stage is published")
     window: Window = Field(description="the planned window")
     status: Status = Field(description="where the stage stood; a score is final from `frozen` on")
     opened_at: Moment = Field(description="when it opened")
@@ -266,6 +265,18 @@ class Act(Part):
     )
 
 
+class EvidenceKeyPart(Part):
+    """One key that opens this evidence for an entrant."""
+
+    team_id: str = Field(description="whose it is")
+    key_id: str = Field(description="the key's identifier")
+    sha256: Sha256 = Field(
+        description="hash of the key, 256 random bits: whoever has the key can show that it was promised"
+    )
+    at: Moment = Field(description="when it was made: with the opening, or when it took the place of the one before")
+    reason: str | None = Field(description="why it took the place of the one before; null for the opening's")
+
+
 class Draws(Part):
     """How battles were drawn, so that anybody can draw them again."""
 
@@ -285,6 +296,13 @@ class BeaconPart(Part):
     value: Annotated[str, Field(pattern=VALUE)] = Field(description="what it said, entered at the opening")
 
 
+class PromisedKey(Part):
+    """A key that was made when the stage opened; whose it is the document's `evidence_keys` says."""
+
+    id: str = Field(description="the key's identifier")
+    sha256: Sha256 = Field(description="hash of the key")
+
+
 class OpeningPart(Part):
     """The opening act: what the stage is bound to from then on. Its canonical form's SHA-256 stands in every checkpoint."""
 
@@ -295,6 +313,7 @@ class OpeningPart(Part):
     beacon: BeaconPart | None = Field(
         description="null where the stage has none; required of a stage that declares one and is not synthetic"
     )
+    evidence_keys: list[PromisedKey] = Field(description="a key to the evidence for each entrant, by the keys' ids")
     opened_at: Moment = Field(description="when it opened")
 
     def sha256(self) -> str:
@@ -417,6 +436,9 @@ class UserScore(Signed):
     leaks: LeaksPart = Field(description="what may have told voters who is who")
     exposure: ExposurePart = Field(description="who was shown against whom, how often, on which side")
     exclusion_acts: list[Act] = Field(description="every decision to leave votes out, in order")
+    evidence_keys: list[EvidenceKeyPart] = Field(
+        description="the entrants' own keys, which open every file of the published export whatever `stage.disclosure` says: those of the opening, then each that took the place of another, in order"
+    )
     eligibility: None = Field(description="always null: eligibility is decided elsewhere and applied after the cut")
     draws: Draws = Field(description="the pairing, for anybody to repeat")
     provenance: Provenance = Field(description="the evidence")

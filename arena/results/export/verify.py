@@ -82,12 +82,20 @@ def verify(
     Raises:
         VerificationError: names the first thing that does not hold.
     """
+    return verify_files(read_folder(folder), jwks, kept, strata, promises, witnesses, tsa_roots)
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """Read the files of an export's folder, or of the `latest` in a folder of exports.
+
+    Raises:
+        VerificationError: there is no folder.
+    """
     if not (folder / JSON).exists() and (folder / LATEST / JSON).exists():
         folder = folder / LATEST
     if not folder.is_dir():
         raise VerificationError("files", Fault("no_folder", folder=str(folder), file=JSON))
-    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    return verify_files(files, jwks, kept, strata, promises, witnesses, tsa_roots)
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def verify_files(
@@ -225,6 +233,7 @@ def _checked(
     yield from proofs.sealed(document, stage, roots, own)
     yield from proofs.consistent(document, heads, roots, own)
     yield from proofs.opened(document, stage, told.stage_file.sha256, heads)
+    yield proofs.promised(document)
     yield from cosigning.cosigned(document, stage, heads, cosigned)
     for checkpoint in kept:
         yield proofs.kept(checkpoint, document, roots, own)

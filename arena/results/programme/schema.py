@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from arena.domain.stage import Disclosure
 from arena.results.export.rating_schema import Cut
 from arena.results.export.signed import Count, Issuer, Moment, Pair, Part, Sha256, Share, Signed, TwoLanguages
 from ratings.first import InFirst
@@ -23,9 +24,7 @@ class StagePart(Part):
     title: TwoLanguages = Field(description="its title")
     programme: str = Field(description="the programme it is a round of")
     round: Annotated[int, Field(ge=1)] = Field(description="the round's number")
-    disclosure: Literal["full", "top_and_mean", "sealed"] = Field(
-        description="what of the user score the stage file opens to everybody"
-    )
+    disclosure: Disclosure = Field(description="what of the user score the stage file opens to everybody")
     file_sha256: Sha256 = Field(description="hash of the stage file, the same that the user score was sealed under")
 
 

@@ -11,14 +11,14 @@ from arena.domain.declared import Bilingual
 from arena.domain.errors import Forbidden, NotFound, Unavailable
 from arena.domain.stage import TEXTS_CONSENT, VOTES_CONSENT, Stage, StageStatus
 from arena.record.keys import Keys
-from arena.record.stages import StageRecord
+from arena.record.stages import PUBLISHED, StageRecord
 from arena.record.store import Store
 from arena.results.export.archive import zipped
 from arena.results.export.atomic_write import write_file
 from arena.results.export.bundle import git_commit, sums
 from arena.results.export.cache import ExportCache
 from arena.results.export.document import JSON, SUMS
-from arena.results.export.public_summary import Summary, top_and_mean
+from arena.results.export.result import Result
 from arena.results.export.schema import UserScore
 from arena.results.publish.dataset import CARD, release
 from arena.results.publish.dataset_card import dataset_card
@@ -32,11 +32,9 @@ class Published:
 
     stage: Stage
     record: StageRecord
-    votes: int
+    result: Result
     score: UserScore | None
     """Where everything is disclosed."""
-    summary: Summary | None
-    """Where only the best team's score and the mean are."""
 
     @property
     def has_dataset(self) -> bool:
@@ -78,13 +76,12 @@ class Publications:
 
     def _read(self, record: StageRecord, now: datetime) -> Published:
         stage = sealed_stage(self._store, record.id)
-        votes = self._store.votes.count(record.id)
-        if stage.disclosure == "sealed":
-            return Published(stage, record, votes, None, None)
+        [published] = self._store.events.of_stage(record.id, PUBLISHED)
+        result = Result.model_validate_json(published.data["result"])
+        if stage.disclosure != "full":
+            return Published(stage, record, result, None)
         document = UserScore.model_validate_json((self._exports.newest(record.id, now) / JSON).read_bytes())
-        if stage.disclosure == "top_and_mean":
-            return Published(stage, record, votes, None, top_and_mean(document, self._keys))
-        return Published(stage, record, votes, document, None)
+        return Published(stage, record, result, document)
 
     def report(self, stage_id: str, now: datetime) -> str:
         """Write a published stage's transparency report.

@@ -4,15 +4,16 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi import Path as PathParameter
 from starlette.concurrency import run_in_threadpool
 
+from arena.domain.clock import kst
 from arena.domain.errors import Forbidden, NotFound, Unauthorized
 from arena.domain.stage import Stage, StageStatus
-from arena.record.api_keys import ApiKey, Scope
+from arena.record.api_keys import EVIDENCE, ApiKey, Scope
 from arena.record.keys import Keys
 from arena.record.stages import StageRecord
 from arena.record.store import Store
@@ -21,10 +22,10 @@ from arena.results.export.bundle import make
 from arena.results.export.cache import ExportCache
 from arena.results.export.document import FILES, JSON, SCORES, SUMS, VOTES
 from arena.results.export.kept import hand_out
-from arena.results.export.public_summary import top_and_mean
-from arena.results.export.schema import UserScore
+from arena.results.export.result import OPENED, Result
 from arena.results.export.strata_file import STRATA
 from arena.results.live.access_log import LiveViews
+from arena.results.publish.publications import Publications
 from arena.web.api.schemas import StageFacts
 from arena.web.core.dependencies import Here
 
@@ -47,7 +48,12 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 _STRATA: dict[int | str, dict[str, Any]] = {
     200: {"description": "The strata, as they were at the freeze", "content": {MEDIA_TYPE["parquet"]: {}}}
 }
+_RESULT: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The result", "content": {"application/json": {"schema": {"type": "object"}}}},
+    304: _ANSWERS[304],
+}
 StageId = Annotated[str, PathParameter(max_length=64)]
+IfNoneMatch = Annotated[str | None, Header(max_length=1024)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,14 @@ class Copy:
     data: bytes
     tag: str
     name: str
+    media: str
     public: bool
+
+    @classmethod
+    def of(cls, result: Result) -> Self:
+        """Write the result that everybody may read."""
+        data = result.canonical()
+        return cls(data, _tag(data), f"{result.stage.id}-result.json", MEDIA_TYPE["json"], public=True)
 
 
 class ExportDesk:
@@ -93,7 +106,11 @@ class ExportDesk:
         """
         record = self.record(stage_id)
         if key is not None:
-            self._admit(stage_id, format, SCOPE_OF[format], key, now)
+            known = self._known(key, now)
+            if known.allows(stage_id, EVIDENCE):
+                self._require_published(record)
+            else:
+                self._require(known, stage_id, format, SCOPE_OF[format])
         elif organizer is None:
             return self._public(record, format, now)
         elif record.frozen_at is None:
@@ -111,46 +128,55 @@ class ExportDesk:
         self.record(stage_id)
         if key is None:
             raise Unauthorized("audit_key_needed")
-        known = self._admit(stage_id, STRATA, "audit", key, now)
+        known = self._known(key, now)
+        self._require(known, stage_id, STRATA, "audit")
         return hand_out(self._store, stage_id, "auditor", now, key=known.id, name=known.name)
 
-    def _admit(self, stage_id: str, what: str, scope: Scope, key: str, now: datetime) -> ApiKey:
+    def _known(self, key: str, now: datetime) -> ApiKey:
         known = self._store.api_keys.find(key, now)
         if known is None or known.revoked_at is not None:
             raise Unauthorized("api_key_unknown")
+        return known
+
+    def _require(self, known: ApiKey, stage_id: str, what: str, scope: Scope) -> None:
         if not known.allows(stage_id, scope):
             raise Forbidden("api_key_scope", stage=stage_id, format=what, scope=scope)
-        return known
+
+    def _require_published(self, record: StageRecord) -> None:
+        """Let an entrant's key open everything from publication on, whatever the stage discloses to everybody, and nothing before."""
+        if record.status is not StageStatus.PUBLISHED:
+            planned = Stage.from_toml(record.file.encode(), record.id).publishes
+            if planned is None:
+                raise Forbidden("evidence_later", stage=record.id)
+            raise Forbidden("evidence_from", stage=record.id, planned=kst(planned))
 
     def _public(self, record: StageRecord, format: Format, now: datetime) -> Copy:
         disclosure = Stage.from_toml(record.file.encode(), record.id).disclosure
         if record.status is not StageStatus.PUBLISHED or SCOPE_OF[format] == "votes":
             raise Unauthorized("api_key_needed")
-        if disclosure == "sealed" or (disclosure == "top_and_mean" and format != "json"):
+        if FILE_OF[format] not in OPENED.get(disclosure, ()):
             raise Forbidden("not_disclosed", disclosure=disclosure)
-        whole = self._whole(record.id, format, now, public=True)
-        if disclosure == "full":
-            return whole
-        summary = top_and_mean(UserScore.model_validate_json(whole.data), self._keys)
-        return Copy(summary.canonical(), f'W/"summary-{whole.tag[1:-1]}"', f"{record.id}-summary.json", public=True)
+        return self._whole(record.id, format, now, public=True)
 
     def _whole(self, stage_id: str, format: Format, now: datetime, *, public: bool) -> Copy:
-        folder = self._cache.newest(stage_id, now)
+        folder, media = self._cache.newest(stage_id, now), MEDIA_TYPE[format]
         if format == "zip":
             files = {name: (folder / name).read_bytes() for name in (*FILES, SUMS)}
-            return Copy(zipped(files, folder.name), _tag(b"zip" + files[SUMS]), f"{folder.name}.zip", public=public)
+            return Copy(
+                zipped(files, folder.name), _tag(b"zip" + files[SUMS]), f"{folder.name}.zip", media, public=public
+            )
         data = (folder / FILE_OF[format]).read_bytes()
-        return Copy(data, _tag(data), f"{folder.name}{Path(FILE_OF[format]).suffix}", public=public)
+        return Copy(data, _tag(data), f"{folder.name}{Path(FILE_OF[format]).suffix}", media, public=public)
 
     def _preliminary(self, stage_id: str, format: Format, now: datetime) -> Copy:
         """While voting goes on, for organizers: made now, remembered nowhere, and saying that the stage is open."""
         bundle = make(self._store, self._keys, stage_id, now)
         data = zipped(bundle.files, bundle.folder) if format == "zip" else bundle.files[FILE_OF[format]]
         suffix = ".zip" if format == "zip" else Path(FILE_OF[format]).suffix
-        return Copy(data, _tag(data), f"preliminary-{bundle.folder}{suffix}", public=False)
+        return Copy(data, _tag(data), f"preliminary-{bundle.folder}{suffix}", MEDIA_TYPE[format], public=False)
 
 
-def routes(desk: ExportDesk) -> APIRouter:
+def routes(desk: ExportDesk, publications: Publications) -> APIRouter:
     """Build the routes of the desk."""
     router = APIRouter(prefix="/api/v1/stages")
 
@@ -164,6 +190,12 @@ def routes(desk: ExportDesk) -> APIRouter:
         """One of them."""
         return _facts(await run_in_threadpool(desk.record, stage_id))
 
+    @router.get("/{stage_id}/result", response_class=Response, responses=_RESULT)
+    async def result(stage_id: StageId, if_none_match: IfNoneMatch = None) -> Response:
+        """Return what everybody may read of a published stage, signed: as much of its scores as the stage file disclosed, and the hashes of what is closed."""
+        found = await run_in_threadpool(publications.result, stage_id, datetime.now(UTC))
+        return _answer(Copy.of(found.result), if_none_match)
+
     @router.get("/{stage_id}/export", response_class=Response, responses=_ANSWERS)
     async def export(
         here: Here,
@@ -171,18 +203,13 @@ def routes(desk: ExportDesk) -> APIRouter:
         stage_id: StageId,
         format: Annotated[Format, Query()] = "json",
         authorization: Annotated[str | None, Header(max_length=256)] = None,
-        if_none_match: Annotated[str | None, Header(max_length=1024)] = None,
+        if_none_match: IfNoneMatch = None,
     ) -> Response:
         """Return the signed export: with an API key, for organizers, or for everybody once published, as the stage file disclosed."""
         bearer = _bearer(authorization)
         organizer = await here.organizers.name(request)
         copy = await run_in_threadpool(desk.give, stage_id, format, bearer, organizer, datetime.now(UTC))
-        caching = "public, max-age=60" if copy.public else "private, no-cache"
-        headers = {"etag": copy.tag, "cache-control": caching, "vary": "Authorization, Cookie"}
-        if _matches(if_none_match, copy.tag):
-            return Response(status_code=304, headers=headers)
-        headers["content-disposition"] = f'attachment; filename="{copy.name}"'
-        return Response(copy.data, media_type=MEDIA_TYPE[format], headers=headers)
+        return _answer(copy, if_none_match)
 
     @router.get("/{stage_id}/strata", response_class=Response, responses=_STRATA)
     async def strata(
@@ -204,6 +231,15 @@ def _bearer(authorization: str | None) -> str | None:
     """Read the key in the header, if there is one."""
     scheme, _, key = (authorization or "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else None
+
+
+def _answer(copy: Copy, if_none_match: str | None) -> Response:
+    caching = "public, max-age=60" if copy.public else "private, no-cache"
+    headers = {"etag": copy.tag, "cache-control": caching, "vary": "Authorization, Cookie"}
+    if _matches(if_none_match, copy.tag):
+        return Response(status_code=304, headers=headers)
+    headers["content-disposition"] = f'attachment; filename="{copy.name}"'
+    return Response(copy.data, media_type=copy.media, headers=headers)
 
 
 def _facts(record: StageRecord) -> StageFacts:

@@ -12,8 +12,10 @@ from arena.domain.errors import Conflict, NotFound, Unusable
 from arena.domain.grounds import WrittenGrounds
 from arena.domain.stage import StageStatus
 from arena.i18n.catalogue import Messages, messages
+from arena.record.evidence_keys import TAKEN, hand_out, waiting
 from arena.record.keys import Keys
 from arena.results import lifecycle
+from arena.results.export.archive import zipped
 from arena.results.export.bundle import export, git_commit
 from arena.results.export.proofs import VerificationError
 from arena.results.export.verify import verify
@@ -69,6 +71,13 @@ class Move(_Body):
     """The stage's id, typed."""
     reason: Annotated[str, Field(max_length=500)] = ""
     """Why it is frozen otherwise than its closing rule says."""
+
+
+class Rotate(_Body):
+    """Let a new key to the evidence take the place of an entrant's."""
+
+    entrant: Annotated[str, Field(max_length=64)]
+    reason: Text
 
 
 class Exclude(_Body):
@@ -131,8 +140,15 @@ class Actions:
         self._confirmed(asked.confirm, self._stage.id)
         now, store, stage_id = datetime.now(UTC), self._store, self._stage.id
         if asked.to == "open":
-            file = known(store, stage_id).file.encode()
-            lifecycle.open_stage(store, self._keys, self._stage, file, organizer=organizer, now=now)
+            lifecycle.open_stage(
+                store,
+                self._keys,
+                self._stage,
+                known(store, stage_id).file.encode(),
+                organizer=organizer,
+                now=now,
+                evidence=self._cache.evidence.parent,
+            )
             return Done.told(lambda t: t("operations_done_opened"))
         if asked.to == "frozen":
             _, checkpoint = lifecycle.freeze(
@@ -150,6 +166,30 @@ class Actions:
             webhooks=self._webhooks,
         )
         return Done.told(lambda t: t("operations_done_published", folder=folder.name))
+
+    def rotate(self, organizer: str, asked: Rotate) -> Done:
+        """Make an entrant a new key to the evidence, to be taken once like those of the opening; the act is published."""
+        store, now = self._store, datetime.now(UTC)
+        key, held = store.evidence_keys.rotate(self._stage.id, asked.entrant, asked.reason, organizer, now)
+        hand_out(self._cache.evidence, {key.entrant: held})
+        return Done.told(lambda t: t("operations_done_rotated", team=t.pick(self._stage.entrant(key.entrant).team)))
+
+    def taken(self, organizer: str) -> bytes:
+        """Give the keys that wait as a ZIP, once: the files are gone afterwards, and who has taken them is kept.
+
+        Raises:
+            NotFound: none waits.
+        """
+        waits = waiting(self._cache.evidence)
+        if not waits:
+            raise NotFound("no_evidence_keys")
+        data = zipped({path.name: path.read_bytes() for path in waits}, f"{self._stage.id}-keys")
+        self._store.events.append(
+            datetime.now(UTC), self._stage.id, organizer, TAKEN, {"entrants": [path.stem for path in waits]}
+        )
+        for path in waits:
+            path.unlink()
+        return data
 
     def exclude(self, organizer: str, asked: Exclude) -> Done:
         """Follow what is proposed now under this key, whichever process has shown it."""

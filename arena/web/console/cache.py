@@ -25,6 +25,7 @@ from arena.domain.errors import ArenaError
 from arena.domain.stage import Stage
 from arena.i18n.catalogue import Messages, messages
 from arena.record.activity import Activity
+from arena.record.evidence_keys import read_keys, waiting
 from arena.record.outages import spells
 from arena.record.stages import StageRecord
 from arena.record.store import Store
@@ -114,11 +115,13 @@ class DocumentCache:
         feed: VoteFeed,
         leaderboard: Leaderboard,
         shelf: Path,
+        evidence: Path,
     ) -> None:
-        """`shelf`: where the stage's exports are."""
+        """`shelf`: where the stage's exports are; `evidence`: where its entrants' keys wait."""
         self.stage = stage
         self.store = store
         self.shelf = shelf
+        self.evidence = evidence
         self._leaderboard = leaderboard
         self._feed = feed
         self._activity = Activity(store.database)
@@ -254,6 +257,8 @@ class DocumentCache:
             versions=new_versions(events),
             spells=spells(events),
             removed=removals(self.store, stage_id),
+            evidence_keys=read_keys(events),
+            waiting=waiting(self.evidence),
             events=sorted([*events, *self.store.events.of_arena(operations.AUDIT)], key=lambda event: event.seq),
             sessions=self.store.organizers.sessions(now),
         )

@@ -56,6 +56,15 @@ def routes(cache: DocumentCache, doing: actions.Actions, views: LiveViews) -> AP
         headers = {"content-encoding": "gzip", "cache-control": "private, max-age=86400"}
         return Response(await run_in_threadpool(_plotly), media_type="text/javascript; charset=utf-8", headers=headers)
 
+    @router.get("/evidence.zip", response_class=Response)
+    async def keys(me: Me) -> Response:
+        """Return the entrants' keys to the evidence that nobody has taken yet; they are gone from here afterwards."""
+        data = await cache.run(lambda: doing.taken(me))
+        cache.touch()
+        named = f'attachment; filename="{cache.stage.id}-keys.zip"'
+        headers = {"content-disposition": named, "cache-control": "no-store"}
+        return Response(data, media_type="application/zip", headers=headers)
+
     @router.get("/{name}", response_class=Response)
     async def document(
         here: Here, me: Me, request: Request, name: Name, seen: Tag = None, wait: Annotated[float, Query(ge=0)] = 0
@@ -128,6 +137,11 @@ def routes(cache: DocumentCache, doing: actions.Actions, views: LiveViews) -> AP
     async def move(me: Me, asked: actions.Move) -> dict[str, Any]:
         """Open, freeze or publish the stage."""
         return await act(lambda: doing.move(me, asked))
+
+    @router.post("/acts/rotate")
+    async def rotate(me: Me, asked: actions.Rotate) -> dict[str, Any]:
+        """Replace an entrant's key to the evidence."""
+        return await act(lambda: doing.rotate(me, asked))
 
     @router.post("/acts/exclude")
     async def exclude(me: Me, asked: actions.Exclude) -> dict[str, Any]:

@@ -19,6 +19,8 @@ def forms(seen: OperationFacts) -> tuple[Mapping[str, Any], ...]:
             made.append(_removing(seen, [(e.id, seen.t.pick(e.team)) for e in left]))
     if move := _moving(seen):
         made.append(move)
+    if seen.evidence_keys:
+        made.append(_rotating(seen))
     return tuple(made)
 
 
@@ -62,6 +64,26 @@ def _removing(seen: OperationFacts, left: Sequence[tuple[str, str]]) -> Mapping[
         "button": t("operations_remove_button"),
         "danger": True,
         "confirm": {"label": t("operations_remove_confirm")},
+    }
+
+
+def _rotating(seen: OperationFacts) -> Mapping[str, Any]:
+    t = seen.t
+    return {
+        "id": "rotate",
+        "title": t("operations_rotate_title"),
+        "says": [t("operations_rotate_ends"), t("operations_rotate_published")],
+        "fields": [
+            {
+                "name": "entrant",
+                "label": t("operations_rotate_team"),
+                "type": "select",
+                "options": [[entrant.id, t.pick(entrant.team)] for entrant in seen.stage.entrants],
+            },
+            {"name": "reason", "label": t("operations_rotate_reason"), "type": "text"},
+        ],
+        "act": "rotate",
+        "button": t("operations_rotate_title"),
     }
 
 

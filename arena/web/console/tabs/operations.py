@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from arena.battles.arena import LEASE
@@ -15,6 +16,7 @@ from arena.domain.stage import Stage
 from arena.i18n import facts
 from arena.i18n.catalogue import Messages
 from arena.record.events import Event
+from arena.record.evidence_keys import EvidenceKey
 from arena.record.organizers import OrganizerSession
 from arena.record.outages import Spell, cause_in, minutes
 from arena.record.stages import StageRecord
@@ -54,6 +56,10 @@ class OperationFacts:
     """Where a sealed entrant has answered as another version than before."""
     spells: Sequence[Spell]
     removed: Sequence[Removal]
+    evidence_keys: Sequence[EvidenceKey]
+    """Every one there has been, in order."""
+    waiting: Sequence[Path]
+    """The files of those that nobody has taken yet."""
     events: Sequence[Event]
     """Of this stage, and the newest of none in particular, in order."""
     sessions: Sequence[OrganizerSession]
@@ -132,6 +138,7 @@ def sections(seen: OperationFacts) -> tuple[Section, ...]:
         *([versions(seen)] if seen.versions else []),
         outages(seen),
         removals(seen),
+        *([evidence_keys(seen)] if seen.evidence_keys else []),
         failures(seen),
         sessions(seen),
         audit(seen),
@@ -333,6 +340,37 @@ def removals(seen: OperationFacts) -> Section:
     says = t("operations_removals", teams=len(rows)) if rows else t("operations_no_removals")
     columns = (t("console_team"), t("operations_removed_when"), t("operations_removed_why"))
     return Section("removals", t("operations_removals_title"), says, Table(columns, rows))
+
+
+def evidence_keys(seen: OperationFacts) -> Section:
+    """Show the entrants' keys to the evidence; those that wait can be taken once."""
+    t = seen.t
+    standing = {key.entrant: key for key in seen.evidence_keys}
+    untaken = {path.stem for path in seen.waiting}
+    rows = tuple(
+        (
+            seen.team(key.entrant),
+            key.id,
+            clock(key.at),
+            key.reason or t("operations_evidence_opening"),
+            t("operations_evidence_ended")
+            if standing[key.entrant] is not key
+            else t("operations_evidence_waits" if key.entrant in untaken else "operations_evidence_taken"),
+        )
+        for key in seen.evidence_keys
+    )
+    columns = (
+        t("console_team"),
+        t("operations_evidence_id"),
+        t("operations_evidence_since"),
+        t("operations_evidence_why"),
+        t("operations_evidence_state"),
+    )
+    take = {"row": 0, "href": "/organizer/console/evidence.zip", "label": t("operations_evidence_take")}
+    says = t("operations_evidence_wait", keys=len(untaken)) if untaken else t("operations_evidence_none_wait")
+    acts = (take,) if untaken else ()
+    note = t("operations_evidence_note")
+    return Section("evidence", t("operations_evidence_title"), says, Table(columns, rows), note=note, acts=acts)
 
 
 def sessions(seen: OperationFacts) -> Section:
