@@ -138,7 +138,7 @@ bench-multilevel: $(VENV)/run.stamp build/multilevel.stamp ## the whole populati
 	@$(BIN)/python -m benchmarks.multilevel --jobs $$(nproc)
 	@build/multilevel/bin/python -m benchmarks.multilevel --part peer
 
-bench-coverage: $(VENV)/run.stamp ## whether the 95 % intervals hold where votes share questions, and whose voice moves the score
+bench-coverage: $(VENV)/run.stamp ## whether the 95 % intervals hold: shared questions, topics, tastes, few or busy voters, adaptive draws; whose voice moves the score
 	@$(BIN)/python -m benchmarks.coverage --jobs $$(nproc)
 
 docs: $(VENV)/run.stamp        ## write the pages that come from the code

@@ -4,7 +4,7 @@
     build/multilevel/bin/python -m benchmarks.multilevel --part peer       (an environment with benchmarks/multilevel_peers.txt)
 
 Simulated stages of 5 entrants, seeded, people by sex and age (5 bands). Men come 2.7 times as readily as women, the youngest 15 times as readily as the oldest, so that the oldest
-are about 8 of 185 people: raking leaves age out (it needs ten in every category). The effects of sex and of age on each entrant are drawn anew in
+are about 8 of 185 people: raking leaves age out (it needs ten in every category); on a panel with quotas each cell has its share. The effects of sex and of age on each entrant are drawn anew in
 each stage, sd as said; every voter has a taste, sd 0.5, every question an effect, sd 0.5 (16 starters begin 30 % of battles), 15 % of votes between equals are
 ties. The truth is what the whole population's chances come to, in points. Of 200 stages, five intervals each, a coverage of 95 % is
 good to 1.5 percentage points or better. `groups` holds the five age bands' ratings, all at once, against the truth, and counts how often chance is
@@ -65,6 +65,8 @@ class Design:
     shared: int = 16
     share: float = 0.3
     """Of battles, begun with one of the shared questions; every other one is asked once."""
+    quotas: bool = False
+    """Whether each cell has its share of the people, as on a panel with quotas."""
     grouping: str = "age"
     """What `groups` looks at: `age`, or `topic`, of which each question has one, and which makes no difference of its own."""
 
@@ -77,6 +79,8 @@ COVERAGE = {
     "185 x 20, taste 1.0": Design(taste=1.0),
     "185 x 20, taste with heavy tails": Design(shape="heavy"),
     "185 x 20, they split over one entrant": Design(shape="one"),
+    "185 x 20, a panel with quotas": Design(quotas=True),
+    "49 x 10, a panel with quotas": Design(voters=49, each=10, quotas=True),
     "49 x 10": Design(voters=49, each=10),
     "49 x 10, all votes on 10 questions": Design(voters=49, each=10, shared=10, share=1.0),
 }
@@ -128,7 +132,8 @@ def stage(design: Design, seed: int) -> Stage:
     rng = np.random.default_rng(seed)
     effects = design.sex * rng.standard_normal((2, K)), design.age * rng.standard_normal((5, K))
     come = CELLS.share * READY
-    level = CELLS.level[rng.choice(len(come), design.voters, p=come / come.sum())]
+    chosen = filled(design.voters) if design.quotas else rng.choice(len(come), design.voters, p=come / come.sum())
+    level = CELLS.level[chosen]
     n = design.voters * design.each
     voter = np.repeat(np.arange(design.voters), design.each)
     begins = rng.random(n) < design.share
@@ -148,6 +153,14 @@ def stage(design: Design, seed: int) -> Stage:
         p = expit(of[:, :, None] - of[:, None, :])
         chances.append((p - 4 * TIES * p * (1 - p) * (p - 0.5)).mean(axis=0))
     return Stage(Comparisons.from_codes(MODELS, a, b, outcome, voter, question=question), level, np.array(chances))
+
+
+def filled(people: int) -> NDArray[np.integer]:
+    """Give each cell its share of the people, by largest remainders."""
+    share = CELLS.share * people
+    seats = share.astype(int)
+    seats[np.argsort(seats - share, kind="stable")[: people - seats.sum()]] += 1
+    return np.repeat(np.arange(len(seats)), seats)
 
 
 def _tastes(design: Design, rng: np.random.Generator, people: int) -> NDArray[np.float64]:
