@@ -7,13 +7,16 @@ than chance. Nominal: δ is 1 between different values. Ordinal: δ is the squar
 Krippendorff's published examples and against another implementation.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
+from ratings.anytime import Anytime
 from ratings.comparison import A_WINS, BOTH_BAD, TIE, Comparisons
 
 FEWEST_UNITS = 10
@@ -39,7 +42,7 @@ class Alpha:
     """The effective number of those who gave them: (Σn)²/Σn² (Kish 1965)."""
     alpha: float
     interval: tuple[float, float] | None
-    """95 %, by leaving out one voter after the other (jackknife); None where no two voters tell it."""
+    """95 %, by leaving out one voter after the other (jackknife), at one look or at all; None where no two voters tell it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,22 @@ class Agreement:
     """Over win, tie, defeat; `both_bad` left out."""
 
 
-def agreement(comparisons: Comparisons, question: NDArray[np.integer], when: NDArray[np.integer]) -> Agreement:
+def _student(voters: float) -> float:
+    return float(stats.t.ppf(0.975, max(1.0, voters - 1)))
+
+
+def agreement(
+    comparisons: Comparisons, question: NDArray[np.integer], when: NDArray[np.integer], looks: Anytime | None = None
+) -> Agreement:
     """Compare what different voters said of the same question and pair. Weights are not looked at.
 
     Args:
         comparisons: the votes; where they know no voters, each is somebody else's.
         question: of each vote, equal for equal ones; -1 where nobody else can have asked it.
         when: it was cast.
+        looks: the intervals hold at every look while votes come in; None where they are looked at once.
     """
+    reach = _student if looks is None else partial(looks.quantile, len(comparisons))
     a, b = comparisons.a.astype(np.int64), comparisons.b.astype(np.int64)
     k, outcome = len(comparisons.models), comparisons.outcome
     a_is_first = a < b
@@ -74,13 +85,18 @@ def agreement(comparisons: Comparisons, question: NDArray[np.integer], when: NDA
     rows = rows[np.append(True, (np.diff(unit[rows]) != 0) | (np.diff(voter[rows]) != 0))[: len(rows)]]
     ordered = rows[value[rows] < _ORDERED]
     return Agreement(
-        alpha(unit[rows], value[rows], voter[rows], "nominal", _NEITHER + 1),
-        alpha(unit[ordered], value[ordered], voter[ordered], "ordinal", _ORDERED),
+        alpha(unit[rows], value[rows], voter[rows], "nominal", _NEITHER + 1, reach),
+        alpha(unit[ordered], value[ordered], voter[ordered], "ordinal", _ORDERED, reach),
     )
 
 
 def alpha(
-    unit: NDArray[np.integer], value: NDArray[np.integer], voter: NDArray[np.integer], level: Level, values: int
+    unit: NDArray[np.integer],
+    value: NDArray[np.integer],
+    voter: NDArray[np.integer],
+    level: Level,
+    values: int,
+    reach: Callable[[float], float] = _student,
 ) -> Alpha | None:
     """Compute one coefficient; None below `FEWEST_UNITS`, or where all judgements are the same.
 
@@ -90,6 +106,7 @@ def alpha(
         voter: who said it, at most once in each unit.
         level: when two values are how different.
         values: how many there are.
+        reach: how many standard errors the interval reaches out with so many effective voters; Student's t, as for one look, unless told.
     """
     _, place = np.unique(unit, return_inverse=True)
     shared = np.bincount(place)[place] > 1
@@ -118,7 +135,7 @@ def alpha(
             for start in range(0, len(names), _BLOCK)
         ]
     )
-    return Alpha(units, len(who), effective, found, _jackknife(found, without, effective))
+    return Alpha(units, len(who), effective, found, _jackknife(found, without, reach(effective)))
 
 
 def _coincidences(counts: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -147,11 +164,10 @@ def _distances(n: NDArray[np.float64], level: Level) -> NDArray[np.float64]:
     return (middle[:, :, None] - middle[:, None, :]) ** 2
 
 
-def _jackknife(found: float, without: NDArray[np.float64], voters: float) -> tuple[float, float] | None:
-    """Give the interval, from alpha without each voter (Efron & Stein 1981), with Student's t at the effective number of voters."""
+def _jackknife(found: float, without: NDArray[np.float64], reach: float) -> tuple[float, float] | None:
+    """Give the interval, from alpha without each voter (Efron & Stein 1981), so many standard errors each way."""
     g = len(without)
     if g < 3 or np.isnan(without).any():
         return None
-    spread = float((g - 1) / g * ((without - without.mean()) ** 2).sum())
-    reach = float(stats.t.ppf(0.975, max(1.0, voters - 1))) * spread**0.5
-    return found - reach, min(1.0, found + reach)
+    off = reach * float((g - 1) / g * ((without - without.mean()) ** 2).sum()) ** 0.5
+    return found - off, min(1.0, found + off)

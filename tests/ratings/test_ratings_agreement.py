@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.special import expit
+from scipy.stats import t
 
 from ratings.agreement import FEWEST_UNITS, agreement, alpha
+from ratings.anytime import Anytime
 from ratings.comparison import Comparisons
 
 NAN = np.nan
@@ -125,3 +127,16 @@ def test_all_alike_and_all_by_chance() -> None:
         assert found.interval is not None
         held += found.interval[0] <= 0 <= found.interval[1]
     assert held >= 50
+
+
+def test_looked_at_while_votes_come_in_its_interval_is_wider() -> None:
+    """It reaches as many standard errors out as every interval of an open stage does, around the same alpha."""
+    comparisons, task, when = asked(5)
+    once, always = (agreement(comparisons, task, when, looks).nominal for looks in (None, Anytime(len(task))))
+    assert once is not None
+    assert always is not None
+    assert once.interval is not None
+    assert always.interval is not None
+    assert always.alpha == once.alpha
+    reaches = [Anytime(1).quantile(1, once.voters), float(t.ppf(0.975, once.voters - 1))]
+    assert np.ptp(always.interval) / np.ptp(once.interval) == pytest.approx(reaches[0] / reaches[1], rel=1e-9)

@@ -178,7 +178,7 @@ def assemble(
         sensitivity=statistics.sensitivity(given, ratings, facts.by_strata.representative),
         groups=[*facts.by_strata.groups, *groups.by_votes(given)],
         side_bias=statistics.side_bias(votes, given.looks),
-        tests=vote_tests(stage, votes, given.entrants, draws.entrants, draws.outcomes()),
+        tests=vote_tests(stage, votes, given.entrants, draws.entrants, draws.outcomes(), given.looks),
         leaks=statistics.leaks(stage, votes),
         exposure=statistics.exposure(stage, draws),
         exclusion_acts=list(facts.acts),

@@ -27,6 +27,7 @@ from arena.results.export.vote_tests_schema import (
 from arena.results.votes.side_bias import side_bias
 from arena.results.votes.table import VoteTable
 from ratings import agreement, misfit, retest, shares
+from ratings.anytime import Anytime
 from ratings.comparison import Comparisons
 from ratings.errors import RatingsError
 
@@ -44,6 +45,7 @@ def vote_tests(
     rated: Sequence[str],
     drawn: Sequence[str],
     outcomes: NDArray[np.int64],
+    looks: Anytime | None,
 ) -> VoteTests:
     """Test what the fit takes for granted, on the counted votes; nothing of it changes the fit.
 
@@ -53,6 +55,7 @@ def vote_tests(
         rated: the entrants that are rated.
         drawn: the entrants that `outcomes` counts, controls among them.
         outcomes: (entrants, entrants, 3) what became of the draws, as `DrawTable.outcomes` gives it.
+        looks: intervals hold at every look while votes come in; None where they are looked at once. p is of one look.
     """
     counted = votes.counted
     compared, side = votes.comparisons(counted, rated, voice="vote"), side_bias(votes, None)
@@ -65,8 +68,8 @@ def vote_tests(
         unvoted=[_share(test) for test in shares.unvoted(rated, left, left + of_rated[:, :, VOTED])],
         misfit=_misfit(stage, compared),
         drift=_drift(stage, compared, votes.cast_at[counted], votes.measured.version[counted]),
-        retest=_retest(votes),
-        agreement=_agreement(compared, votes.question[counted], votes.cast_at[counted]),
+        retest=_retest(votes, looks),
+        agreement=_agreement(compared, votes.question[counted], votes.cast_at[counted], looks),
     )
 
 
@@ -160,12 +163,14 @@ def _versions(found: misfit.EntrantVersions) -> EntrantVersions:
     )
 
 
-def _agreement(compared: Comparisons, question: NDArray[np.int32], cast_at: NDArray[np.int64]) -> AgreementTest:
-    found = agreement.agreement(compared, question, cast_at)
+def _agreement(
+    compared: Comparisons, question: NDArray[np.int32], cast_at: NDArray[np.int64], looks: Anytime | None
+) -> AgreementTest:
+    found = agreement.agreement(compared, question, cast_at, looks)
     return AgreementTest(nominal=_alpha(found.nominal), ordinal=_alpha(found.ordinal))
 
 
-def _retest(votes: VoteTable) -> Retest | None:
+def _retest(votes: VoteTable, looks: Anytime | None) -> Retest | None:
     """Compare repeats with their first votes, where those count and enough of the repeat was shown."""
     again = np.flatnonzero((votes.repeat_of > 0) & ~votes.unread)
     if not len(again):
@@ -176,7 +181,9 @@ def _retest(votes: VoteTable) -> Retest | None:
     first, again = first[paired], again[paired]
     if not len(again):
         return None
-    found = retest.retest(votes.outcome[first], votes.outcome[again], votes.voter[again])
+    if looks is not None:  # as many repeats are planned as come with the planned votes
+        looks = Anytime(looks.planned_votes * len(again) / int(votes.counted.sum()))
+    found = retest.retest(votes.outcome[first], votes.outcome[again], votes.voter[again], looks)
     return Retest(voters=found.voters, exact=_agreed(found.exact), decided=_agreed(found.decided))
 
 

@@ -303,7 +303,7 @@ class DocumentCache:
             else strata_rows(strata, self.stage.population.strata, weigh(votes, self.stage, strata)),
             draws=draws,
             findings=findings(
-                vote_tests(self.stage, votes, entrants, votes.entrants, outcomes), side_bias(votes, looks)
+                vote_tests(self.stage, votes, entrants, votes.entrants, outcomes, looks), side_bias(votes, looks)
             ),
         )
         now = datetime.now(UTC)
