@@ -121,6 +121,7 @@ def test_nobody_is_kept_out_of_the_console(browser: Browser, simulated: str, con
             page.wait_for_selector(f"#console-{name} .c-card")
             if name == "live":
                 page.wait_for_selector("#c-trends-variants .c-plot svg.main-svg", timeout=60_000)
+                page.wait_for_selector("#c-groups-by-language-language .c-plot svg.main-svg", timeout=60_000)
                 page.locator("#c-live-ratings summary").click()
             assert violations(page) == []
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -5,18 +5,20 @@ from typing import get_args, get_type_hints
 import pytest
 
 from arena.domain.stage import StageStatus
-from arena.domain.starters import every_starter
+from arena.domain.starters import topics_of
 from arena.i18n.catalogue import LANGUAGES, Language, messages
-from arena.results.live.variants import TURNS, Name, Part, PartKind, Variant
+from arena.results.export.group_words import VotesKind, named
+from arena.results.export.groups import TURNS
+from arena.results.live.variants import Name, Variant
 from arena.results.votes import table
-from arena.web.console.tabs import trends
+from arena.simulate import simulated_stage
 
-TOPICS = {each.id: each.topic for each in every_starter() if each.id}
-PARTS: dict[PartKind, tuple[str, ...]] = {
-    "language": table.LANGUAGES,
+STAGE, _ = simulated_stage()
+PARTS: dict[VotesKind, tuple[str, ...]] = {
+    "language": tuple(sorted(set(table.LANGUAGES) - {table.ERASED})),
     "turns": TURNS,
     "identity": table.IDENTITY,
-    "topic": tuple(TOPICS),
+    "topic": tuple(topics_of(STAGE)),
 }
 
 
@@ -33,10 +35,9 @@ def test_every_state_and_every_method_has_a_word(language: Language) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", PARTS)
-def test_every_part_of_the_votes_has_a_name(language: Language, kind: PartKind) -> None:
-    """Parts by language, by number of questions, by identity and by topic are called by different names, under a title of their own."""
+def test_every_group_of_votes_has_a_name(language: Language, kind: VotesKind) -> None:
+    """Groups by language, by number of questions, by identity and by topic are called by different names, under a title of their own."""
     t = messages(language)
-    names = [trends.part_name(Part(kind, name, 0, ()), t, TOPICS) for name in PARTS[kind]]
+    names = [t.pick(named(kind, kind, name, STAGE)) for name in PARTS[kind]]
     assert len(set(names)) == len(PARTS[kind])
-    assert f"trends_parts_title_{kind}" in t
-    assert f"trends_parts_column_{kind}" in t
+    assert f"groups_of_{kind}" in t

@@ -30,8 +30,10 @@ from arena.record.ledger import LedgerError
 from arena.record.organizers import Entrance
 from arena.record.outbox import Parcel
 from arena.results.export import promises, proofs, tables, vote_findings
+from arena.results.export.group_words import Says, VotesKind
+from arena.results.export.groups import TURNS
 from arena.results.integrity.voter_tests import TESTS
-from arena.results.live.variants import TURNS, Name, PartKind, Variant
+from arena.results.live.variants import Name, Variant
 from arena.results.programme import letter
 from arena.results.programme.selection import AggregateError
 from arena.results.publish import report
@@ -42,7 +44,6 @@ from arena.results.votes.exclusions import ExclusionReason
 from arena.results.votes.inclusion import CHECK, LEAKS, REMOVED, REPEAT, UNREAD
 from arena.results.witness import arena_client, evidence, follow
 from arena.settings import ROOT
-from arena.web.console.tabs import trends
 from arena.web.core.negotiation import SIZES
 from arena.web.core.own_calls import OwnCall
 from arena.web.core.standing import StageState
@@ -144,7 +145,7 @@ def literal(model: Any, field: str) -> tuple[str, ...]:
     return get_args(model.model_fields[field].annotation)
 
 
-PARTS = {"language": table.LANGUAGES, "turns": TURNS, "identity": table.IDENTITY}
+PARTS = {"language": set(table.LANGUAGES) - {table.ERASED}, "turns": TURNS, "identity": table.IDENTITY}
 FAMILIES: dict[str, Iterable[str]] = {
     "alarm_": ("battle", "promise", "record", "winner"),
     "answer_": "ab",
@@ -159,6 +160,8 @@ FAMILIES: dict[str, Iterable[str]] = {
     "exports_stage_": set(StageStatus) - {StageStatus.DRAFT},
     "failure_": (*get_args(AnswerErrorKind), "fault", "unknown"),
     "fate_": ("included", "late", "missing", "not_due", "not_signed", "offline", "record_changed", "show", "unable", "unproven", "unreadable"),
+    "groups_of_": get_args(VotesKind),
+    "groups_say_": get_args(Says),
     "grounds_": (kind.model_fields["kind"].default for kind in (VoterGrounds, NetworkGrounds, HoursGrounds)),
     "help_": COMMANDS,
     "kind_": Kind,
@@ -195,10 +198,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "test_": TESTS,
     "text_": SIZES,
     "too_many_": (*get_args(Act), *get_args(OwnCall)),
-    "trends_part_": (f"{k}_{w.replace('+', '_or_more')}" for k, found in PARTS.items() for w in found),
-    "trends_parts_column_": get_args(PartKind),
-    "trends_parts_note_": trends.EXPLAINED,
-    "trends_parts_title_": get_args(PartKind),
+    "group_": (f"{k}_{w.replace('+', '_or_more')}" for k, found in PARTS.items() for w in found),
     "trends_time_busiest_": ("ten_minutes", "hour", "day"),
     "trends_variant_": get_args(Name),
     "trends_variant_why_": filter(None, get_args(get_type_hints(Variant)["why"])),

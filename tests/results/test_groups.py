@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import update
 
-from arena.i18n.catalogue import messages
+from arena.i18n.catalogue import LANGUAGES, messages
 from arena.record import tables
 from arena.results.export.bundle import Bundle, make
 from arena.results.export.document import VOTES
@@ -18,10 +18,14 @@ from arena.results.export.groups_schema import Grouping
 from arena.results.export.kept import hand_out
 from arena.results.export.proofs import VerificationError
 from arena.results.export.schema import UserScore
+from arena.results.export.strata_file import read_strata
 from arena.results.export.verify import verify_files
+from arena.results.live.variants import Variants
+from arena.results.votes.feed import VoteFeed
 from arena.results.votes.weighting import SMALL, published, rateable
 from arena.settings import ROOT
 from arena.simulate import Taste
+from arena.web.console.tabs.groups import GroupFacts, sections
 from tests.support.forgery import resealed
 from tests.support.stages import CLI, NOW, Room
 from tests.support.words import refusing
@@ -108,6 +112,37 @@ def test_the_population_gives_its_score(panel: Frozen) -> None:
     assert [row.team_id for row in found.scores] == list(panel.room.stage.entrant_ids)
     assert sorted(row.rank or 0 for row in found.scores) == [1, 2, 3, 4, 5]
     assert [row.rating for row in found.scores] != [row.rating for row in panel.bundle.document.scores]
+
+
+def test_the_console_shows_them(panel: Frozen) -> None:
+    """A section for each variable with its figure and its table, in the stage's own words; of a small group its name and that it is not told.
+    The population's score is one of the other readings."""
+    room = panel.room
+    for language in LANGUAGES:
+        facts = GroupFacts(messages(language), room.stage, panel.bundle.document.groups)
+        shown = {section.id: section for section in sections(facts)}
+        assert list(shown)[:2] == ["by-stratum-sex", "by-stratum-region"]
+        ages = shown["by-stratum-age"]
+        assert ages.figure is not None
+        assert [trace["name"] for trace in ages.figure["data"]] == [
+            facts.called(of(panel.bundle.document, "age"), g)
+            for g in of(panel.bundle.document, "age").groups
+            if g.scores
+        ]
+        assert {row[0] for row in ages.table.rows if row[4] is None} >= {
+            messages(language).pick(room.stage.population.strata[2].categories[2].title)
+        }
+        assert all(row[1] is None for row in ages.table.rows)
+        assert shown["by-stratum-ai-use"].figure is None
+    feed = VoteFeed(room.store, room.stage)
+    table, rule = feed.table(measured=True)
+    every = Variants(room.stage, "0" * 64, None).all(table, rule, [], read_strata(panel.strata, room.stage))
+    population = next(each for each in every if each.name == "representative")
+    found = panel.bundle.document.sensitivity.representative
+    assert found is not None
+    assert [round(s.rating, 1) for s in population.standings] == [row.rating for row in found.scores]
+    nobody = Variants(room.stage, "0" * 64, None).all(table, rule, [], None)
+    assert next(each for each in nobody if each.name == "representative").why == "no_strata"
 
 
 def test_an_auditor_makes_them_again(panel: Frozen) -> None:

@@ -5,7 +5,6 @@ away. It is asked twice, of everybody with a sealed vote and of those in the fit
 of themselves are rounded as far as their intervals allow: many exact numbers of few people could be tried out against the votes.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -14,19 +13,17 @@ from numpy.typing import NDArray
 from arena.results.export.groups_schema import Difference, Group, Grouping, GroupScore, Kind
 from arena.results.export.rating_schema import Representative
 from arena.results.export.statistics import StageVotes
+from arena.results.votes.population import answered, represented
 from arena.results.votes.rating import declared
 from arena.results.votes.strata import StrataTable
 from arena.results.votes.table import ERASED, IDENTITY, LANGUAGES, VoteTable
 from arena.results.votes.warnings import warnings
-from arena.results.votes.weighting import SMALL, UNKNOWN, published, rateable
-from ratings import groups, multilevel
+from arena.results.votes.weighting import UNKNOWN, published, rateable
+from ratings import groups
 from ratings.errors import RatingsError
-from ratings.multilevel import Cells, Stratum
 from ratings.score import rounded
 
 TURNS = ("1", "2", "3+")
-MOST_CELLS = 20_000
-"""Of a population: more of them than any panel has."""
 _FEWEST = 2
 Codes = NDArray[np.integer]
 
@@ -52,22 +49,9 @@ def by_strata(given: StageVotes, strata: StrataTable) -> list[Grouping]:
 
 def representative(given: StageVotes, strata: StrataTable) -> Representative | None:
     """Rate the entrants as the population that the stage plans for would; None where no stratum with targets was answered by enough people."""
-    stage, votes = given.stage, given.votes
-    known, margins = strata.among(votes.voters), stage.population.margins
-    here = np.unique(votes.voter[votes.in_fit(stage.protocol.both_bad)])
-    used = [s for s in known.strata if s in margins and (known.column(s)[here] >= 0).sum() >= SMALL]
-    names = [tuple(margins[s]) for s in used]
-    if not used or math.prod(map(len, names)) > MOST_CELLS:
-        return None
-    try:
-        found = multilevel.representative(
-            given.compared(votes.counted),
-            [Stratum(s, of, _placed(known, s, of)) for s, of in zip(used, names, strict=True)],
-            Cells.of_margins([list(margins[s].values()) for s in used]),
-            both_bad=stage.protocol.both_bad,
-            **declared(stage, given.file_sha256, given.looks),
-        )
-    except RatingsError:  # no vote that counts, no prior, or an anchor that was never compared
+    votes = given.votes
+    found = represented(given.stage, given.file_sha256, votes, given.entrants, strata, given.looks)
+    if found is None:
         return None
     rows = [
         {
@@ -81,15 +65,13 @@ def representative(given: StageVotes, strata: StrataTable) -> Representative | N
         for row in found.rows
     ]
     return Representative.model_validate(
-        {"strata": used, "cells": found.cells, "scores": rows, "warnings": warnings(found.notices)}
+        {
+            "strata": answered(given.stage, votes, strata.among(votes.voters)),
+            "cells": found.cells,
+            "scores": rows,
+            "warnings": warnings(found.notices),
+        }
     )
-
-
-def _placed(known: StrataTable, stratum: str, names: Sequence[str]) -> Codes:
-    """Give a stratum's codes among the categories that have a target; those without one are not known."""
-    categories = known.categories[known.strata.index(stratum)]
-    place = np.array([names.index(each) if each in names else -1 for each in categories] + [-1])
-    return place[known.column(stratum)]
 
 
 def _of_votes(votes: VoteTable) -> Iterator[tuple[Kind, list[str], Codes]]:

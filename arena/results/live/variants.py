@@ -1,4 +1,4 @@
-"""The same stage under other choices, side by side: as declared, nothing excluded, cleaned, weighted, controlled for style; and by part of the votes.
+"""The same stage under other choices, side by side: as declared, nothing excluded, cleaned, weighted, as the population, controlled for style.
 
 Beside the declared fit, never instead of it.
 """
@@ -12,20 +12,17 @@ from numpy.typing import NDArray
 
 from arena.domain.stage import Stage
 from arena.results.votes.inclusion import Rule
+from arena.results.votes.population import represented
 from arena.results.votes.rating import compared, rate_stage, style_controlled
 from arena.results.votes.strata import StrataTable
-from arena.results.votes.table import IDENTITY, LANGUAGES, VoteTable
+from arena.results.votes.table import VoteTable
 from arena.results.votes.weighting import weigh
 from ratings.anytime import Anytime
 from ratings.fit import CENTRE, PER_LOGIT
 from ratings.result import Ratings
 from ratings.voices import Voice
 
-PartKind = Literal["language", "turns", "identity", "topic"]
-Name = Literal["declared", "raw", "cleaned", "by_citizen", "by_vote", "weighted", "style"]
-TURNS = ("1", "2", "3+")
-FEWEST_VOTES = 30
-"""Below, a part of the votes is counted and not rated."""
+Name = Literal["declared", "raw", "cleaned", "by_citizen", "by_vote", "weighted", "representative", "style"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +44,6 @@ class Variant:
     standings: tuple[Standing, ...]
     votes: int
     why: Literal["", "no_votes", "no_strata", "never_met"] = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Some of the counted votes: those of one language, one length of conversation, one identity level, one topic."""
-
-    kind: PartKind
-    name: str
-    votes: int
-    standings: tuple[Standing, ...]
-    """Empty where there are too few votes to rate."""
 
 
 class Variants:
@@ -82,7 +68,7 @@ class Variants:
             votes: the table, measured, in the order of time.
             rule: which votes count, exclusions and removals included.
             proposed: the numbers of the votes that the integrity tests propose to exclude besides: `cleaned` leaves them out as well.
-            strata: what voters have said of themselves, for the weights.
+            strata: what voters have said of themselves, for the weights and the population.
         """
         entrants = self.entrants(rule)
         counted = votes.counted
@@ -103,26 +89,8 @@ class Variants:
             weights = np.array([raked.weights.get(voter, np.nan) for voter in votes.voters], np.float64)
             weighed = replace(votes, weight=weights[votes.voter])
             found.append(self._plain("weighted", weighed, counted, entrants, voice="citizen", weighted=True))
+        found.append(self._population(votes, entrants, strata))
         found.append(self._style(votes, counted, entrants))
-        return found
-
-    def parts(self, votes: VoteTable, rule: Rule) -> list[Part]:
-        """Rate the counted votes by language, number of prompts, identity level and topic; parts without a vote are left out."""
-        entrants, counted = self.entrants(rule), votes.counted
-        turns = np.clip(votes.measured.turns, 1, len(TURNS)) - 1
-        kinds: list[tuple[PartKind, NDArray[np.integer], Sequence[str]]] = [
-            ("language", votes.measured.language, LANGUAGES),
-            ("turns", turns, TURNS),
-            ("identity", votes.identity, IDENTITY),
-            ("topic", votes.topic, votes.topics),
-        ]
-        found: list[Part] = []
-        for kind, codes, names in kinds:
-            for code, name in enumerate(names):
-                rows = counted & (codes == code)
-                if n := int(rows.sum()):
-                    fitted = self.rated(votes, rows, entrants) if n >= FEWEST_VOTES else None
-                    found.append(Part(kind, name, n, _standings(fitted)))
         return found
 
     def entrants(self, rule: Rule) -> tuple[str, ...]:
@@ -154,6 +122,25 @@ class Variants:
     ) -> Variant:
         standings = _standings(self.rated(votes, rows, entrants, voice=voice, weighted=weighted))
         return Variant(name, standings, int(rows.sum()), "" if standings else "no_votes")
+
+    def _population(self, votes: VoteTable, entrants: tuple[str, ...], strata: StrataTable | None) -> Variant:
+        n = int(votes.counted.sum())
+        made = (
+            None
+            if strata is None
+            else represented(self._stage, self._file_sha256, votes, entrants, strata, self._looks)
+        )
+        if made is None:
+            return Variant("representative", (), n, "no_strata")
+        return Variant(
+            "representative",
+            tuple(
+                Standing(row.model, row.rating, *row.rating_ci95, row.rank)
+                for row in made.rows
+                if row.rating is not None and row.rating_ci95 is not None and row.rank is not None
+            ),
+            n,
+        )
 
     def _style(self, votes: VoteTable, rows: NDArray[np.bool_], entrants: Sequence[str]) -> Variant:
         rows = rows & votes.measured.styled

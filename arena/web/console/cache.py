@@ -29,8 +29,9 @@ from arena.record.evidence_keys import read_keys, waiting
 from arena.record.outages import spells
 from arena.record.stages import StageRecord
 from arena.record.store import Store
+from arena.results.export import groups as by_group
 from arena.results.export.kept import strata_of
-from arena.results.export.statistics import side_bias
+from arena.results.export.statistics import StageVotes, side_bias
 from arena.results.export.tables import OUTCOMES, became
 from arena.results.export.vote_findings import findings
 from arena.results.export.vote_tests import vote_tests
@@ -49,7 +50,7 @@ from arena.results.votes.sealed import known
 from arena.results.votes.table import VoteTable
 from arena.results.votes.weighting import strata_rows, weigh
 from arena.web.console.document import Document, clock
-from arena.web.console.tabs import certainty, exports, forms, integrity, live, operations, trends
+from arena.web.console.tabs import certainty, exports, forms, groups, integrity, live, operations, trends
 from arena.web.console.tabs import pairwise as contests
 from arena.web.core.negotiation import Language
 from ratings.elo import elo
@@ -61,7 +62,7 @@ from ratings.robustness import Fragility, robustness
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Name = Literal["live", "trends", "operations", "integrity", "exports"]
+Name = Literal["live", "trends", "groups", "operations", "integrity", "exports"]
 NAMES: tuple[Name, ...] = get_args(Name)
 EFFECTS = 20
 """For so many of the most striking proposals, the order without them is worked out."""
@@ -81,8 +82,9 @@ CLOCKS: Mapping[Name, Clock] = {
     "exports": Clock(2.0, 20),
     "trends": Clock(5.0, 20),
     "integrity": Clock(10.0, 30),
+    "groups": Clock(30.0, 50),
 }
-SLOW: frozenset[Name] = frozenset({"trends", "integrity"})
+SLOW: frozenset[Name] = frozenset({"trends", "groups", "integrity"})
 
 
 Writing = Callable[[Messages], Document]
@@ -128,6 +130,8 @@ class DocumentCache:
         self._kept: dict[Name, _Kept] = {name: _Kept() for name in NAMES}
         self._quick = ThreadPoolExecutor(1, thread_name_prefix="console")
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="console-slow")
+        self._slowest = ThreadPoolExecutor(1, thread_name_prefix="console-groups")
+        """Multilevel models: a minute of a large stage, which no other document waits for."""
         self._acting = ThreadPoolExecutor(1, thread_name_prefix="console-acts")
         self._proposed: tuple[object, list[Proposal]] = (None, [])
         self._proposing = Lock()
@@ -190,7 +194,8 @@ class DocumentCache:
                 spent = time.thread_time() - began
 
         try:
-            made, basis = await loop.run_in_executor(self._slow if name in SLOW else self._quick, timed)
+            pool = self._slowest if name == "groups" else self._slow if name in SLOW else self._quick
+            made, basis = await loop.run_in_executor(pool, timed)
             kept.documents |= made
             if not kept.touched:
                 kept.basis = basis
@@ -218,6 +223,10 @@ class DocumentCache:
                 votes, rule, basis = self._followed()
                 basis = (basis, record.status)
                 return (None if basis == before else self._trends(votes, rule, record)), basis
+            case "groups":
+                votes, rule, basis = self._followed()
+                basis = (basis, record.status)
+                return (None if basis == before else self._groups(votes, rule, record)), basis
             case "integrity":
                 votes, rule, basis = self._followed()
                 basis = (basis, len(self.store.events.of_stage(self.stage.id, "ratings.seen")), record.status)
@@ -294,7 +303,6 @@ class DocumentCache:
             votes=votes,
             elo=elo(chosen, both_bad=self.stage.protocol.both_bad) if len(chosen) else None,
             variants=fits.all(votes, rule, self._votes_proposed(votes, rule), strata) if len(votes) else (),
-            parts=fits.parts(votes, rule),
             needed=needed,
             needed_all=needed_all,
             fragile=self._fragile(ratings, chosen),
@@ -313,6 +321,14 @@ class DocumentCache:
             return Document(clock(now), (), (*trends.sections(seen), *certainty.sections(seen)))
 
         return tell
+
+    def _groups(self, votes: VoteTable, rule: Rule, record: StageRecord) -> Writing:
+        given = StageVotes.of(self.stage, record.file_sha256, votes, rule.entrants, record.frozen_at)
+        strata = strata_of(self.store, self.stage)
+        by_stratum = [] if strata is None else by_group.by_strata(given, strata)
+        facts = groups.GroupFacts(messages("ko"), self.stage, [*by_stratum, *by_group.by_votes(given)])
+        now = datetime.now(UTC)
+        return lambda t: Document(clock(now), (), groups.sections(replace(facts, t=t)))
 
     def _integrity(self, votes: VoteTable, rule: Rule, record: StageRecord) -> Writing:
         found = self._proposed_for(votes, rule)

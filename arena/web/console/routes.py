@@ -24,7 +24,7 @@ from arena.web.core.negotiation import language_of
 LONGEST_WAIT_S = 25.0
 STEP_S = 0.5
 """How soon a waiting console sees a change."""
-SHOWS_RATINGS: frozenset[Name] = frozenset({"live", "trends", "integrity"})
+SHOWS_RATINGS: frozenset[Name] = frozenset({"live", "trends", "groups", "integrity"})
 
 Tag = Annotated[str | None, Header(alias="if-none-match", max_length=64)]
 

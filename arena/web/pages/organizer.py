@@ -19,7 +19,7 @@ from arena.web.pages.layout import Layout
 
 MODULES: Final = ("battle/dom.js", "battle/words.js", *modules("console"))
 TABS: Final = {
-    "live": ("live", "trends"),
+    "live": ("live", "trends", "groups"),
     "operations": ("operations",),
     "integrity": ("integrity",),
     "exports": ("exports",),

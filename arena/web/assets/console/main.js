@@ -6,7 +6,7 @@ import { Feed } from "./feed.js";
 
 await loadWords(`console.${language}.json`);
 
-const DOCUMENTS = ["live", "trends", "operations", "integrity", "exports"];
+const DOCUMENTS = ["live", "trends", "groups", "operations", "integrity", "exports"];
 /** Gradio writes a tab's name, and the script its word in the reader's language. @type {Record<string, string>} */
 const TABS = {
   live: t("console_tab_live"),

@@ -1,19 +1,17 @@
-"""The sections on a slower clock: votes over time, Elo trace, other choices side by side, parts of the votes."""
+"""The sections on a slower clock: votes over time, Elo trace, other choices side by side."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 
 import numpy as np
 
 from arena.domain.clock import KST
-from arena.domain.stage import Bilingual, Stage
-from arena.domain.starters import topics_of
+from arena.domain.stage import Stage
 from arena.i18n.catalogue import Messages
 from arena.results.export.vote_findings import Finding
 from arena.results.live.draw_audit import ExposureTable
-from arena.results.live.variants import FEWEST_VOTES, Part, PartKind, Standing, Variant
+from arena.results.live.variants import Standing, Variant
 from arena.results.votes.table import VoteTable
 from arena.web.console import charts as palette
 from arena.web.console.document import Section, Table
@@ -21,10 +19,6 @@ from arena.web.console.tabs.trend_figures import dots
 from ratings.elo import EloTrace
 from ratings.planning import VotesNeeded
 from ratings.robustness import Fragility
-
-PARTS: Final[tuple[PartKind, ...]] = ("language", "turns", "identity", "topic")
-EXPLAINED: Final = ("language", "topic")
-"""The kinds whose note says how a part is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +31,6 @@ class TrendFacts:
     votes: VoteTable
     elo: EloTrace | None
     variants: Sequence[Variant]
-    parts: Sequence[Part]
     needed: Sequence[tuple[str, str, VotesNeeded | None]]
     """Neighbours in rank, with how many more votes tell them apart; None where they stand exactly level."""
     needed_all: VotesNeeded | None
@@ -54,8 +47,7 @@ class TrendFacts:
 
 def sections(seen: TrendFacts) -> tuple[Section, ...]:
     """All of them."""
-    made = [over_time(seen), elo(seen), variants(seen), *(part(seen, kind) for kind in PARTS)]
-    return tuple(made)
+    return over_time(seen), elo(seen), variants(seen)
 
 
 def over_time(seen: TrendFacts) -> Section:
@@ -168,7 +160,7 @@ def elo(seen: TrendFacts) -> Section:
 
 
 def variants(seen: TrendFacts) -> Section:
-    """Raw, cleaned, weighted and style-controlled beside the declared fit."""
+    """Raw, cleaned, weighted, population's and style-controlled beside the declared fit."""
     t = seen.t
     declared = next((v for v in seen.variants if v.name == "declared"), None)
     order = _order(declared.standings if declared else ())
@@ -217,56 +209,6 @@ def variants(seen: TrendFacts) -> Section:
         note=t("trends_variants_note"),
         wide=True,
     )
-
-
-def part(seen: TrendFacts, kind: PartKind) -> Section:
-    """Show the same fit for parts of the votes."""
-    t = seen.t
-    parts = [p for p in seen.parts if p.kind == kind]
-    topics = topics_of(seen.stage)
-    order = _order(next((v.standings for v in seen.variants if v.name == "declared"), ()))
-    rated = [p for p in parts if p.standings]
-    rows = [
-        (
-            part_name(p, t, topics),
-            p.votes,
-            seen.team(s.entrant),
-            s.rank,
-            round(s.rating, 1),
-            round(s.low, 1),
-            round(s.high, 1),
-        )
-        for p in rated
-        for s in sorted(p.standings, key=lambda s: s.rank)
-    ] + [(part_name(p, t, topics), p.votes, "–", None, None, None, None) for p in parts if not p.standings]
-    counted = [t("trends_part_votes", part=part_name(p, t, topics), votes=p.votes) for p in parts]
-    note = t("trends_parts_note", fewest=FEWEST_VOTES)
-    return Section(
-        f"by-{kind}",
-        t(f"trends_parts_title_{kind}"),
-        t("trends_parts_counted", parts=counted) if counted else t("console_nothing_counted"),
-        Table(
-            (
-                t(f"trends_parts_column_{kind}"),
-                t("console_votes"),
-                t("console_team"),
-                t("console_rank"),
-                t("console_rating"),
-                t("console_low"),
-                t("console_high"),
-            ),
-            tuple(rows),
-        ),
-        dots(seen.team, order, [(part_name(p, t, topics), p.standings) for p in rated], t) if order and rated else None,
-        note=f"{note} {t(f'trends_parts_note_{kind}')}" if kind in EXPLAINED else note,
-    )
-
-
-def part_name(part: Part, t: Messages, topics: Mapping[str, Bilingual]) -> str:
-    """Call a part of the votes by its name; `topics` are the stage's."""
-    if part.kind == "topic":
-        return t.pick(topics[part.name])
-    return t(f"trends_part_{part.kind}_{part.name.replace('+', '_or_more')}")
 
 
 def _order(standings: Sequence[Standing]) -> list[str]:
