@@ -23,6 +23,7 @@ from arena.simulate import Taste
 from tests.support.stages import CLI, NOW, Room
 
 TEAMS = {"garam": ("가람팀", "Team Garam"), "narae": ("나래팀", "Team Narae"), "maru": ("마루팀", "Team Maru")}
+PANEL = (ROOT / "stages" / "populations" / "panel-500.toml").read_text("utf-8")
 DISCLOSURES = ("full", "winners_and_means", "means_and_gaps", "sealed")
 
 
@@ -190,6 +191,26 @@ def test_there_are_letters_of_what_is_published_only(tmp_path: Path, monkeypatch
     (shelved / "export.json").write_bytes(b"{}")
     assert "are others" in run("letters", "s", "--out", tmp_path / "again").stderr
     assert [event.kind for event in room.store.events.of_stage("s") if "letters" in event.kind] == ["letters.written"]
+    room.close()
+
+
+def test_a_panels_letter_has_the_populations_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the stage plans its population, each team reads what the weights and the multilevel model make of its score; it verifies without the strata."""
+    room = Room(tmp_path, stage_id="s", more=f'disclosure = "sealed"\n{PANEL}', teams=TEAMS).vote(300, voters=60)
+    for n, voter in enumerate(sorted({row.voter for row in room.store.votes.after("s", 0)})):
+        room.store.strata.answer(voter, {"sex": "female" if n % 3 else "male"}, NOW)
+    room.freeze()
+    shelved, _ = lifecycle.publish(room.store, room.keys, "s", tmp_path / "exports" / "s", ROOT, organizer=CLI, now=NOW)
+    told = verify(shelved).document.sensitivity
+    assert told.weighted is not None
+    assert told.representative is not None
+    folder, letters = written(tmp_path, monkeypatch)
+    for team, letter in letters.items():
+        points = {each.name: each.points for each in letter.variants}
+        assert points["weighted"] == next(row.points for row in told.weighted if row.team_id == team)
+        assert points["representative"] == next(row.points for row in told.representative.scores if row.team_id == team)
+        assert run("verify", folder / team / "letter.json", "--against", shelved).exit_code == 0
+        assert "다층 모형" in (folder / team / "letter.html").read_text("utf-8")
     room.close()
 
 

@@ -19,7 +19,7 @@ from arena.record.keys import Keys
 from arena.results.export import tables
 from arena.results.export.document import DRAWS, JSON, STAGE, VOTES
 from arena.results.export.proofs import Passed, VerificationError
-from arena.results.export.rating_schema import Method, Score, VariantScore
+from arena.results.export.rating_schema import Method, Representative, Score, VariantScore
 from arena.results.export.result import Disclosed, disclosed
 from arena.results.export.schema import (
     ClosingPart,
@@ -45,6 +45,7 @@ VariantName = Literal[
     "other_voice",
     "voter_only",
     "weighted",
+    "representative",
 ]
 
 
@@ -90,7 +91,9 @@ class VariantOf(Part):
     """The team's result under another choice."""
 
     name: VariantName = Field(description="the choice, as the export's `sensitivity` names it")
-    rank_ci95: list[int] | None = Field(description="the ranks that cannot be told apart")
+    rank_ci95: list[int] | None = Field(
+        description="the ranks that cannot be told apart; null too for `representative`"
+    )
     points: float | None = Field(description="points")
     points_ci95: list[float] | None = Field(description="95 % interval")
 
@@ -276,10 +279,12 @@ def _assembled(evidence: Evidence, team_id: str, facts: LetterFacts) -> Letter:
 
 def _variants(document: UserScore, team_id: str) -> Iterator[VariantOf]:
     for name in get_args(VariantName):
-        rows: Sequence[VariantScore] = getattr(document.sensitivity, name) or ()
+        found: Sequence[VariantScore] | Representative | None = getattr(document.sensitivity, name)
+        rows = found.scores if isinstance(found, Representative) else found or ()
         for row in rows:
             if row.team_id == team_id:
-                yield VariantOf(name=name, rank_ci95=row.rank_ci95, points=row.points, points_ci95=row.points_ci95)
+                ranks = row.rank_ci95 if isinstance(row, VariantScore) else None
+                yield VariantOf(name=name, rank_ci95=ranks, points=row.points, points_ci95=row.points_ci95)
 
 
 def _exposure(document: UserScore, team_id: str) -> ExposureOf:
