@@ -149,7 +149,9 @@ def test_only_what_a_citizen_agreed_to_is_released(room: Room, tmp_path: Path) -
     assert document.counts.votes_dropped.no_consent == 4
     assert document.counts.texts_dropped == {"no_consent": 1}
     tables = [
-        rows(data, tmp_path).to_json(force_ascii=False) for name, data in files.items() if name.endswith(".parquet")
+        str(rows(data, tmp_path).to_json(force_ascii=False))
+        for name, data in files.items()
+        if name.endswith(".parquet")
     ]
     plain = [data.decode() for name, data in files.items() if not name.endswith(".parquet")]
     assert len(tables) == 2
