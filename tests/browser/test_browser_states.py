@@ -62,7 +62,10 @@ def test_a_published_stage_is_whole_on_every_screen(browser: Browser, tmp_path: 
             page.click("#arena-state a")
             page.wait_for_selector("#results-says")
             wrong["results"] = found(page)
-            assert page.locator(".arena-plot").count() == 2
+            assert page.locator(".arena-plot-card .arena-plot").count() == 2
+            page.locator("details.arena-card summary").first.click()
+            page.wait_for_selector("details.arena-card[open] .arena-plot", state="visible")
+            wrong["results by group"] = found(page)
             with page.expect_download() as saved:
                 page.click("a[href$='/dataset']")
             assert saved.value.suggested_filename == f"{stage.id}-dataset.zip"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from html import unescape
 from io import BytesIO
 from itertools import product
 from pathlib import Path
@@ -21,6 +22,7 @@ from arena.results.export.schema import UserScore
 from arena.results.export.strata_file import read_strata
 from arena.results.export.verify import verify_files
 from arena.results.live.variants import Variants
+from arena.results.publish.report import report, report_page
 from arena.results.votes.feed import VoteFeed
 from arena.results.votes.weighting import SMALL, published, rateable
 from arena.settings import ROOT
@@ -143,6 +145,23 @@ def test_the_console_shows_them(panel: Frozen) -> None:
     assert [round(s.rating, 1) for s in population.standings] == [row.rating for row in found.scores]
     nobody = Variants(room.stage, "0" * 64, None).all(table, rule, [], None)
     assert next(each for each in nobody if each.name == "representative").why == "no_strata"
+
+
+def test_the_report_shows_them(panel: Frozen) -> None:
+    """Under each variable's own title, in both languages: a picture, a column for each group that is told, and the names of those that are not; the
+    population's score stands beside the result."""
+    room = panel.room
+    found = report(room.store, room.keys, room.stage.id, NOW)
+    page = unescape(report_page(found))
+    assert [by.title for by in found.groups][:4] == [stratum.title for stratum in room.stage.population.strata]
+    for by, grouping in zip(found.groups, panel.bundle.document.groups, strict=True):
+        assert len(by.told) == len(told(grouping))
+        assert bool(by.plots) == bool(by.told)
+        assert by.says.ko in page
+        assert by.says.en in page
+    assert {words.ko for words in found.groups[2].untold} >= {"50대", "60대 이상"}
+    assert "representative" in [variant.key for variant in found.variants]
+    assert found.plots.representative
 
 
 def test_an_auditor_makes_them_again(panel: Frozen) -> None:

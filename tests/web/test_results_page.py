@@ -109,6 +109,13 @@ def test_a_published_result_is_all_there(tmp_path: Path) -> None:
             assert f"{row['points']:.2f}점 ({low:.2f}–{high:.2f})" in text
             assert f"<td>{low:.2f}–{high:.2f}</td>" in text
         assert 'class="arena-rank"' in text
+        by_group = text.split("집단별로 보면")[1].split("<h2")[0]
+        told = [grouping for grouping in score["groups"] if grouping["difference"]]
+        assert by_group.count('class="arena-plot"') == len(told) > 0
+        for group in told[0]["groups"]:
+            for row in group["scores"]:
+                low, high = row["points_ci95"]
+                assert f"{row['points']:.2f}점 ({low:.2f}–{high:.2f})" in by_group
         report = httpx.get(f"{base}/results/simulated/report")
         assert (report.status_code, report.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert names[best["team_id"]] in report.text
@@ -138,6 +145,7 @@ def test_what_is_closed_is_refused_as_a_page(tmp_path: Path, disclosure: str) ->
     (tmp_path / "stage.toml").write_bytes(simulated(tmp_path, 600, disclosure))
     with serving(tmp_path, tmp_path / "stage.toml") as base:
         text = results(base)
+        assert "집단별로 보면" not in text
         for path in ("report", "dataset"):
             answer = httpx.get(f"{base}/results/simulated/{path}", headers=KOREAN)
             assert answer.status_code == 403

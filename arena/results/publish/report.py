@@ -11,13 +11,15 @@ from arena.domain.battle import TOO_LONG
 from arena.domain.declared import Bilingual
 from arena.domain.errors import Conflict
 from arena.domain.stage import Stage
-from arena.i18n.catalogue import both
+from arena.i18n.catalogue import LANGUAGES, both, messages
 from arena.record.activity import Activity
 from arena.record.keys import Keys
 from arena.record.outages import Spell, minutes
 from arena.record.store import Store
 from arena.results.export import bundle as exports
-from arena.results.export.rating_schema import PairCount, Score, StyledScore, VariantScore
+from arena.results.export.group_words import named, said, titled
+from arena.results.export.groups_schema import Group, Grouping, GroupScore
+from arena.results.export.rating_schema import PairCount, RepresentedScore, Score, StyledScore, VariantScore
 from arena.results.export.schema import ExposureCell, UserScore
 from arena.results.export.vote_findings import Finding, findings
 from arena.results.live import access_log
@@ -32,6 +34,8 @@ from ratings.score import BIASED
 
 TEXTS_READ = "texts.read"
 MOST_SPELLS = 100
+MOST_SERIES = 4
+"""Groups in one picture, at most."""
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 VariantName = Literal[
     "nothing_excluded",
@@ -42,9 +46,10 @@ VariantName = Literal[
     "by_citizen",
     "by_vote",
     "weighted",
+    "representative",
     "style_controlled",
 ]
-_OTHERWISE = Score | VariantScore | StyledScore
+_OTHERWISE = Score | VariantScore | StyledScore | RepresentedScore
 """One entrant's result, as declared or under another choice."""
 
 
@@ -83,6 +88,22 @@ class Plots:
     exclusions: Markup | None
     style: Markup | None
     weighted: Markup | None
+    representative: Markup | None
+
+
+@dataclass(frozen=True, slots=True)
+class ByGroup:
+    """The result by one variable's groups."""
+
+    title: Bilingual
+    says: Bilingual
+    told: Sequence[tuple[Bilingual, Group]]
+    """Groups with a result, with their names."""
+    untold: Sequence[Bilingual]
+    """Names of those that have none."""
+    scores: Mapping[str, Sequence[GroupScore]]
+    """By entrant, group by group."""
+    plots: Sequence[Markup]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +129,7 @@ class Report:
     variants: Sequence[Variant]
     biases: Sequence[Bilingual] | None
     """How far each one's points lie off near ties, where that can be said; None where the transform has no such bias."""
+    groups: Sequence[ByGroup]
     says: Sequence[tuple[Finding, Bilingual]]
     """What else the votes say, test by test."""
     viewers: Sequence[Viewer]
@@ -154,6 +176,7 @@ def report(store: Store, keys: Keys, stage_id: str, now: datetime) -> Report:
         voids={reason: n for reason, n in activity.voids(stage_id, _BEGINNING).items() if reason != TOO_LONG},
         variants=_variants(told),
         biases=_biases(told, names),
+        groups=[_by_group(stage, grouping, names) for grouping in told.groups],
         says=[(found, found.in_both(names)) for found in findings(told.tests, told.side_bias)],
         viewers=access_log.viewers(store, stage_id),
         early_exports=sum(event.at < record.frozen_at for event in store.events.of_stage(stage_id, exports.MADE)),
@@ -221,6 +244,7 @@ def _variants(told: UserScore) -> list[Variant]:
         "both_bad_exclude": beside.both_bad_exclude,
         "by_vote" if told.method and told.method.voice == "citizen" else "by_citizen": beside.other_voice,
         "weighted": beside.weighted,
+        "representative": None if beside.representative is None else beside.representative.scores,
         "style_controlled": style,
     }
     ranks = {row.team_id: row.rank for row in told.scores}
@@ -251,7 +275,7 @@ def _plots(told: UserScore, names: Mapping[str, Bilingual]) -> Plots:
     shares = {(pair.a, pair.b): _share(pair) for pair in told.pairwise}
     shares |= {(b, a): None if share is None else 1 - share for (a, b), share in shares.items()}
     drawn = {(cell.a, cell.b): cell for cell in told.exposure.pairs}
-    style = told.sensitivity.style_controlled
+    style, population = told.sensitivity.style_controlled, told.sensitivity.representative
     return Plots(
         ratings=charts.ranges([(names[team], [_mark(scores[team])]) for team in order], [Bilingual(ko="", en="")]),
         ranks=_ribbons([scores[team] for team in order], names),
@@ -274,6 +298,7 @@ def _plots(told: UserScore, names: Mapping[str, Bilingual]) -> Plots:
         else None,
         style=beside(style.scores if style else None, "series_style"),
         weighted=beside(told.sensitivity.weighted, "series_weighted"),
+        representative=beside(population.scores if population else None, "series_representative"),
     )
 
 
@@ -282,6 +307,33 @@ def _ribbons(rows: Sequence[Score], names: Mapping[str, Bilingual]) -> Markup | 
     ranks = [(names[row.team_id], (row.rank_ci95[0], row.rank_ci95[1])) for row in rows if row.rank_ci95 is not None]
     told = [(name, f"{low}" if low == high else f"{low}–{high}", (low, high)) for name, (low, high) in ranks]
     return charts.rank_ribbons(told, label="95 %") if told else None
+
+
+def _by_group(stage: Stage, grouping: Grouping, names: Mapping[str, Bilingual]) -> ByGroup:
+    called = [(named(grouping.kind, grouping.variable, group.name, stage), group) for group in grouping.groups]
+    told = [(name, group) for name, group in called if group.scores]
+    scores = {
+        team: [row for _, group in told for row in group.scores if row.team_id == team]
+        for team in (row.team_id for row in (told[0][1].scores if told else ()))
+    }
+    order = sorted(scores, key=lambda team: -sum(row.rating for row in scores[team]))
+    plots: list[Markup] = []
+    size = -(-len(told) // max(1, -(-len(told) // MOST_SERIES)))  # none of them with a group alone
+    for first in range(0, len(told), size or 1):
+        some = slice(first, first + size)
+        rows = [
+            (names[team], [Mark(row.rating, row.rating_ci95[0], row.rating_ci95[1]) for row in scores[team][some]])
+            for team in order
+        ]
+        plots.append(charts.ranges(rows, [name for name, _ in told[some]]))
+    return ByGroup(
+        title=titled(grouping, stage),
+        says=Bilingual(**{language: said(grouping, messages(language)) for language in LANGUAGES}),
+        told=told,
+        untold=[name for name, group in called if not group.scores],
+        scores={team: scores[team] for team in order},
+        plots=plots,
+    )
 
 
 def _mark(row: _OTHERWISE | None) -> Mark:

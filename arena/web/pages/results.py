@@ -14,6 +14,7 @@ from markupsafe import Markup
 from arena.domain.declared import Bilingual
 from arena.domain.stage import Stage
 from arena.i18n.catalogue import InBoth, Messages, messages
+from arena.results.export.group_words import named, said, titled
 from arena.results.export.schema import UserScore
 from arena.results.export.vote_findings import findings
 from arena.results.live.leaderboard import Leaderboard, Snapshot
@@ -59,6 +60,15 @@ class Board:
         return [row for row in self.rows if row.ranks is not None and row.ranks[0] == 1]
 
 
+@dataclass(frozen=True, slots=True)
+class ByGroup:
+    """The result by one variable's groups."""
+
+    title: str
+    says: str
+    picture: Markup
+
+
 def routes(layout: Layout, stage: Stage, leaderboard: Leaderboard, publications: Publications) -> APIRouter:
     """Build the routes of this page, and of what is published beside it."""
     router = APIRouter(include_in_schema=False)
@@ -100,6 +110,7 @@ def routes(layout: Layout, stage: Stage, leaderboard: Leaderboard, publications:
             board=None if found.score is None else _final_board(found, found.score, t),
             warnings=[] if found.score is None else [_by_name(t.pick(each), found, t) for each in found.score.warnings],
             says=[] if found.score is None else _votes_say(found, found.score, t),
+            groups=[] if found.score is None else _by_group(found, found.score, t),
             named=lambda rows: [t.pick(row.team) for row in rows],
             among=None if found.score is None else _among(found, found.score, t),
             own=sum(each.stage_id == stage_id for each in own),
@@ -167,11 +178,32 @@ def _votes_say(found: Published, score: UserScore, t: Messages) -> list[str]:
     return [each.words(t, names) for each in findings(score.tests, score.side_bias)]
 
 
-def _by_name(said: str, found: Published, t: Messages) -> str:
+def _by_group(found: Published, score: UserScore, t: Messages) -> list[ByGroup]:
+    """Draw the result of every variable that has groups to show, team by team."""
+    shown = []
+    for grouping in score.groups:
+        told = [group for group in grouping.groups if group.scores]
+        if not told:
+            continue
+        names = {g.name: t.pick(named(grouping.kind, grouping.variable, g.name, found.stage)) for g in told}
+        rows = [(row, group) for group in told for row in group.scores]
+        order = [row.team_id for row in sorted(score.scores, key=lambda row: -(row.points or 0))]
+        marks = []
+        for row, group in sorted(rows, key=lambda pair: order.index(pair[0].team_id)):
+            mark = Mark(row.points, row.points_ci95[0], row.points_ci95[1])
+            team = t.pick(found.stage.entrant(row.team_id).team)
+            marks.append((t("results_groups_of", group=names[group.name], team=team), _points(mark, t), mark))
+        title = t.pick(titled(grouping, found.stage))
+        picture = on_scale(marks, label=t("results_groups_picture", variable=title), close=True)
+        shown.append(ByGroup(title, said(grouping, t), picture))
+    return shown
+
+
+def _by_name(told: str, found: Published, t: Messages) -> str:
     """Say a sentence of the export, which knows entrants by their ids, with the teams' names."""
     for entrant in found.stage.entrants:
-        said = re.sub(rf"(?<![\w-]){re.escape(entrant.id)}(?![\w-])", t.pick(entrant.team), said, flags=re.ASCII)
-    return said
+        told = re.sub(rf"(?<![\w-]){re.escape(entrant.id)}(?![\w-])", t.pick(entrant.team), told, flags=re.ASCII)
+    return told
 
 
 def _row(
