@@ -210,7 +210,7 @@ def test_a_panels_letter_has_the_populations_score(tmp_path: Path, monkeypatch: 
         assert points["weighted"] == next(row.points for row in told.weighted if row.team_id == team)
         assert points["representative"] == next(row.points for row in told.representative.scores if row.team_id == team)
         assert run("verify", folder / team / "letter.json", "--against", shelved).exit_code == 0
-        assert "다층 모형" in (folder / team / "letter.html").read_text("utf-8")
+        assert "다수준 모형" in (folder / team / "letter.html").read_text("utf-8")
     room.close()
 
 
