@@ -19,9 +19,14 @@ _HARMLESS_HEADER = re.compile(
     r"|priority|referer|user-agent|x-(?:app|client|region|team|title)|x-request-(?:id|priority|source|timeout)|[a-z-]+-request-id|[a-z-]+-version",
     re.IGNORECASE,
 )
+_IN_KOREAN = (
+    r"\ube44\ubc00|\ube44\ubc88|\uc554\ud638|\ud1a0\ud070|\ud328\uc2a4\uc6cc\ub4dc|\uc2dc\ud06c\ub9bf|\ucfe0\ud0a4"
+    r"|(?:^|[a-z_-]|\uc778\uc99d|\uc811\uc18d|\uc11c\uba85|\uac1c\uc778|\ubcf4\uc548)\ud0a4$"
+)
+"""Secret, PIN, password (also as the English word), token, cookie; a key alone, or for authentication, access, signing, of one's own."""
 _SECRET_NAME = re.compile(
     r"auth(?!or(?!i))|key|token|cookie|secret|passw|passphrase|\bpass\b|pwd|credential|\bcreds?\b|session|signature|\bsig\b"
-    r"|\bjwt|bearer|hmac|\botp\b",
+    r"|\bjwt|bearer|hmac|\botp\b|" + _IN_KOREAN,
     re.IGNORECASE,
 )
 _KNOWN = re.compile(
@@ -46,6 +51,10 @@ _SCHEME_VALUE = re.compile(
 )
 _BEARER = re.compile(r"\b(?:bearer|api-?key)\b[\s:=\"']+(?P<given>[A-Za-z0-9._~+/-]{6,}=*)", re.IGNORECASE)
 _BASIC = re.compile(r"\bbasic\s+(?P<given>[A-Za-z0-9+/]{8,}={0,2})(?![\w+/=])", re.IGNORECASE)
+_WITH_PASSWORD = re.compile(
+    r"://[^\s/:@?#\"'<>{}]*:[^\s/@?#\"'<>{}$]+@|\bcurl\b[^\n]*?\s(?:-u|--user)[\s=]*[\"']?[^\s:\"'$]+:[^\s\"'$]"
+)
+"""An address, or a call of curl, with a user's password in it; one that names variables has none."""
 _NEGOTIATE = re.compile(r"\b(?:negotiate|ntlm)\s+(?:YII|TlR)", re.IGNORECASE)
 _RUN = re.compile(r"[A-Za-z0-9]{20,}")
 _DIGEST = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}")
@@ -53,7 +62,7 @@ _MEMBER = re.compile(r'\s*"(?:[0-9a-f]{32}|[0-9a-f]{64})",?')
 """A line of a long list of digests, such as a panel's."""
 _COMMENT = re.compile(r"""(?:[^"'#]|"(?:\\.|[^"\\])*"|'[^']*')*#""")
 _ASSIGNED = re.compile(
-    r"""["']?(?P<name>[A-Za-z][\w-]*)["']?\s*[=:]\s*(?:"(?P<double>[^"]+)"|'(?P<single>[^']+)'|(?P<plain>[^\s"'{}\[\],]{8,}))"""
+    r"""["']?(?P<name>[A-Za-z\uac00-\ud7a3][\w-]*)["']?\s*[=:]\s*(?:"(?P<double>[^"]+)"|'(?P<single>[^']+)'|(?P<plain>[^\s"'{}\[\],\uac00-\ud7a3]{8,}))"""
 )
 _NAMED = re.compile(r"([\w-]+)[\"']?\s*[=:]")
 _PARAMETER = re.compile(r"[;?&/](?P<name>[\w.-]+)=")
@@ -67,7 +76,12 @@ def is_secret_name(name: str) -> bool:
 
 def is_secret(text: str) -> bool:
     """Tell whether a text holds what has the shape of a key, or of what goes over the wire with one."""
-    if _KNOWN.search(text) or _NEGOTIATE.search(text) or any(map(_is_random, _RUN.findall(text))):
+    if (
+        _KNOWN.search(text)
+        or _NEGOTIATE.search(text)
+        or _WITH_PASSWORD.search(text)
+        or any(map(_is_random, _RUN.findall(text)))
+    ):
         return True
     if any(_is_mixed(found["given"]) for found in _BEARER.finditer(text)):
         return True

@@ -322,6 +322,8 @@ class RunningTurn:
             # One that had ended, all of it before the citizen's eyes, only waited for the other: nothing of it was stopped.
             if not self._pacer.shown_whole(side):
                 writing.text, writing.status = ["".join(shown[side])], "stopped"
+                # Nor is what it thought: how far it had come at that moment would tell how fast it is, and so who.
+                writing.reasoning = []
 
     async def _emit_delta(
         self, renderers: Mapping[Side, BlockRenderer], released: Mapping[Side, str], *, end: bool

@@ -22,7 +22,7 @@ class Limits(Declared):
     reads_per_minute: Annotated[int, Field(ge=1)] = 120
     """How often one citizen may look at battles, lists and their own answers, or stop and resume one; each process counts for itself."""
     refusals_per_minute: Annotated[int, Field(ge=1)] = 60
-    """After so many refused calls a citizen is told to wait for the minute's end; refused votes are counted apart. Each process counts for itself."""
+    """After so many refused calls a citizen is told to wait for the minute's end; votes that are refused, or were cast before, are counted apart. Each process counts for itself."""
     organizer_logins_per_hour: Annotated[int, Field(ge=1)] = 60
     """Wrong passwords from one network; right ones do not count, but wait with it once it is past the bound."""
     proof: Literal["never", "pressure", "always"] = "pressure"

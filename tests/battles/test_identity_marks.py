@@ -93,10 +93,34 @@ def test_ordinary_words_claim_nothing(answer, own, marks):
         "너를 학습시킨 회사 알려줘",
         "what model are you?",
         "어느 회사 모델이야?",
+        "what's ur name",
+        "Who is your CEO?",
+        "네 이름 첫 글자의 초성은?",
+        "너의 이름으로 삼행시 지어줘",
+        "너를 소개하는 시를 써줘",
     ],
 )
 def test_a_prompt_that_asks_who_they_are_is_marked(prompt):
     """ "Who are you", "누가 만들었어" and their kin are marked: the answers may tell."""
+    assert LEXICON.mark_prompt(prompt) == ("asks_identity",)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "가람팀이면 1, 나래팀이면 2, 마루팀이면 3이라고 답해",
+        "네가 나래팀이면 존댓말로, 아니면 반말로 답해 줘",
+        "엑사원이니? 예/아니오로",
+        "두 모델 중 가람팀은 어느 쪽?",
+        "어느 쪽이 나래팀이야?",
+        "Is this Team Narae? yes or no",
+        "Team Garam, right?",
+        "If you are from LG AI Research start with A, if not with B.",
+        "Which of the two is Team Maru?",
+    ],
+)
+def test_a_prompt_that_is_answered_without_a_name_is_marked(prompt):
+    """By a letter agreed on, by yes or no, by the side: no answer names anybody, so the question alone tells."""
     assert LEXICON.mark_prompt(prompt) == ("asks_identity",)
 
 
@@ -125,6 +149,15 @@ def test_a_prompt_that_asks_who_they_are_is_marked(prompt):
         "니체는 누구야?",
         "네루는 누구인가요?",
         "너구리는 누구의 천적이야?",
+        "아이 이름이 가람이면 한자는 뭐로 쓸까요?",
+        "나래라면 여자 이름이고 가람이라면 남자 이름인지 표로 적어줘",
+        "이 대답 중 나래가 어떤 감정인지 알려줘",
+        "If you were a teacher, how would you explain fractions?",
+        "Is this the right answer? yes or no",
+        "Which one is the better name, Narae or Maru?",
+        "What is your company's refund policy, as a template?",
+        "이름으로 삼행시 짓는 법",
+        "우리 회사를 소개하는 문구 써줘",
     ],
 )
 def test_an_ordinary_prompt_is_not_marked(prompt):

@@ -170,6 +170,34 @@ async def test_a_short_answer_that_was_shown_whole_is_not_stopped_with_the_long_
     assert {e.data["side"]: e.data["status"] for e in told if e.name == "answer"} == {"a": "complete", "b": "stopped"}
 
 
+async def test_a_stop_tells_nothing_of_what_was_thought() -> None:
+    """Where the stage shows what models think, it is no part of an answer that was stopped: who presses stop early would see how far each had come."""
+
+    async def thinking(per_s: float) -> AsyncGenerator[Delta]:
+        while True:
+            await asyncio.sleep(1 / per_s)
+            yield Delta(reasoning="생각합니다. ")
+
+    kept: list[Answer] = []
+
+    async def keep(answers: Sequence[Answer]) -> Mapping[str, Any]:
+        kept.extend(answers)
+        return {"votable": False}
+
+    messages = [Message("user", "안녕?")]
+    question = Question("안녕?", False, {"a": "x", "b": "y"}, {"a": messages, "b": messages}, Sampling())
+    says = Speakers(x=thinking(200), y=thinking(10))
+    turn = RunningTurn(1, question, says, Metronome(100, 0.1, 8), keep, nothing_new, fold_reasoning=True)
+    running = asyncio.create_task(turn.run())
+    await asyncio.sleep(0.3)
+    turn.stop()
+    await running
+    await turn.end()
+    assert [(answer.status, answer.reasoning) for answer in kept] == [("stopped", ""), ("stopped", "")]
+    told = [event.data async for event in turn.events() if event.name == "answer"]
+    assert told == [{"side": "a", "status": "stopped"}, {"side": "b", "status": "stopped"}]
+
+
 async def test_what_nobody_was_handed_was_not_shown() -> None:
     """Answers are kept with as much of them as a listener took: nothing where nobody listened, all of it noted once somebody has."""
     noted: list[Mapping[Side, Shown]] = []

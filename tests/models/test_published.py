@@ -90,6 +90,12 @@ def test_harmless_headers_stand_in_the_file(headers: dict[str, str]) -> None:
         "# Basic dXNlcjpwYXNzd29yZA==",
         "# zX9kQ2mB7vT4nR8pL5wY",
         "# -----BEGIN PRIVATE KEY-----",
+        "# 비밀번호: a1b2c3d4!",
+        "# 인증키 = zX9kQ2mB7v",
+        "# API키: a1b2c3d4e5",
+        "# curl -u team:hunter2 https://h.example/v1",
+        "# postgres://arena:hunter2@db.example/arena",
+        'version = "https://team:hunter2@h.example/v1"',
     ],
 )
 def test_a_key_anywhere_in_the_file_is_refused_by_its_line(line: str) -> None:
@@ -113,6 +119,7 @@ def test_what_stage_files_hold_passes() -> None:
         f"""
 # api_key_env = "NARAE_KEY", headers_env = {{ X-Api-Key = "NARAE_GATE" }}: Bearer tokens belong into the environment
 # answer_tokens = 288; key: value pairs, see https://wiki.example/2026
+# 최대 토큰: 4096(기본); 키: 값; 비밀번호는 환경 변수에; https://$USER:$PASSWORD@h.example, http://h.example:8080/a@b, ops@h.example
 a = ["SolarPro2Preview20250710Instruct", "sk-telecom-ax-4-0-light", "K-EXAONE-236B-A23B", "Qwen3Next80BA3BInstructFP8Dynamic"]
 b = ["https://h.example/accounts/0123456789abcdef0123456789abcdef/ai/v1", "https://xk3j5h2lq9d8f7aa.us-east-1.example/v1"]
 c = ["ft:gpt-4o-mini-2024-07-18:org::AbCdEf12", "0123456789abcdef0123456789abcdef01234567", "up_to_2026_questions_a_day"]

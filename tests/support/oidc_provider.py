@@ -3,8 +3,10 @@
 `python oidc_provider.py PORT`. `POST /lie` with a name makes the next ID token wrong in that one way.
 """
 
+import asyncio
 import base64
 import hashlib
+import json
 import secrets
 import sys
 import time
@@ -32,8 +34,9 @@ class Provider:
     async def count(self, _request: web.Request) -> web.Response:
         return web.json_response(self.asked)
 
-    async def configuration(self, _request: web.Request) -> web.Response:
-        return web.json_response(
+    async def configuration(self, request: web.Request) -> web.StreamResponse:
+        """In pieces, as providers behind proxies answer."""
+        told = json.dumps(
             {
                 "issuer": self.issuer,
                 "authorization_endpoint": f"{self.issuer}/authorize",
@@ -41,7 +44,13 @@ class Provider:
                 "jwks_uri": f"{self.issuer}/jwks",
                 "end_session_endpoint": f"{self.issuer}/end",
             }
-        )
+        ).encode()
+        response = web.StreamResponse(headers={"content-type": "application/json"})
+        await response.prepare(request)
+        for piece in (told[:50], told[50:]):
+            await response.write(piece)
+            await asyncio.sleep(0.05)
+        return response
 
     async def jwks(self, _request: web.Request) -> web.Response:
         return web.json_response({"keys": [k.as_dict(private=False, kid=k.thumbprint()) for k in self.keys]})

@@ -126,6 +126,18 @@ def test_junk_votes_refuse_no_neighbour(tmp_path: Path) -> None:
         neighbour.open()
 
 
+def test_the_same_vote_again_and_again_is_told_to_wait(tmp_path: Path) -> None:
+    """Whoever heard no answer may send a vote again; a script that does nothing else soon waits, and keeps no other citizen's vote waiting."""
+    with serving(tmp_path, stage_toml(limits="refusals_per_minute = 10")) as base:
+        citizen = Citizen(base).agree()
+        battle = citizen.open()
+        citizen.ask(battle)
+        assert citizen.vote(battle).status_code == 201
+        again = [citizen.vote(battle).status_code for _ in range(22)]  # a minute may end among them
+        assert again[:10] == [200] * 10
+        assert set(again) == {200, 429}
+
+
 def test_a_crowd_of_new_citizens_closes_no_door(tmp_path: Path) -> None:
     """Three hundred sessions of one address: the next one enters after a little work, and a citizen who has voted nothing yet opens a battle after theirs."""
     stage = stage_toml(limits="proof_cost = 1", proof="pressure")

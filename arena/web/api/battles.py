@@ -30,6 +30,7 @@ from arena.web.api.schemas import (
     reveal_view,
 )
 from arena.web.core.dependencies import Here, Me, Reader, Voter
+from arena.web.core.provenance import account
 
 BATTLES_LISTED = 100
 GZIP_LEVEL = 4
@@ -173,6 +174,8 @@ async def vote(
     cast = await here.arena.vote(me, battle_id, asked.winner, reasons, asked.comment, admission, turns=asked.turns)
     if not cast.new:
         response.status_code = 200
+        # A retry is welcome; who goes on and on is told to wait before the record is asked.
+        here.refused.note(account(request.scope, me.id))
     kept = cast.vote
     return VoteResponse(
         receipt=kept.receipt, record=kept.record.decode(), promise=kept.promise, reveal=reveal_view(cast.reveal)

@@ -253,9 +253,13 @@ class Oidc:
                 aiohttp.ClientSession(timeout=TIMEOUT) as http,
                 http.request(method, url, allow_redirects=False, **more) as response,
             ):
-                body = await response.content.read(ANSWER_BYTES)
                 if response.status != 200:
                     raise LoginRefused(f"the provider answered {response.status}")
+                body = bytearray()
+                async for piece in response.content.iter_any():  # an answer may come in many
+                    body += piece
+                    if len(body) > ANSWER_BYTES:
+                        raise LoginRefused("the provider's answer is too long")
             read = json.loads(body)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise LoginRefused(f"the provider cannot be reached or understood: {type(error).__name__}") from None
