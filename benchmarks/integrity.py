@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from arena.domain.review import Review
 from arena.results.integrity.coordination import campaigns
-from arena.results.integrity.proposals import CAMPAIGN_RATE, VOTER_RATE
 from arena.results.integrity.voter_tests import Ballots, Codes, Floats, examine
 from ratings import bradley_terry
 from ratings.comparison import A_WINS, B_WINS, BOTH_BAD, TIE
@@ -194,9 +194,11 @@ def points(ballots: Ballots, use: np.ndarray) -> Floats:
 
 def proposed(ballots: Ballots) -> Codes:
     """The voters that the defence proposes: found alone, or passing through a campaign."""
-    conduct = examine(ballots, VOTER_RATE)
-    members = [group.members for group in campaigns(ballots, conduct, VOTER_RATE) if group.q <= CAMPAIGN_RATE]
-    return np.unique(np.concatenate([conduct.flagged(VOTER_RATE), *members]))
+    rates = Review()
+    conduct = examine(ballots, rates.voter_rate)
+    groups = campaigns(ballots, conduct, rates.voter_rate)
+    members = [group.members for group in groups if group.q <= rates.campaign_rate]
+    return np.unique(np.concatenate([conduct.flagged(rates.voter_rate), *members]))
 
 
 def run(kind: str, share: float, golden: float, *, lazy: bool, seed: int) -> dict[str, float]:

@@ -50,7 +50,11 @@ before one rename puts it in place: a full disk or a killed process leaves the l
 
 `strata.parquet`, what each voter said of themselves, is not among them: the document has only its hash (`provenance.strata_file`).
 
-Two exports of the same frozen stage differ only in `export_id`, `supersedes`, `created_at` and the signature; every other byte is the same.
+While a stage is open an export is preliminary, while it is frozen provisional: two of a frozen stage, between which nobody decided anything, differ only in `export_id`, `created_at`,
+`review.looks` and the signature. Publication makes the final one, which is kept: it is given out byte for byte, and only a correction takes its place (`supersedes`, `correction`).
+
+**One chain.** `GET /api/v1/stages/{id}/exports` and `python -m arena exports STAGE` sign the list of a stage's final exports, `kai.exports/1`: `stage`, `created_at` (of the list),
+`finals[]` with `export_id`, `sha256` (of its `export.json`), `created_at`, `supersedes`, `reason` (of the correction; null for the first), and `integrity`, in canonical form. The last is the result.
 Moments are RFC 3339 in Korean time (`+09:00`). A number is never NaN or infinite; what is not known is `null`.
 
 **Signature.** `integrity.signature` is a detached JWS (RFC 7515, appendix F), ES256, over the canonical form of the document without
@@ -66,7 +70,7 @@ and to auditors, by key; what everybody may have is the release (consented votes
 
 | reader | gets |
 |---|---|
-| `Authorization: Bearer kai_…`, scope `export` | `json`, `csv` of a frozen or published stage |
+| `Authorization: Bearer kai_…`, scope `export` | `json`, `csv` of a published stage; of a frozen one provisional, and the look is published |
 | the same, scope `votes` | also `parquet` (the votes) and `zip` (the whole folder, ready to verify) |
 | scope `audit` | none of these: `strata.parquet` at `GET /api/v1/stages/{id}/strata`, from the freeze until the stage's retention ends; each time is logged |
 | the same, scope `evidence`: an entrant's own key | all of these of its stage once it is published, whatever `disclosure` says, and not what `audit` opens; before, 403 with the sentence when (`evidence_from`, `evidence_later`) |
@@ -127,7 +131,7 @@ POSTs it to each address until it is answered with 2xx: after 5 s, 30 s, 2 min, 
 Redirects are not followed; `410` ends it. The outbox is in the database, so restarts lose nothing.
 
 The body is canonical JSON: `schema` (`kai.push/1`), `id` (the same for a repetition: deliver-once is the receiver's to decide by it), `event`
-(`stage.published`), `at`, `stage`, `export_id`, `export_sha256` (of `export.json`), `export` (the signed document). The header `KAI-Signature` is a
+(`stage.published`, or `stage.corrected` where it takes the place of another), `at`, `stage`, `export_id`, `export_sha256` (of `export.json`), `export` (the signed document). The header `KAI-Signature` is a
 detached ES256 JWS over exactly the body's bytes.
 """
 

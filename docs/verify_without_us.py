@@ -362,10 +362,43 @@ def unprompted(row: dict) -> set[str]:
     return {":".join(leak.split(":")[:2]) for leak in row["leaks"] if not leak.endswith(":prompted")}
 
 
+def review_holds(document: dict, stage: dict, votes: list[dict]) -> None:
+    """What was proposed names exactly its votes; each is decided on by what the acts did, by the sealed rule; only then is an export final."""
+    review, told, acts = document["review"], document["stage"], document["exclusion_acts"]
+    final = {document["final"], told["status"] == "published", told["published_at"] is not None}
+    must(len(final) == 1, "stage: final, published, and when, or nothing of it")
+    must((document["supersedes"] is None) == (document["correction"] is None), "stage: why it takes another's place")
+    sealed = {"rule": "decide_each", "voter_rate": 0.05, "campaign_rate": 0.01} | stage.get("review", {})
+    must(all(review[key] == sealed[key] for key in ("rule", "voter_rate", "campaign_rate")), "review: the sealed rule")
+    for n, proposal in enumerate(review["proposals"]):
+        rows = [row for row in votes if row["proposal"] == n]
+        leaves = sorted(bytes.fromhex(row["receipt"]) for row in rows)
+        key = sha256("\n".join([proposal["reason"], *sorted(row["question_id"] for row in rows)]).encode())[:24]
+        must(
+            (len(leaves), root(leaves).hex(), key) == tuple(proposal[name] for name in ("votes", "root", "key")),
+            f"review: proposal {n} names exactly these votes",
+        )
+        own = [act for act in acts if act["proposal"] == proposal["key"]]
+        same = all(act["root"] == proposal["root"] and act["reason"] in (None, proposal["reason"]) for act in own)
+        out = bool(own) and own[-1]["action"] == "exclude"
+        must(same and out == (proposal["decision"] == "followed"), f"review: proposal {n} is {proposal['decision']}")
+        rate = review["campaign_rate" if proposal["reason"] == "campaign" else "voter_rate"]
+        must(proposal["q"] <= rate, f"review: proposal {n} within the sealed rate")
+    decided = {proposal["decision"] for proposal in review["proposals"]}
+    must(not document["final"] or None not in decided, "review: nothing undecided in a final export")
+    must(review["rule"] == "decide_each" or "declined" not in decided, "review: all followed where that is sealed")
+    unlinked = {act["reason"] for act in acts if act["proposal"] is None}
+    must(unlinked <= {None, "operator"}, "review: a test's reason only where it was proposed")
+
+
 def exclusions_hold(document: dict, stage: dict, votes: list[dict]) -> None:
     """Each act names exactly its votes, in its time, and each vote is out by the stage's rule or by the acts that name it, followed in order."""
     acts, controls = document["exclusion_acts"], {control["id"] for control in stage.get("controls", ())}
-    times = [document["stage"]["opened_at"], *(act["at"] for act in acts), document["created_at"]]
+    times = [
+        document["stage"]["frozen_at"] or document["created_at"],
+        *(act["at"] for act in acts),
+        document["created_at"],
+    ]
     must(times == sorted(times, key=datetime.fromisoformat), "exclusions: acts in order, in the stage's time")
     named, out, counted = [[] for _ in acts], [], {}
     for n, row in enumerate(votes):
@@ -686,6 +719,7 @@ def main(folder: Path, jwks: Path | None = None, *noted: Path) -> None:
             f"draws: {len(shown_again)} shown again, each by the seed",
         )
 
+    review_holds(document, stage, votes)
     exclusions_hold(document, stage, votes)
     rows = [row for row in votes if row["left_out"] is None]
     counts_hold(document, votes, draws, rows)

@@ -91,7 +91,7 @@ def test_every_command_is_in_a_document(command: str) -> None:
     """No command of which README and docs are silent."""
     said = "\n".join(DOCS.values())
     head, _, sub = command.partition(" ")
-    grouped = re.search(rf"python -m arena {head} [a-z|]*\b{sub}\b", said) if sub else None
+    grouped = re.search(rf"python -m arena {head} [a-z|-]*\b{sub}\b", said) if sub else None
     assert re.search(rf"(?:python -m arena |`){command}\b", said) or grouped
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from arena.domain.battle import Answer, Battle
 from arena.domain.errors import ArenaError
+from arena.domain.stage import StageStatus
 from arena.record.events import Entry, Event
 from arena.record.store import Store
 
@@ -51,7 +52,7 @@ class VersionLog:
         self._writer.shutdown()
 
     def _write(self, entrant: str, version: str, at: datetime) -> None:
-        def added(before: Sequence[Event]) -> Iterator[Entry]:
+        def added(_status: StageStatus, before: Sequence[Event]) -> Iterator[Entry]:
             versions = [event.data["version"] for event in before if _is_of(event, entrant)]
             if version not in versions:
                 if versions:

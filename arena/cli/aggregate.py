@@ -36,16 +36,26 @@ def command(
     expert: Annotated[Path | None, typer.Option(help=t("option_expert"), exists=True)] = None,
     component: Annotated[list[str] | None, typer.Option(help=t("option_component"))] = None,
     jwks: Annotated[Path | None, typer.Option(help=t("option_trusted_jwks"), exists=True)] = None,
+    exports: Annotated[Path | None, typer.Option(help=t("option_exports"), exists=True, dir_okay=False)] = None,
+    provisional: Annotated[bool, typer.Option("--provisional", help=t("option_provisional"))] = False,
 ) -> None:
     """Verify the user score, add the components up, draw the cut and then apply the gate; write it signed, as JSON and as a page."""
     with refusals():
         named = {"benchmark": benchmark, "expert": expert}
         given = {name: path for name, path in named.items() if path is not None} | _further(component)
-        run(stage, user, given, eligibility, out, jwks)
+        run(stage, user, given, eligibility, out, jwks, exports, provisional=provisional)
 
 
 def run(
-    stage: Path, user: Path, components: Mapping[str, Path], eligibility: Path, out: Path, jwks: Path | None
+    stage: Path,
+    user: Path,
+    components: Mapping[str, Path],
+    eligibility: Path,
+    out: Path,
+    jwks: Path | None,
+    exports: Path | None,
+    *,
+    provisional: bool,
 ) -> None:
     """Do what the command does.
 
@@ -54,12 +64,14 @@ def run(
     """
     from arena.results.export import verify
     from arena.results.export.atomic_write import write_directory
+    from arena.results.export.export_list import read_list
     from arena.results.programme.aggregate import Handed, aggregate
     from arena.results.publish.html import total_page
 
     with working(t("working_aggregate", stage=stage.name)):
         trusted = None if jwks is None else verify.read_jwks(jwks.read_bytes(), str(jwks))
-        export = verify.verify(user, trusted).document
+        chain = None if exports is None else read_list(exports.read_bytes(), str(exports))
+        export = verify.verify(user, trusted, exports=chain).document
         signer = keys()
         document = aggregate(
             Handed(stage.name, stage.read_bytes()),
@@ -69,6 +81,7 @@ def run(
             signer,
             datetime.now(UTC),
             trusted=trusted is not None,
+            provisional=provisional,
         )
         files = {
             "total.json": document.canonical(),
@@ -113,6 +126,8 @@ def show(document: "Total", console: Console) -> None:
     console.print(t("aggregate_user_decides" if decides else "aggregate_user_does_not"), highlight=False)
     for line in _at_cut(document):
         console.print(line, highlight=False)
+    if document.user_score.status == "provisional":
+        console.print(t("aggregate_provisional"), highlight=False)
     if document.user_score.key == "unconfirmed":
         console.print(t("aggregate_key_unconfirmed"), highlight=False)
 

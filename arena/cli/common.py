@@ -96,6 +96,23 @@ def evidence() -> Path:
     return settings.read().data_dir / "evidence"
 
 
+def battles_in(store: "Store", stage_id: str, receipts: Path | None) -> list[str]:
+    """Read a file of receipts, one a line, as the battles of their votes; no file names none.
+
+    Raises:
+        Unusable: a line is no receipt of a vote in this stage.
+    """
+    from arena.domain.errors import Unusable
+
+    lines = [] if receipts is None else [line.strip() for line in receipts.read_text("utf-8").splitlines()]
+    wanted = [line for line in lines if line]
+    found = store.votes.battles_of(stage_id, wanted)
+    for receipt in wanted:
+        if receipt not in found:
+            raise Unusable("no_such_receipt", receipt=receipt[:64], stage=stage_id)
+    return [found[receipt] for receipt in wanted]
+
+
 def operator() -> str:
     """Who acts, for the record: never a person's name."""
     return "command line"

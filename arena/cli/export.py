@@ -14,6 +14,7 @@ from arena.cli.progress import working
 from arena.cli.stage_page import fared
 from arena.domain.clock import kst
 from arena.domain.errors import Conflict, Unusable
+from arena.domain.stage import StageStatus
 from arena.i18n.terminal import t
 
 if TYPE_CHECKING:
@@ -26,23 +27,39 @@ def export(
     strata: Annotated[Path | None, typer.Option(help=t("option_export_strata"))] = None,
     cosignatures: Annotated[list[Path] | None, typer.Option(help=t("option_cosignatures"))] = None,
 ) -> None:
-    """Write the signed export of a stage into a folder of its own under OUT, and point OUT/latest at it; with STRATA, the strata into that file instead."""
+    """Write the signed export of a stage into a folder of its own under OUT, and point OUT/latest at it; with STRATA, the strata into that file instead: of a published stage always the same bytes."""
     if strata is not None:
         _hand_out(stage_id, strata)
         return
     from arena.results.export import bundle as exporting
+    from arena.results.export.chain import shelved
     from arena.results.export.cosigning import read_witness, take
+    from arena.results.votes.sealed import known
 
     with opened() as store, working(t("working_export", stage=stage_id)):
         for path in cosignatures or []:
             for witness in read_witness(path):
                 for each in witness.cosignatures:
                     take(store, stage_id, each)
-        commit = exporting.git_commit(settings.ROOT)
-        folder = exporting.export(
-            store, keys(), stage_id, out or exports(stage_id), datetime.now(UTC), git_commit=commit
-        )
+        status, shelf = known(store, stage_id).status, out or exports(stage_id)
+        if status is StageStatus.PUBLISHED:
+            folder = shelved(store, keys(), stage_id, shelf)
+        else:
+            commit = exporting.git_commit(settings.ROOT)
+            now, who = datetime.now(UTC), operator()
+            folder = exporting.export(store, keys(), stage_id, shelf, now, who=who, git_commit=commit)
     typer.echo(t("export_written", folder=folder))
+    if status is StageStatus.FROZEN:
+        typer.echo(t("export_provisional"))
+
+
+def listed(stage_id: str) -> None:
+    """Print the signed list of a stage's final exports, the newest last."""
+    from arena.results.export.chain import export_list
+
+    with opened() as store:
+        made = export_list(store, keys(), stage_id, datetime.now(UTC))
+    typer.echo(made.canonical().decode())
 
 
 def _hand_out(stage_id: str, file: Path) -> None:
@@ -103,6 +120,7 @@ def verify(
     tsa_root: Annotated[list[Path] | None, typer.Option(help=t("option_tsa_root"))] = None,
     against: Annotated[Path | None, typer.Option(help=t("option_against"))] = None,
     published: Annotated[Path | None, typer.Option(help=t("option_published"))] = None,
+    exports: Annotated[Path | None, typer.Option(help=t("option_exports"), exists=True, dir_okay=False)] = None,
 ) -> None:
     """Check an export from its files alone and recompute every number; exit code 1 names the first thing that does not hold.
 
@@ -111,6 +129,7 @@ def verify(
     """
     from arena.results.export import cosigning
     from arena.results.export import verify as verifying
+    from arena.results.export.export_list import read_list
     from arena.results.witness import stamps
 
     if folder.is_file():
@@ -130,7 +149,8 @@ def verify(
         given = {str(path): path.read_bytes() for path in _files(promises or [])}
         witnesses = [each for path in witness or [] for each in cosigning.read_witness(path)]
         roots = [each for path in tsa_root or [] for each in stamps.read_roots(path.read_bytes())] or None
-        verdict = verifying.verify(folder, trusted, kept, auditors, given, witnesses, roots)
+        chain = None if exports is None else read_list(exports.read_bytes(), str(exports))
+        verdict = verifying.verify(folder, trusted, kept, auditors, given, witnesses, roots, chain)
     for check in verdict.checks:
         typer.echo(t("verify_ok", said=check))
     for noticed in verdict.noticed:
@@ -143,6 +163,8 @@ def verify(
         )
     if any(outcome.broken for outcome in verdict.promises):
         typer.echo(t("verify_show", folder=folder))
+    if not verdict.document.final:
+        typer.echo(t("verify_provisional"))
     if verdict.document.synthetic:
         typer.echo(t("verify_synthetic"))
     if not all(outcome.good for outcome in verdict.promises):

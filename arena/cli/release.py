@@ -1,4 +1,4 @@
-"""`python -m arena release`: the public dataset of a frozen stage."""
+"""`python -m arena release`: the public dataset of a published stage."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -6,23 +6,21 @@ from typing import Annotated
 
 import typer
 
-from arena import settings
 from arena.cli.common import keys, opened
 from arena.cli.progress import working
 from arena.i18n.terminal import t
 
 
 def command(stage_id: str, out: Annotated[Path, typer.Option(help=t("option_new_folder"))]) -> None:
-    """Write the public dataset of a frozen stage: consented votes, texts where consented and free of personal data, and a card."""
+    """Write the public dataset of a published stage: consented votes, texts where consented and free of personal data, and a card."""
     from arena.results.export.atomic_write import write_directory
-    from arena.results.export.bundle import git_commit, sums
+    from arena.results.export.bundle import sums
     from arena.results.publish.dataset import CARD, release
     from arena.results.publish.dataset_card import dataset_card
     from arena.results.votes.sealed import sealed_stage
 
     with opened() as store, working(t("working_release", stage=stage_id)):
-        commit = git_commit(settings.ROOT)
-        document, files = release(store, keys(), stage_id, datetime.now(UTC), git_commit=commit)
+        document, files = release(store, keys(), stage_id, datetime.now(UTC))
         stage = sealed_stage(store, stage_id)
         files[CARD] = dataset_card(document, stage.protocol).encode()
         write_directory({**files, "SHA256SUMS": sums(files)}, out)

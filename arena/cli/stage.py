@@ -10,7 +10,7 @@ import typer
 
 from arena import settings
 from arena.cli import stage_page
-from arena.cli.common import evidence, exports, keys, opened, operator, read_stage, refusals, refuse
+from arena.cli.common import battles_in, evidence, exports, keys, opened, operator, read_stage, refusals, refuse
 from arena.cli.progress import working
 from arena.domain.errors import StageError, Unusable
 from arena.domain.stage import Stage
@@ -152,22 +152,33 @@ def freeze_stage(stage_id: str, reason: Annotated[str, typer.Option(help=t("opti
 
 
 @app.command("publish", help=t("help_stage_publish"))
-def publish_stage(stage_id: str) -> None:
-    """Export a frozen stage, verify the export, and declare it the stage's result."""
+def publish_stage(
+    stage_id: str,
+    supersede: Annotated[bool, typer.Option("--supersede", help=t("option_supersede"))] = False,
+    reason: Annotated[str, typer.Option(help=t("option_supersede_reason"))] = "",
+    leave_out: Annotated[Path | None, typer.Option(help=t("option_leave_out"), exists=True, dir_okay=False)] = None,
+    take_back: Annotated[Path | None, typer.Option(help=t("option_take_back"), exists=True, dir_okay=False)] = None,
+) -> None:
+    """Export a frozen stage, verify the export, and declare it the stage's result; or put another in the place of a published one."""
     from arena.results import lifecycle
+    from arena.results.votes.sealed import known
 
+    if not supersede and (reason or leave_out or take_back):
+        raise typer.BadParameter(t("supersede_needed"), param_hint="--supersede")
     with opened() as store, working(t("working_publish", stage=stage_id)):
-        folder, record = lifecycle.publish(
-            store,
-            keys(),
-            stage_id,
-            exports(stage_id),
-            settings.ROOT,
-            organizer=operator(),
-            now=datetime.now(UTC),
-            webhooks=settings.read().webhook_urls,
-        )
-    typer.echo(t("stage_published", stage=stage_id, status=record.status.value, folder=folder))
+        shared = {
+            "organizer": operator(),
+            "now": datetime.now(UTC),
+            "webhooks": settings.read().webhook_urls,
+        }
+        where = (store, keys(), stage_id, exports(stage_id), settings.ROOT)
+        if supersede:
+            out, back = (battles_in(store, stage_id, file) for file in (leave_out, take_back))
+            folder = lifecycle.correct(*where, reason=reason, leave_out=out, take_back=back, **shared)
+        else:
+            folder, _ = lifecycle.publish(*where, **shared)
+        status = known(store, stage_id).status.value
+    typer.echo(t("stage_published", stage=stage_id, status=status, folder=folder))
 
 
 @app.command("show", help=t("help_stage_show"))

@@ -20,6 +20,7 @@ from arena.domain.ledger import LedgerRules
 from arena.domain.limits import Limits
 from arena.domain.opening import Beacon, Witness
 from arena.domain.operator import Operator
+from arena.domain.review import Review
 
 VOTER_COLUMN = "judge"
 """What a published table calls the voter, and so no stratum may be called."""
@@ -327,6 +328,8 @@ class Stage(Declared):
     population: Population = Population()
     limits: Limits = Limits()
     ledger: LedgerRules = LedgerRules()
+    review: Review = Review()
+    """What of the votes may be left out between freeze and publication, and who decides."""
     retention: Retention = Retention()
     consents: tuple[Consent, ...] = CONSENTS
     reasons: tuple[Reason, ...] = REASONS

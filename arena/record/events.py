@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, insert, select
 
+from arena.domain.errors import NotFound
+from arena.domain.stage import StageStatus
 from arena.record.database import Database
 from arena.record.tables import events, stages
 
@@ -46,18 +48,21 @@ class Events:
         with self._database.writing() as connection:
             log(connection, at, stage_id, actor, kind, data)
 
-    def follow(self, stage_id: str, actor: str, decide: Callable[[Sequence[Event]], Iterable[Entry]]) -> None:
+    def follow(
+        self, stage_id: str, actor: str, decide: Callable[[StageStatus, Sequence[Event]], Iterable[Entry]]
+    ) -> None:
         """Add what follows from all that was decided on a stage before: one caller after the other, whichever process asks.
 
         Args:
             stage_id: the stage.
             actor: who decides.
-            decide: gets the stage's events so far, and tells what to add, or raises; then nothing is added.
+            decide: gets where the stage stands and its events so far, and tells what to add, or raises; then nothing is added.
+
+        Raises:
+            NotFound: no such stage.
         """
         with self._database.writing() as connection:
-            connection.execute(select(stages.c.id).where(stages.c.id == stage_id).with_for_update())
-            before = [Event(**row._mapping) for row in connection.execute(_of_stage(stage_id))]
-            for entry in decide(before):
+            for entry in decide(*taken(connection, stage_id)):
                 log(connection, entry.at, stage_id, actor, entry.kind, entry.data)
 
     def of_stage(self, stage_id: str, kind: str | None = None) -> list[Event]:
@@ -89,6 +94,19 @@ class Events:
 
 def _of_stage(stage_id: str) -> Select[*tuple[Any, ...]]:
     return select(events).where(events.c.stage_id == stage_id).order_by(events.c.seq)
+
+
+def taken(connection: Connection, stage_id: str) -> tuple[StageStatus, list[Event]]:
+    """Take the stage for the caller's transaction: whoever else decides on it waits. Tell where it stands, and its events so far.
+
+    Raises:
+        NotFound: no such stage.
+    """
+    chosen = select(stages.c.status).where(stages.c.id == stage_id).with_for_update()
+    status = connection.execute(chosen).scalar_one_or_none()
+    if status is None:
+        raise NotFound("stage_not_found")
+    return StageStatus(status), [Event(**row._mapping) for row in connection.execute(_of_stage(stage_id))]
 
 
 def log(

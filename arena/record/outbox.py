@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from arena.record.database import Database
 from arena.record.tables import outbox
@@ -43,12 +43,7 @@ class Outbox:
     def put(self, stage_id: str, event: str, url: str, body: bytes, now: datetime) -> int:
         """Keep a message for delivery; return its number."""
         with self._database.writing() as connection:
-            made = connection.execute(
-                insert(outbox).values(
-                    stage_id=stage_id, event=event, url=url, body=body, created_at=now, attempts=0, due_at=now
-                )
-            )
-            return int(made.inserted_primary_key[0])  # type: ignore[index]
+            return put(connection, stage_id, event, url, body, now)
 
     def take(self, now: datetime, until: datetime) -> Parcel | None:
         """Take the next message that is due, for this process until `until`; nobody else gets it before then."""
@@ -96,3 +91,13 @@ class Outbox:
         chosen = select(outbox).where(outbox.c.stage_id == stage_id).order_by(outbox.c.seq)
         with self._database.reading() as connection:
             return [Parcel(**row._mapping) for row in connection.execute(chosen)]
+
+
+def put(connection: Connection, stage_id: str, event: str, url: str, body: bytes, now: datetime) -> int:
+    """Keep a message for delivery inside the caller's transaction; return its number."""
+    made = connection.execute(
+        insert(outbox).values(
+            stage_id=stage_id, event=event, url=url, body=body, created_at=now, attempts=0, due_at=now
+        )
+    )
+    return int(made.inserted_primary_key[0])  # type: ignore[index]

@@ -2,11 +2,9 @@
 
 import re
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
@@ -146,7 +144,7 @@ class Stages:
             found = _find(connection, stage.id)
             if found is not None and found.status is StageStatus.DRAFT:
                 _require_beacon(stage, found, beacon, now)
-            record = _move(connection, stage.id, StageStatus.DRAFT, StageStatus.OPEN, now)
+            record = move(connection, stage.id, StageStatus.DRAFT, StageStatus.OPEN, now)
             made, held = make_keys(connection, stage.id, stage.entrant_ids, now)
             act = opening_act(
                 stage.id,
@@ -167,17 +165,6 @@ class Stages:
                 hand_out(evidence / stage.id, held)
             log(connection, now, stage.id, actor, OPENED, data if beacon is None else {**data, "beacon": beacon})
             return replace(record, beacon=beacon, opening=act)
-
-    def publish(self, stage_id: str, actor: str, data: Mapping[str, Any], now: datetime) -> StageRecord:
-        """frozen → published, with the event that keeps what was published; nobody sees the one without the other.
-
-        Raises:
-            Conflict: the stage is not frozen.
-        """
-        with self._database.writing() as connection:
-            record = _move(connection, stage_id, StageStatus.FROZEN, StageStatus.PUBLISHED, now)
-            log(connection, now, stage_id, actor, PUBLISHED, dict(data))
-            return record
 
     def forget_questions(self, stage_id: str) -> None:
         """Forget what the keys of questions are made with: from now on nobody can find a text's key."""
@@ -201,7 +188,7 @@ class Stages:
             Conflict: the stage is not in `before`.
         """
         with self._database.writing() as connection:
-            return _move(connection, stage_id, before, after, now)
+            return move(connection, stage_id, before, after, now)
 
     def pause(self, stage_id: str, now: datetime) -> bool:
         """No new battle is drawn from now on, whichever process is asked; false when that is so already."""
@@ -237,7 +224,12 @@ def _require_beacon(stage: Stage, record: StageRecord, value: str | None, now: d
         raise Unusable("beacon_late", at=stage.beacon.at, since=since)
 
 
-def _move(connection: Connection, stage_id: str, before: StageStatus, after: StageStatus, now: datetime) -> StageRecord:
+def move(connection: Connection, stage_id: str, before: StageStatus, after: StageStatus, now: datetime) -> StageRecord:
+    """Take a stage one step forward inside the caller's transaction.
+
+    Raises:
+        Conflict: the stage is not in `before`.
+    """
     moment = {"open": "opened_at", "frozen": "frozen_at", "published": "published_at"}[after]
     changed = connection.execute(
         update(stages).where(stages.c.id == stage_id, stages.c.status == before).values(status=after, **{moment: now})

@@ -11,11 +11,13 @@ from arena.record.draws import Draws
 from arena.record.erasure import Erasure
 from arena.record.events import Events
 from arena.record.evidence_keys import EvidenceKeys
+from arena.record.finals import Finals
 from arena.record.organizers import Organizers
 from arena.record.outages import Outages
 from arena.record.outbox import Outbox
 from arena.record.persons import Persons
 from arena.record.processes import Processes
+from arena.record.reviews import Reviews
 from arena.record.stages import Stages
 from arena.record.strata import Strata
 from arena.record.timestamps import Timestamps
@@ -48,6 +50,8 @@ class Store:
         self.organizers = Organizers(self.database)
         self.strata = Strata(self.database)
         self.annotations = KeptAnnotations(self.database)
+        self.reviews = Reviews(self.database)
+        self.finals = Finals(self.database)
         self.api_keys = ApiKeys(self.database)
         self.evidence_keys = EvidenceKeys(self.database, self.events)
         self.outbox = Outbox(self.database)

@@ -362,6 +362,30 @@ sidecars = Table(
     Column("strata", LargeBinary),
 )
 
+# What was proposed for review when a stage froze, compressed: made once, from texts that may be erased later.
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("stage_id", ForeignKey("stages.id"), primary_key=True),
+    Column("made_at", Moment, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+# The published exports, each stage's one chain: the document as it was signed, and the files of that moment that others may add to (public keys,
+# cosignatures), compressed. Only ever appended to.
+finals = Table(
+    "finals",
+    metadata,
+    Column("stage_id", ForeignKey("stages.id"), primary_key=True),
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("export_id", String(36), nullable=False, unique=True),
+    Column("created_at", Moment, nullable=False),
+    Column("reason", Text),
+    Column("document", LargeBinary, nullable=False),
+    Column("result", LargeBinary, nullable=False),
+    Column("beside", LargeBinary, nullable=False),
+)
+
 # Who may pull exports: only a digest of the key is kept.
 api_keys = Table(
     "api_keys",

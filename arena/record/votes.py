@@ -130,6 +130,18 @@ class Votes:
                     found[row.battle_id] = row.receipt, row.cast_at
         return found
 
+    def battles_of(self, stage_id: str, receipts: Sequence[str]) -> dict[str, str]:
+        """Find the battles whose votes have these receipts, those that a stage has."""
+        found: dict[str, str] = {}
+        with self._database.reading() as connection:
+            for start in range(0, len(receipts), IDS):
+                some = votes.c.receipt.in_(receipts[start : start + IDS])
+                chosen = select(votes.c.receipt, votes.c.battle_id)
+                found |= {
+                    r.receipt: r.battle_id for r in connection.execute(chosen.where(votes.c.stage_id == stage_id, some))
+                }
+        return found
+
     def count(self, stage_id: str) -> int:
         """How many votes the stage has."""
         with self._database.reading() as connection:

@@ -86,7 +86,7 @@ def create_app(parts: Parts, lifespan: Callable[[FastAPI], AbstractAsyncContextM
     refusals = Refusals(layout.refusal)
     problems.install(app, refusals)
     cache = ExportCache(parts.store, parts.keys, parts.exports, git_commit(parts.root))
-    publications = Publications(parts.store, parts.keys, cache, parts.exports, parts.root)
+    publications = Publications(parts.store, parts.keys, parts.exports)
     _add_routes(app, parts, cache, publications)
     _add_console(app, parts)
     _add_pages(app, parts, layout, publications)

@@ -60,11 +60,6 @@ def test_grounds_are_published_as_one_english_sentence(grounds: Grounds, publish
     assert facts.published_grounds(grounds_in(kept)) == published
 
 
-def test_the_oldest_events_keep_their_sentence() -> None:
-    """An exclusion from before grounds had figures is told in the words that stand in it."""
-    assert facts.published_grounds(grounds_in({"rule": "q <= 0.05", "battles": ["x"]})) == "q <= 0.05"
-
-
 @pytest.mark.parametrize(
     ("grounds", "ko", "en"),
     [

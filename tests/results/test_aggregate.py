@@ -18,7 +18,6 @@ from arena.domain.errors import StageError
 from arena.domain.stage import Component, Stage, TieAtCut
 from arena.record.keys import Keys
 from arena.results import lifecycle
-from arena.results.export import bundle as exports
 from arena.results.export import verify
 from arena.results.export.proofs import VerificationError
 from arena.results.export.schema import UserScore
@@ -71,7 +70,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 @pytest.fixture(scope="module")
 def folder(room: Room) -> Path:
     """Its export."""
-    return exports.export(room.store, room.keys, room.stage.id, room.folder / "exports", NOW)
+    return room.publish()
 
 
 @pytest.fixture(scope="module")
@@ -307,7 +306,8 @@ def test_the_draws_have_the_interval_that_the_export_gives(
     room = Room(tmp_path, more=f"{declared}\n{DECLARED}\n{protocol}").vote(800)
     reason = "a flood in the machine room" if declared else ""
     lifecycle.freeze(room.store, room.keys, room.stage.id, organizer=CLI, now=NOW, reason=reason)
-    told = exports.make(room.store, room.keys, room.stage.id, NOW).document
+    room.publish()
+    told = room.bundle().document
 
     drawn = monte_carlo.user_points(told, TEAMS)
     made = totalled(room, told)
@@ -374,7 +374,7 @@ def test_the_total_of_a_simulated_round(room: Room, user: UserScore) -> None:
 def test_the_document_says_when_its_cut_is_a_statistical_tie(rule: str, tmp_path: Path) -> None:
     """Two teams whose totals and user scores are not apart are named, on the total and on the user component, with what follows."""
     room = Room(tmp_path, more=f'tie_at_cut = "{rule}"\n{DECLARED}').vote(300).freeze()
-    export = verify.verify(exports.export(room.store, room.keys, room.stage.id, tmp_path / "out", NOW)).document
+    export = verify.verify(room.publish()).document
     room.close()
     order = sorted(export.scores, key=lambda row: -(row.points or 0))
     level = "".join(f"{row.team_id},,{20 - 10 * (n == 0)},40\n" for n, row in enumerate(order))
@@ -618,7 +618,8 @@ def test_a_second_round_adds_criteria_as_data(tmp_path: Path) -> None:
     data = {"ARENA_DATA_DIR": str(tmp_path)}
     run = CliRunner()
     simulate = ["simulate", "--stage", str(ROOT / "stages" / "round-2.toml"), "--votes", "400"]
-    for arguments in (simulate, ["stage", "freeze", stage.id], ["export", stage.id]):
+    decide = ["review", "follow", stage.id]
+    for arguments in (simulate, ["stage", "freeze", stage.id], decide, ["stage", "publish", stage.id]):
         ran = run.invoke(app, arguments, env=data)
         assert ran.exit_code == 0, ran.output
 

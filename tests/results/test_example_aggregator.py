@@ -15,7 +15,7 @@ import pytest
 
 from arena.domain.errors import ArenaError
 from arena.record.keys import Keys
-from arena.results.export import bundle as exports
+from arena.results import lifecycle
 from arena.results.export import verify, webhooks
 from arena.results.programme.schema import Total
 from examples.aggregator import aggregator
@@ -27,8 +27,9 @@ from tests.support.words import refusing
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    """A frozen simulated stage."""
+    """A published simulated stage."""
     opened = Room(tmp_path_factory.mktemp("arena"), more=DECLARED).vote(300).freeze()
+    opened.publish()
     yield opened
     opened.close()
 
@@ -145,10 +146,10 @@ def test_a_push_makes_the_service_ask_at_once(room: Room, base: str, tmp_path: P
         forged = orjson.dumps({"stage": room.stage.id})
         for signature in ("", Keys.open(tmp_path / "stranger", {}).sign(forged)):
             assert httpx.post(door, content=forged, headers={webhooks.SIGNATURE: signature}).status_code == 403
-        now = datetime.now(UTC)
-        folder = exports.export(room.store, room.keys, room.stage.id, room.folder / "exports" / room.stage.id, now)
-
-        webhooks.announce(room.store, folder, "stage.published", [door], now)  # the serving arena delivers it
+        lifecycle.correct(
+            room.store, room.keys, room.stage.id, room.folder / "exports" / room.stage.id, ROOT,
+            reason="a test", organizer="t", now=datetime.now(UTC), webhooks=[door],
+        )  # fmt: skip
 
         answer = service.stdout.readline()
         assert answer == "unchanged\n" or "vacant 1" in answer

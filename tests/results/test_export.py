@@ -62,20 +62,31 @@ def test_the_score_leaves_by_command(database_url: str, tmp_path: Path, monkeypa
     assert (tmp_path / "keys.json").stat().st_mode & 0o777 == 0o600
     run("simulate", "--votes", "150", "--seed", "3", "--voters", "12")
     assert "150 votes" in run("stage", "freeze", "simulated")
-    assert "written and verified" in run("export", "simulated")
+    assert "PROVISIONAL" in run("export", "simulated")
     said = run("verify", str(tmp_path / "exports" / "simulated"))
     assert "numbers: all follow" in said
     assert "draws: each is what the seed gives" in said
+    assert "NOT FINAL" in said
+    run("review", "follow", "simulated")
     run("keys", "rotate")
     assert "simulated is published" in run("stage", "publish", "simulated")
     (tmp_path / "jwks.json").write_text(run("keys", "show"), "utf-8")
-    run("verify", str(tmp_path / "exports" / "simulated"), "--jwks", str(tmp_path / "jwks.json"))
+    (tmp_path / "exports.json").write_text(run("exports", "simulated"), "utf-8")
+    trusted = ("--jwks", str(tmp_path / "jwks.json"), "--exports", str(tmp_path / "exports.json"))
+    said = run("verify", str(tmp_path / "exports" / "simulated"), *trusted)
+    assert "the last of 1 final export" in said
+    assert "NOT FINAL" not in said
     assert "published" in run("stage", "show", "simulated")
     first, second = (
         json.loads(p.read_bytes()) for p in sorted((tmp_path / "exports").rglob("simulated-*/export.json"))
     )
     assert first["integrity"]["kid"] != second["integrity"]["kid"]
-    assert second["supersedes"] == first["export_id"]
+    assert (first["final"], second["final"], second["supersedes"]) == (False, True, None)
+    for folder in (tmp_path / "again", tmp_path / "once more"):
+        run("export", "simulated", "--out", str(folder))
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "exports" / "simulated" / "latest").iterdir()}
+    for folder in (tmp_path / "again", tmp_path / "once more"):
+        assert {path.name: path.read_bytes() for path in (folder / "latest").iterdir()} == kept
     again = CliRunner().invoke(cli, ["keys", "new"])
     assert (again.exit_code, "keys rotate" in again.stderr) == (1, True)
 

@@ -72,6 +72,7 @@ def panel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frozen]:
         (SAID | {"sex": "male", "age": "40s", "region": "other"}, 8),
         ({}, 2),
     )
+    found.room.publish()
     yield found
     found.room.close()
 
@@ -151,7 +152,7 @@ def test_the_report_shows_them(panel: Frozen) -> None:
     """Under each variable's own title, in both languages: a picture, a column for each group that is told, and the names of those that are not; the
     population's score stands beside the result."""
     room = panel.room
-    found = report(room.store, room.keys, room.stage.id, NOW)
+    found = report(room.store, room.stage.id, NOW)
     page = unescape(report_page(found))
     assert [by.title for by in found.groups][:4] == [stratum.title for stratum in room.stage.population.strata]
     for by, grouping in zip(found.groups, panel.bundle.document.groups, strict=True):

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from arena.domain.errors import Conflict, Unusable
+from arena.domain.errors import Conflict, NotFound, Unusable
 from arena.domain.grounds import WrittenGrounds
-from arena.domain.stage import Stage
+from arena.domain.stage import Stage, StageStatus
+from arena.record.keys import Keys
 from arena.record.store import Store
+from arena.results import lifecycle
+from arena.results.integrity import review
 from arena.results.integrity.coordination import campaigns
-from arena.results.integrity.proposals import propose
+from arena.results.integrity.proposals import Proposal, propose
 from arena.results.integrity.voter_tests import (
     TESTS,
     Ballots,
@@ -27,13 +30,14 @@ from arena.results.integrity.voter_tests import (
     subset,
 )
 from arena.results.live.leaderboard import Leaderboard
-from arena.results.votes.exclusions import ADD, REMOVE, ExclusionReason, active_exclusions, exclude, history, restore
+from arena.results.votes.exclusions import ADD, REMOVE, ExclusionReason, active, history
 from benchmarks.integrity import HONEST_VOTERS, TARGET, Crowd, attacker, burst, honest, points, proposed
 from ratings.comparison import BOTH_BAD
 from tests.support import voting
 from tests.support.crowd import cast_crowd
 from tests.support.serving import stage_toml
 from tests.support.voting import NOW, SECRET, STAGE
+from tests.support.words import refusing
 
 
 def crowd(seed: int = 1) -> Crowd:
@@ -229,8 +233,9 @@ def test_who_calls_bad_answers_good_is_found(honest_only):
 
 @pytest.fixture
 def judged(store: Store) -> list[str]:
-    """Three votes."""
-    voting.open_stage(store)
+    """Three votes of a stage that has frozen."""
+    stage = Stage.from_toml(stage_toml().replace('"test"', f'"{STAGE}"').encode(), "stage.toml")
+    store.stages.adopt(stage, stage_toml().replace('"test"', f'"{STAGE}"').encode(), NOW)
     ids = []
     for name in ("one", "two", "three"):
         citizen = voting.enrol(store, name)
@@ -240,102 +245,153 @@ def judged(store: Store) -> list[str]:
     return ids
 
 
-def test_an_exclusion_says_why_and_can_be_undone(store, judged):
-    """Excluded votes stay in the record; each act stands with reason, rule, who and when; the last act counts."""
-    one, two, three = judged
-    exclude(
-        store,
-        STAGE,
-        [one, two],
-        reason=ExclusionReason.TARGET,
-        grounds=WrittenGrounds(text="q = 1e-9 <= 0.05"),
-        organizer="kim",
-        now=NOW,
-    )
-    restore(
-        store,
-        STAGE,
-        [two],
-        grounds=WrittenGrounds(text="the voter explained"),
-        organizer="lee",
-        now=NOW + timedelta(hours=1),
-    )
-    exclude(
-        store,
-        STAGE,
-        [three],
-        reason=ExclusionReason.SPEED,
-        grounds=WrittenGrounds(text="q = 0.01"),
-        organizer="kim",
-        now=NOW,
-    )
+def frozen(store: Store, *proposed: tuple[ExclusionReason, list[str]]) -> list[str]:
+    """Freeze the stage with these proposals; their keys."""
+    q = WrittenGrounds(text="q <= 0.05")
+    made = [Proposal(reason, q, 0.01, (), (), tuple(battles), {}, None) for reason, battles in proposed]
+    review.keep(store, STAGE, made, NOW)
+    store.stages.move(STAGE, StageStatus.OPEN, StageStatus.FROZEN, NOW)
+    return [proposal.key for proposal in made]
 
-    assert active_exclusions(store, STAGE) == {one: ExclusionReason.TARGET, three: ExclusionReason.SPEED}
-    assert [(act.action, act.organizer, act.reason) for act in history(store, STAGE)] == [
-        (ADD, "kim", ExclusionReason.TARGET),
-        (REMOVE, "lee", None),
-        (ADD, "kim", ExclusionReason.SPEED),
+
+def decided(store: Store) -> dict[str, bool]:
+    """Whether each proposal was followed, as far as it is decided on."""
+    return {key: each.followed for key, each in review.decisions_in(store.events.of_stage(STAGE)).items()}
+
+
+def out(store: Store) -> dict[str, ExclusionReason]:
+    """What is left out now."""
+    return active(history(store, STAGE))
+
+
+def test_a_decision_says_why_and_can_be_changed(store, judged):
+    """Votes left out stay in the record; each act stands with reason, grounds, who, when and its proposal; the last word on a proposal counts."""
+    one, two, three = judged
+    first, second = frozen(store, (ExclusionReason.TARGET, [one, two]), (ExclusionReason.SPEED, [three]))
+    review.follow(store, STAGE, first, organizer="kim", now=NOW)
+    review.decline(store, STAGE, second, why="a good reader", organizer="lee", now=NOW)
+    assert out(store) == {one: ExclusionReason.TARGET, two: ExclusionReason.TARGET}
+    review.decline(store, STAGE, first, why="the voter explained", organizer="lee", now=NOW + timedelta(hours=1))
+    review.follow(store, STAGE, second, organizer="kim", now=NOW + timedelta(hours=2))
+
+    assert out(store) == {three: ExclusionReason.SPEED}
+    assert decided(store) == {first: False, second: True}
+    assert [(act.action, act.organizer, act.reason, act.proposal) for act in history(store, STAGE)] == [
+        (ADD, "kim", ExclusionReason.TARGET, first),
+        (REMOVE, "lee", None, first),
+        (ADD, "kim", ExclusionReason.SPEED, second),
     ]
     assert store.votes.count(STAGE) == 3
-
-
-@pytest.mark.parametrize(("battles", "rule"), [([], "rule"), (None, "  "), (["no-such-battle"], "rule")])
-def test_an_exclusion_without_grounds_or_votes_is_refused(store, judged, battles, rule):
-    """No votes, no rule, a battle without a vote, or votes taken back that are in: nothing is appended."""
-    chosen = judged if battles is None else battles
-    with pytest.raises(Unusable):
-        exclude(
-            store,
-            STAGE,
-            chosen,
-            reason=ExclusionReason.SIDE,
-            grounds=WrittenGrounds(text=rule),
-            organizer="kim",
-            now=NOW,
-        )
     with pytest.raises(Conflict):
-        restore(store, STAGE, judged[:1], grounds=WrittenGrounds(text="never excluded"), organizer="kim", now=NOW)
+        review.follow(store, STAGE, second, organizer="kim", now=NOW)
 
+
+def test_votes_are_left_out_between_freeze_and_publication_alone(store, judged):
+    """While votes come in, and once the result is published, every act is refused, and says when it can be done."""
+    acting = {"organizer": "kim", "now": NOW}
+    calls = (
+        lambda: review.follow(store, STAGE, None, **acting),
+        lambda: review.leave_out(store, STAGE, judged[:1], grounds="a team's", **acting),
+        lambda: review.take_back(store, STAGE, 0, grounds="x", **acting),
+    )
+    for call in calls:
+        with refusing(Conflict, match="only between freeze and publication"):
+            call()
+    frozen(store)
+    store.stages.move(STAGE, StageStatus.FROZEN, StageStatus.PUBLISHED, NOW)
+    for call in calls:
+        with refusing(Conflict, match="A correction is"):
+            call()
     assert history(store, STAGE) == []
 
 
-def test_of_two_organizers_who_leave_the_same_vote_out_at_once_one_does(store, judged):
-    """Acts on a stage come one after the other, whichever process or thread: the second is told, and no vote is ever left out twice."""
+@pytest.mark.parametrize(("battles", "grounds"), [([], "rule"), (None, "  "), (["no-such-battle"], "rule")])
+def test_an_act_without_grounds_or_votes_is_refused(store, judged, battles, grounds):
+    """No votes, no grounds, a battle without a vote, a proposal declined without a reason, or an act that is not there: nothing is appended."""
+    [key] = frozen(store, (ExclusionReason.SPEED, judged))
+    chosen = judged if battles is None else battles
+    with pytest.raises(Unusable):
+        review.leave_out(store, STAGE, chosen, grounds=grounds, organizer="kim", now=NOW)
+    with pytest.raises(Unusable):
+        review.decline(store, STAGE, key, why=" ", organizer="kim", now=NOW)
+    for call in (
+        lambda: review.take_back(store, STAGE, 0, grounds="x", organizer="kim", now=NOW),
+        lambda: review.follow(store, STAGE, "f" * 24, organizer="kim", now=NOW),
+    ):
+        with pytest.raises(NotFound):
+            call()
+
+    assert history(store, STAGE) == []
+    assert decided(store) == {}
+
+
+def test_what_follows_a_proposal_is_declined_and_not_taken_back(store, judged):
+    """An act of its own can be taken back as far as it still holds; what a proposal left out comes back by declining it, with the reason."""
+    [key] = frozen(store, (ExclusionReason.SPEED, judged[:1]))
+    acting = {"organizer": "kim", "now": NOW}
+    review.follow(store, STAGE, key, **acting)
+    own = review.leave_out(store, STAGE, judged[1:], grounds="cast by a team", **acting)
+    with pytest.raises(Conflict):
+        review.take_back(store, STAGE, 0, grounds="x", **acting)
+    back = review.take_back(store, STAGE, 1, grounds="by another team", **acting)
+
+    assert (back.battles, back.root, back.proposal) == (own.battles, own.root, None)
+    assert out(store) == {judged[0]: ExclusionReason.SPEED}
+    with pytest.raises(Unusable):
+        review.take_back(store, STAGE, 1, grounds="once more", **acting)
+
+
+def test_of_many_organizers_who_decide_at_once_each_vote_is_left_out_once(store, judged):
+    """Decisions on a stage come one after the other, whichever process or thread: of two that contradict each other the second is told."""
+    keys = frozen(store, (ExclusionReason.SIDE, judged[:1]), (ExclusionReason.SPEED, judged[1:]))
 
     def act(n: int) -> bool:
         try:
-            exclude(
-                store,
-                STAGE,
-                judged[: 1 + n % 3],
-                reason=ExclusionReason.SIDE,
-                grounds=WrittenGrounds(text="q"),
-                organizer=f"organizer {n}",
-                now=NOW,
-            )
+            if n % 3 == 2:
+                review.leave_out(store, STAGE, judged[:2], grounds="a team's", organizer=f"organizer {n}", now=NOW)
+            else:
+                review.follow(store, STAGE, keys[n % 3], organizer=f"organizer {n}", now=NOW)
         except Conflict:
             return False
         return True
 
-    with ThreadPoolExecutor(6) as pool:
-        done = list(pool.map(act, range(6)))
+    with ThreadPoolExecutor(9) as pool:
+        done = list(pool.map(act, range(9)))
 
-    [made] = history(store, STAGE)
-    assert sum(done) == 1
-    assert active_exclusions(store, STAGE) == dict.fromkeys(made.battles, ExclusionReason.SIDE)
+    acts = history(store, STAGE)
+    named = [battle for made in acts for battle in made.battles]
+    assert sum(done) == len(acts) in (1, 2)
+    assert len(named) == len(set(named)) == len(out(store))
+    assert decided(store) == {made.proposal: True for made in acts if made.proposal}
+
+
+def test_what_the_stage_seals_to_follow_is_followed_at_once(store, judged):
+    """Under `follow_all` nobody picks: one call follows whatever was proposed, none can be followed alone or declined."""
+    text = stage_toml(top="").replace('"test"', '"sealed"') + '\n[review]\nrule = "follow_all"\n'
+    stage = Stage.from_toml(text.encode(), "stage.toml")
+    store.stages.adopt(stage, text.encode(), NOW)
+    review.keep(store, "sealed", (), NOW)
+    store.stages.move("sealed", StageStatus.OPEN, StageStatus.FROZEN, NOW)
+    for call in (
+        lambda: review.follow(store, "sealed", "f" * 24, organizer="kim", now=NOW),
+        lambda: review.decline(store, "sealed", "f" * 24, why="x", organizer="kim", now=NOW),
+    ):
+        with pytest.raises((Conflict, NotFound)):
+            call()
+    assert review.follow(store, "sealed", None, organizer="kim", now=NOW) == []
 
 
 def test_an_act_names_its_votes_by_a_root_and_comes_after_them(store, judged):
     """The root is the RFC's over the votes' receipts, the smallest first; an organizer's clock that is behind dates no act before what it is about."""
     late = NOW - timedelta(hours=5)
-    grounds = WrittenGrounds(text="q")
-    made = exclude(store, STAGE, judged, reason=ExclusionReason.SIDE, grounds=grounds, organizer="kim", now=late)
-    back = restore(store, STAGE, judged[:1], grounds=grounds, organizer="lee", now=late)
+    [key] = frozen(store, (ExclusionReason.SIDE, judged))
+    [made] = review.follow(store, STAGE, key, organizer="kim", now=late)
+    [back] = review.decline(store, STAGE, key, why="explained", organizer="lee", now=late)
 
     one, two, three = sorted(bytes.fromhex(row.receipt) for row in store.votes.after(STAGE, 0))
     pair = sha256(b"\x01" + one + two).digest()
-    assert made.root == sha256(b"\x01" + pair + three).hexdigest()
-    assert back.root in {receipt.hex() for receipt in (one, two, three)}
+    assert made.root == back.root == sha256(b"\x01" + pair + three).hexdigest()
+    assert review.proposals_of(store, STAGE)[0].root == made.root
     assert history(store, STAGE) == [made, back]
     assert late < made.at == back.at == NOW
 
@@ -343,25 +399,35 @@ def test_an_act_names_its_votes_by_a_root_and_comes_after_them(store, judged):
 # --- from the record to a proposal ------------------------------------------------------------------------------------
 
 
-def test_a_proposal_names_the_votes_and_shows_the_ranking_before_and_after(tmp_path):
-    """From real rows: voters who always take side a are proposed with all their votes and grounds; following it changes the ratings back."""
-    stage = Stage.from_toml(stage_toml().replace('"test"', f'"{STAGE}"').encode(), "stage.toml")
-    store = Store(f"sqlite:///{tmp_path / 'arena.db'}")
-    voting.open_stage(store)
+def test_what_is_proposed_at_the_freeze_stays_and_shows_in_the_result(tmp_path):
+    """From real rows: voters who always take side a are proposed with all their votes and grounds, no vote twice, once and for all at the freeze;
+    following them changes the live ratings when the result is published, and not before."""
+    toml = stage_toml().replace('"test"', f'"{STAGE}"').encode()
+    stage = Stage.from_toml(toml, "stage.toml")
+    store, keys = Store(f"sqlite:///{tmp_path / 'arena.db'}"), Keys.open(tmp_path, {})
+    store.stages.adopt(stage, toml, NOW)
     cast_crowd(store, stage, NOW, SECRET)
+    keys.secret = SECRET
     board = Leaderboard(store, stage)
     found, before = propose(board.feed, store, stage), board.snapshot().ratings
 
     assert {p.voters[0][:4] for p in found} == {"side"}
     assert len(found) == 3
     assert all(len(p.battles) == 30 and p.reason is ExclusionReason.SIDE and p.grounds.kind == "voter" for p in found)
-    for proposal in found:
-        exclude(
-            store, STAGE, proposal.battles, reason=proposal.reason, grounds=proposal.grounds, organizer="kim", now=NOW
-        )
+    lifecycle.freeze(store, keys, STAGE, organizer="kim", now=NOW)
+    kept = review.proposals_of(store, STAGE)
+    assert [(p.key, p.battles, p.grounds) for p in kept] == [(p.key, p.battles, p.grounds) for p in found]
+    battles = [battle for proposal in kept for battle in proposal.battles]
+    assert len(battles) == len(set(battles))
+    with refusing(Conflict, match="3 proposals are not decided on"):
+        lifecycle.publish(store, keys, STAGE, tmp_path / "out", tmp_path, organizer="kim", now=NOW)
+    review.follow(store, STAGE, None, organizer="kim", now=NOW)
+    during = board.snapshot().ratings
+    store.stages.move(STAGE, StageStatus.FROZEN, StageStatus.PUBLISHED, NOW)
     after = board.snapshot().ratings
     assert before is not None
+    assert during is not None
     assert after is not None
-    assert (before.n_used, after.n_used) == (810, 720)
-    assert propose(board.feed, store, stage) == []
+    assert (before.n_used, during.n_used, after.n_used) == (810, 810, 720)
+    assert review.proposals_of(store, STAGE) == kept
     store.close()

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from arena.domain.battle import Answer
-from arena.domain.grounds import WrittenGrounds
 from arena.domain.vote import Winner
+from arena.results.integrity import review
 from arena.results.live.leaderboard import Leaderboard
-from arena.results.votes.exclusions import ExclusionReason, exclude, restore
+from arena.results.votes.exclusions import ExclusionReason
 from arena.results.votes.feed import LATE
 from arena.results.votes.inclusion import rating_seed
 from arena.results.votes.removals import remove_entrant
@@ -63,30 +63,26 @@ def test_following_votes_equals_counting_them_anew(tmp_path: Path) -> None:
     room.close()
 
 
-def test_exclusions_leave_and_come_back(tmp_path: Path) -> None:
-    """Excluded votes leave the fit of a running view, with their reason counted; restored ones are back as if nothing had been."""
+def test_what_a_review_does_shows_once_it_is_published(tmp_path: Path) -> None:
+    """While votes are under review a running view stays as it froze, whatever is left out or taken back; with the result it follows, reason and all."""
     room = Room(tmp_path).vote(400)
     board = Leaderboard(room.store, room.stage, clock=lambda: NOW)
-    before = board.snapshot().to_json()
     chosen = room.battles()[:60]
+    room.freeze(room.propose(ExclusionReason.TARGET, chosen))
+    frozen = board.snapshot().to_json()
 
-    exclude(
-        room.store,
-        SIMULATED,
-        chosen,
-        reason=ExclusionReason.TARGET,
-        grounds=WrittenGrounds(text="z > 4"),
-        organizer=CLI,
-        now=NOW,
-    )
-    during = board.snapshot()
-    restore(room.store, SIMULATED, chosen, grounds=WrittenGrounds(text="a mistake"), organizer=CLI, now=NOW)
-    after = board.snapshot().to_json()
+    [act] = review.follow(room.store, SIMULATED, None, organizer=CLI, now=NOW)
+    during = board.snapshot().to_json()
+    cold = Leaderboard(room.store, room.stage, clock=lambda: NOW).snapshot().to_json()
+    room.publish()
+    after = board.snapshot()
 
-    assert during.left_out == {"target": 60}
-    assert during.n_votes_counted == 340
-    assert during.to_json()["scores"] == from_scratch(room, set(chosen))["scores"]
-    assert Leaderboard(room.store, room.stage).snapshot().to_json()["scores"] == after["scores"] == before["scores"]
+    assert len(act.battles) == 60
+    assert {**during, "as_of": None} == {**cold, "as_of": None} == {**frozen, "as_of": None}
+    assert after.left_out == {"target": 60}
+    assert after.n_votes_counted == 340
+    assert after.to_json()["scores"] == from_scratch(room, set(chosen))["scores"] != frozen["scores"]
+    assert Leaderboard(room.store, room.stage).snapshot().to_json()["scores"] == after.to_json()["scores"]
     room.close()
 
 
@@ -204,20 +200,14 @@ def test_side_bias_follows_votes_and_exclusions(tmp_path: Path) -> None:
     assert board.snapshot().side_bias.interval is None
     room.vote(200, voters=20)
     board.snapshot()
-    grounds = WrittenGrounds(text="fast")
-    exclude(
-        room.store,
-        SIMULATED,
-        room.battles()[:40],
-        reason=ExclusionReason.SPEED,
-        grounds=grounds,
-        organizer=CLI,
-        now=NOW,
-    )
+    room.freeze(room.propose(ExclusionReason.SPEED, room.battles()[:40]))
+    frozen = board.snapshot().side_bias
+    room.publish()
     found = board.snapshot().side_bias
     fresh = Leaderboard(room.store, room.stage, clock=lambda: NOW + timedelta(hours=1))
 
-    assert found == fresh.snapshot().side_bias == side_bias(fresh.feed.table()[0], Anytime(room.stage.planned_votes))
+    assert found == fresh.snapshot().side_bias == side_bias(fresh.feed.table()[0], None)
+    assert found.wins_a + found.wins_b < frozen.wins_a + frozen.wins_b
     assert 40 < found.wins_a + found.wins_b < 160
     low, high = found.interval or (1, 0)
     assert 0 < low < (found.share or 0) < high < 1

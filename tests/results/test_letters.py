@@ -11,13 +11,14 @@ import pytest
 from typer.testing import CliRunner
 
 from arena.cli import app as cli
-from arena.domain.grounds import WrittenGrounds
 from arena.domain.outage import Cause
 from arena.record.keys import Keys
-from arena.results import lifecycle
 from arena.results.export.verify import verify
+from arena.results.integrity import review
 from arena.results.programme.letter import Letter
-from arena.results.votes import exclusions, removals
+from arena.results.publish.letters import WRITTEN
+from arena.results.votes import removals
+from arena.results.votes.exclusions import ExclusionReason
 from arena.settings import ROOT
 from arena.simulate import Taste
 from tests.support.stages import CLI, NOW, Room
@@ -32,16 +33,18 @@ def published(folder: Path, disclosure: str, url: str | None = None, *, remove: 
     room = Room(folder, draw_seed="5a" * 32, url=url, stage_id="s", more=f'disclosure = "{disclosure}"', teams=TEAMS)
     room.vote(240, strengths={"garam": -0.8, "narae": 0.9, "maru": 0.1}, taste=Taste(side=0.2, both_bad=0.1))
     battles = room.battles()
-    written = {"grounds": WrittenGrounds(text="too fast"), "organizer": CLI, "now": NOW}
-    exclusions.exclude(room.store, "s", battles[:9], reason=exclusions.ExclusionReason.SPEED, **written)
-    exclusions.restore(room.store, "s", battles[3:5], **written)
+    fast = room.propose(ExclusionReason.SPEED, battles[:9])
     cause = Cause(kind="failures", failure="timeout")
     room.store.outages.left(NOW - timedelta(minutes=5), "s", "maru", "process-1", cause)
     room.store.outages.back(NOW - timedelta(minutes=2), "s", "maru", "process-1", cause)
     if remove:
         removals.remove_entrant(room.store, room.stage, remove, reason="withdrawn", organizer=CLI, now=NOW)
-    room.freeze()
-    lifecycle.publish(room.store, room.keys, "s", folder / "exports" / "s", ROOT, organizer=CLI, now=NOW)
+    room.freeze(fast)
+    acts: dict[str, Any] = {"organizer": CLI, "now": NOW}
+    review.follow(room.store, "s", fast.key, **acts)
+    review.leave_out(room.store, "s", battles[9:11], grounds="cast by a team", **acts)
+    review.take_back(room.store, "s", 1, grounds="by none of them", **acts)
+    room.publish()
     return room
 
 
@@ -97,10 +100,10 @@ def test_a_letter_says_what_the_export_says_of_its_team(
         assert [key.team_id for key in letter.evidence_keys] == [team]
         assert [each.name for each in letter.variants][:1] == ["nothing_excluded"]
     # A decision on a vote is told to both teams whose answers it judged.
-    assert sum(act.own for letter in letters.values() for act in letter.acts if act.action == "exclude") == 18
+    assert sum(act.own for letter in letters.values() for act in letter.acts if act.action == "exclude") == 22
     assert sum(act.own for letter in letters.values() for act in letter.acts if act.action == "restore") == 4
     out = sum(sum(each.decisions.to_json().values()) for letter in letters.values() for each in letter.left_out)
-    assert out == 2 * 7
+    assert out == 2 * 9
     [spell], [cause] = letters["maru"].team.outages, letters["maru"].outage_causes
     assert spell.ended is not None
     assert (spell.ended - spell.began, cause.failure) == (timedelta(minutes=3), "timeout")
@@ -177,20 +180,22 @@ def test_a_letter_that_was_changed_is_refused(tmp_path: Path, monkeypatch: pytes
 
 
 def test_there_are_letters_of_what_is_published_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An open or a frozen stage has none; neither has one whose published export is gone or another; nothing is overwritten."""
+    """An open or a frozen stage has none; nothing is overwritten; where the folder of the published export was damaged, it is made again first."""
     room = Room(tmp_path, stage_id="s", teams=TEAMS).vote(40)
     monkeypatch.setenv("ARENA_DATA_DIR", str(tmp_path))
     for step in (lambda: None, room.freeze):
         step()
         refused = run("letters", "s", "--out", tmp_path / "letters")
         assert (refused.exit_code, "letters are of what is published" in refused.stderr) == (1, True)
-    lifecycle.publish(room.store, room.keys, "s", tmp_path / "exports" / "s", ROOT, organizer=CLI, now=NOW)
+    room.publish()
     assert run("letters", "s", "--out", tmp_path / "letters").exit_code == 0
     assert "letters" in run("letters", "s", "--out", tmp_path / "letters").stderr
     [shelved] = [path for path in (tmp_path / "exports" / "s").iterdir() if path.is_dir() and not path.is_symlink()]
+    told = (shelved / "export.json").read_bytes()
     (shelved / "export.json").write_bytes(b"{}")
-    assert "are others" in run("letters", "s", "--out", tmp_path / "again").stderr
-    assert [event.kind for event in room.store.events.of_stage("s") if "letters" in event.kind] == ["letters.written"]
+    assert run("letters", "s", "--out", tmp_path / "again").exit_code == 0
+    assert (shelved / "export.json").read_bytes() == told
+    assert len(room.store.events.of_stage("s", WRITTEN)) == 2
     room.close()
 
 
@@ -200,7 +205,7 @@ def test_a_panels_letter_has_the_populations_score(tmp_path: Path, monkeypatch: 
     for n, voter in enumerate(sorted({row.voter for row in room.store.votes.after("s", 0)})):
         room.store.strata.answer(voter, {"sex": "female" if n % 3 else "male"}, NOW)
     room.freeze()
-    shelved, _ = lifecycle.publish(room.store, room.keys, "s", tmp_path / "exports" / "s", ROOT, organizer=CLI, now=NOW)
+    shelved = room.publish()
     told = verify(shelved).document.sensitivity
     assert told.weighted is not None
     assert told.representative is not None

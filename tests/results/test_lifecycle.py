@@ -244,7 +244,7 @@ def test_the_way_has_one_direction(tmp_path: Path) -> None:
     with pytest.raises(Conflict):
         lifecycle.freeze(room.store, room.keys, room.stage.id, organizer=CLI, now=NOW)
     kinds = [event.kind for event in room.store.events.of_stage(room.stage.id)]
-    assert kinds == ["stage.opened", "simulation", "stage.frozen", "export.made", "stage.published"]
+    assert kinds == ["stage.opened", "simulation", "stage.frozen", "stage.published"]
     room.close()
 
 

@@ -193,7 +193,8 @@ def test_the_outbox_survives_restarts(tmp_path: Path, monkeypatch: pytest.Monkey
     room.close()
     monkeypatch.setenv("ARENA_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("ARENA_WEBHOOKS", aggregator.url)
-    for command in (["stage", "freeze", "simulated"], ["stage", "publish", "simulated"]):
+    decide = ["review", "follow", "simulated"]
+    for command in (["stage", "freeze", "simulated"], decide, ["stage", "publish", "simulated"]):
         assert CliRunner().invoke(cli, command).exit_code == 0
     failed = CliRunner().invoke(cli, ["push", "simulated"])
     assert failed.exit_code == 1

@@ -115,7 +115,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 
 def test_the_export_clusters_by_question(room: Room) -> None:
     """The main interval knows voters and questions, `voter_only` stands beside it with the same points, and both are recomputed from the file."""
-    bundle = make(room.store, room.keys, room.stage.id, NOW)
+    bundle = room.bundle()
     verify_files(bundle.files)
     told = bundle.document
     assert told.method is not None
@@ -130,11 +130,10 @@ def test_the_export_clusters_by_question(room: Room) -> None:
 
 def test_the_public_numbers_only_what_many_asked(room: Room) -> None:
     """The public dataset has no key: a number where ten voters or more asked the same, nothing where fewer did."""
+    room.publish()
     _, files = release(room.store, room.keys, room.stage.id, NOW)
     rows = pq.read_table(BytesIO(files["battles.parquet"])).to_pylist()
-    evidence = pq.read_table(
-        BytesIO(make(room.store, room.keys, room.stage.id, NOW).files["votes.parquet"])
-    ).to_pylist()
+    evidence = pq.read_table(BytesIO(room.bundle().files["votes.parquet"])).to_pylist()
     voters: dict[str, set[str]] = {}
     for row in evidence:
         voters.setdefault(row["question"], set()).add(row["judge"])

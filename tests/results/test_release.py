@@ -16,17 +16,16 @@ from arena.domain import draw as pairing
 from arena.domain.battle import Answer, new_battle_id
 from arena.domain.citizen import Citizen
 from arena.domain.errors import ArenaError
-from arena.domain.grounds import WrittenGrounds
 from arena.domain.stage import CONSENTS
 from arena.domain.vote import Ballot, Winner, cast
 from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.results import lifecycle
-from arena.results.export import bundle as exports
 from arena.results.export import verify
 from arena.results.publish.dataset import BATTLES, LEFT_OUT, MADE, META, Release, release
 from arena.results.publish.dataset_card import dataset_card
-from arena.results.votes.exclusions import ExclusionReason, exclude
+from arena.results.votes.exclusions import ExclusionReason
+from arena.settings import ROOT
 from tests.support.serving import SAYS, serving, stage_toml
 from tests.support.serving import Citizen as HttpCitizen
 from tests.support.stages import CLI, NOW, Room
@@ -83,12 +82,8 @@ def test_the_release_gives_the_exports_ratings_when_everybody_agreed(room: Room,
     room.vote(600)
     for voter in {row.voter for row in room.store.votes.after(room.stage.id, 0)}:
         room.store.citizens.enrol(Citizen(voter), YES, NOW)
-    exclude(
-        room.store, room.stage.id, room.battles()[:25],
-        reason=ExclusionReason.SPEED, grounds=WrittenGrounds(text="q <= 0.05"), organizer=CLI, now=NOW,
-    )  # fmt: skip
-    room.freeze()
-    exported = verify.verify(exports.export(room.store, room.keys, room.stage.id, tmp_path / "exports", NOW)).document
+    room.freeze(room.propose(ExclusionReason.SPEED, room.battles()[:25]))
+    exported = verify.verify(room.publish()).document
     data = {"ARENA_DATA_DIR": str(room.folder)}
     run = CliRunner()
 
@@ -133,7 +128,7 @@ def test_only_what_a_citizen_agreed_to_is_released(room: Room, tmp_path: Path) -
     room.store.erasure.withdraw(Citizen("e".ljust(32, "0")), "nobody", NOW)
     changed_mind = play(room, "f")
     room.store.citizens.enrol(Citizen("f".ljust(32, "0")), {"votes-release": (newest, False)}, NOW)
-    room.freeze()
+    room.freeze().publish()
 
     document, files = release(room.store, room.keys, room.stage.id, NOW)
 
@@ -165,7 +160,7 @@ def test_texts_with_personal_data_stay_behind(room: Room, tmp_path: Path) -> Non
     said = play(room, "b", answer="문의는 gildong@mail.co.kr로 하세요.")
     masked = play(room, "c", prompt="제 번호는 [전화번호]입니다.", flags=("masked:phone",))
     clean = play(room, "d")
-    room.freeze()
+    room.freeze().publish()
 
     document, files = release(room.store, room.keys, room.stage.id, NOW)
 
@@ -182,7 +177,7 @@ def test_texts_with_personal_data_stay_behind(room: Room, tmp_path: Path) -> Non
 def test_erased_texts_are_not_there_to_release(room: Room) -> None:
     """After the texts' time is up a release still has the votes, and says why there are no texts."""
     play(room, "a")
-    room.freeze()
+    room.freeze().publish()
     room.store.erasure.texts_before(room.stage.id, NOW.replace(year=2030), NOW)
 
     document, _ = release(room.store, room.keys, room.stage.id, NOW)
@@ -207,7 +202,7 @@ def test_consents_are_read_as_they_stand(store: Store) -> None:
 
 def test_the_release_is_labelled_and_signed(room: Room, tmp_path: Path) -> None:
     """AI and SYNTHETIC stand in the Parquet metadata, in the description and on the card; the description is signed and has the files' hashes."""
-    room.vote(60).freeze()
+    room.vote(60).freeze().publish()
 
     document, files = release(room.store, room.keys, room.stage.id, NOW)
 
@@ -243,6 +238,7 @@ def test_the_release_is_labelled_and_signed(room: Room, tmp_path: Path) -> None:
 def test_a_stage_that_may_not_be_released_is_refused(tmp_path: Path, more: str, code: str) -> None:
     """A stage whose scores are not all disclosed, or whose citizens were never asked, has no public dataset."""
     room = Room(tmp_path, more=more).vote(20).freeze()
+    room.publish()
 
     with pytest.raises(ArenaError) as refused:
         release(room.store, room.keys, room.stage.id, NOW)
@@ -252,11 +248,12 @@ def test_a_stage_that_may_not_be_released_is_refused(tmp_path: Path, more: str, 
 
 
 def test_an_open_stage_is_not_released(room: Room) -> None:
-    """While voting goes on nothing is released."""
+    """While voting goes on, and while votes are under review, nothing is released."""
     room.vote(20)
-
-    with refusing(ArenaError, match="is not frozen"):
-        release(room.store, Keys.open(room.folder, {}), room.stage.id, NOW)
+    for _ in range(2):
+        with refusing(ArenaError, match="has no published result"):
+            release(room.store, Keys.open(room.folder, {}), room.stage.id, NOW)
+        room.freeze()
 
 
 def test_battles_over_http_are_released_as_they_were_agreed_to(tmp_path: Path) -> None:
@@ -280,6 +277,8 @@ def test_battles_over_http_are_released_as_they_were_agreed_to(tmp_path: Path) -
     store = Store(url)
     keys = Keys.open(tmp_path, {})
     lifecycle.freeze(store, keys, "test", organizer=CLI, now=datetime.now(UTC))
+    out = tmp_path / "exports" / "test"
+    lifecycle.publish(store, keys, "test", out, ROOT, organizer=CLI, now=datetime.now(UTC))
 
     document, files = release(store, keys, "test", datetime.now(UTC))
 

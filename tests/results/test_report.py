@@ -14,13 +14,13 @@ from arena.domain.battle import Answer, new_battle_id
 from arena.domain.citizen import Citizen
 from arena.domain.declared import Bilingual
 from arena.domain.errors import ArenaError
-from arena.domain.grounds import WrittenGrounds
 from arena.domain.outage import Cause
+from arena.results.integrity import review
 from arena.results.live.access_log import LiveViews
 from arena.results.publish import charts
 from arena.results.publish.charts import Mark
 from arena.results.publish.report import report, report_page
-from arena.results.votes.exclusions import ExclusionReason, exclude
+from arena.results.votes.exclusions import ExclusionReason
 from arena.results.votes.removals import remove_entrant
 from tests.support.browser import PHONE, chromium
 from tests.support.stages import CLI, NOW, Room
@@ -41,12 +41,13 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     )
     opened.store.outages.back(NOW + timedelta(days=2), opened.stage.id, "maru", "p1", Cause(kind="answers_again"))
     LiveViews(opened.store, opened.stage.id, clock=lambda: NOW).note("평가실")
-    exclude(
-        opened.store, opened.stage.id, opened.battles()[:30],
-        reason=ExclusionReason.SPEED, grounds=WrittenGrounds(text="<script>alert(1)</script> q <= 0.05"), organizer=CLI, now=NOW,
-    )  # fmt: skip
     remove_entrant(opened.store, opened.stage, "hanbit", reason="모델을 스스로 거두어들임", organizer=CLI, now=NOW)
-    opened.freeze()
+    grounds = "<script>alert(1)</script> q <= 0.05"
+    fast = opened.propose(ExclusionReason.SPEED, opened.battles()[:30], grounds)
+    sided = opened.propose(ExclusionReason.SIDE, opened.battles()[30:42], "always the left")
+    opened.freeze(fast, sided)
+    review.decline(opened.store, opened.stage.id, sided.key, why="한 손으로 쓰는 분입니다", organizer=CLI, now=NOW)
+    opened.publish()
     yield opened
     opened.close()
 
@@ -68,7 +69,7 @@ def void(room: Room) -> None:
 @pytest.fixture(scope="module")
 def page(room: Room) -> str:
     """Its report."""
-    return report_page(report(room.store, room.keys, room.stage.id, NOW))
+    return report_page(report(room.store, room.stage.id, NOW))
 
 
 def test_the_page_tells_everything(room: Room, page: str) -> None:
@@ -90,6 +91,8 @@ def test_the_page_tells_everything(room: Room, page: str) -> None:
         "모델을 스스로 거두어들임",
         "평가실",
         "q <= 0.05",
+        "마감할 때 제안된 것 2건 가운데 1건은 받아들이지 않았습니다",
+        "한 손으로 쓰는 분입니다",
         "제외한 뒤(원)와 아무것도 제외하지 않았을 때",
         "nothing excluded",
         "“both bad” as a tie",
@@ -110,7 +113,7 @@ def test_the_page_runs_nothing_that_somebody_typed(page: str) -> None:
 
 def test_the_page_shows_the_numbers_of_the_export(room: Room) -> None:
     """Nothing is computed for the page that the export does not say."""
-    told = report(room.store, room.keys, room.stage.id, NOW)
+    told = report(room.store, room.stage.id, NOW)
 
     best, _ = told.ranked[0]
     assert best.team_id == next(row.team_id for row in told.export.scores if row.rank == 1)
@@ -157,7 +160,7 @@ def test_the_page_stands_alone_and_fits(page: str, tmp_path: Path) -> None:
 
 
 def test_the_command_writes_one_file(room: Room, tmp_path: Path) -> None:
-    """`report STAGE --out FILE` writes the page, and refuses a stage that is still open or unknown."""
+    """`report STAGE --out FILE` writes the page, and refuses a stage without a published result."""
     out = tmp_path / "report.html"
     other = Room(tmp_path, stage_id="open-still").vote(20)
     other.close()
@@ -171,27 +174,29 @@ def test_the_command_writes_one_file(room: Room, tmp_path: Path) -> None:
 
     assert ran.exit_code == 0, ran.output
     assert out.read_text("utf-8").startswith("<!doctype html>")
-    assert (early.exit_code, "is not frozen" in early.output) == (1, True)
+    assert (early.exit_code, "has no published result" in early.output) == (1, True)
     assert [path.name for path in tmp_path.glob("*.html")] == ["report.html"]
 
 
 def test_a_stage_that_is_not_disclosed_says_so(tmp_path: Path) -> None:
     """A report of a stage whose scores are not all public is marked as the programme's own."""
     room = Room(tmp_path, more='disclosure = "sealed"').vote(40).freeze()
+    room.publish()
 
-    page = report_page(report(room.store, room.keys, room.stage.id, NOW))
+    page = report_page(report(room.store, room.stage.id, NOW))
 
     assert "this page is for the programme only" in page
     with refusing(ArenaError, match="no stage nowhere"):
-        report(room.store, room.keys, "nowhere", NOW)
+        report(room.store, "nowhere", NOW)
     room.close()
 
 
 def test_a_transform_that_is_biased_near_ties_says_by_how_much(tmp_path: Path) -> None:
     """Points between the last and the first come with the bias that the export tells, the default without any."""
     room = Room(tmp_path, more="[protocol]\ntransform = { id = 'min_max', version = 1 }").vote(400).freeze()
+    room.publish()
 
-    told = report(room.store, room.keys, room.stage.id, NOW)
+    told = report(room.store, room.stage.id, NOW)
     page = unescape(report_page(told))
 
     leader = told.ranked[0][0]

@@ -9,12 +9,12 @@ import duckdb
 import orjson
 import pytest
 
-from arena.domain.grounds import WrittenGrounds
 from arena.record.ledger import Ledger
 from arena.results.export.bundle import Bundle, make, sums, write
 from arena.results.export.document import FILES, JSON, SUMS
 from arena.results.export.schema import Checkpoint
-from arena.results.votes.exclusions import ExclusionReason, exclude
+from arena.results.integrity import review
+from arena.results.votes.exclusions import ExclusionReason
 from arena.simulate import Taste
 from tests.results.test_verify import POPULATION, TEAMS, Exported
 from tests.support.stages import CLI, NOW, Room
@@ -31,9 +31,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
     kept = Checkpoint.model_validate(Ledger(room.store, room.keys).checkpoint(room.stage.id, NOW).to_json())
     for n, voter in enumerate(sorted({row.voter for row in room.store.votes.after(room.stage.id, 0)})):
         room.store.strata.answer(voter, {"sex": "female" if n < 13 else "male"}, NOW)
-    acting: dict[str, Any] = {"grounds": WrittenGrounds(text="speed < 1 s"), "organizer": CLI, "now": NOW}
-    exclude(room.store, room.stage.id, room.battles()[:9], reason=ExclusionReason.SPEED, **acting)
-    room.freeze()
+    room.freeze(room.propose(ExclusionReason.SPEED, room.battles()[:9]))
+    review.follow(room.store, room.stage.id, None, organizer=CLI, now=NOW)
     yield Exported(make(room.store, room.keys, room.stage.id, NOW), room.keys, (kept,))
     room.close()
 

@@ -20,7 +20,6 @@ from arena.battles.retention import PURGED, purge
 from arena.cli import app as cli
 from arena.domain.citizen import Citizen
 from arena.domain.errors import Conflict, NotFound, StageError
-from arena.domain.grounds import WrittenGrounds
 from arena.domain.stage import StageStatus, Stratum
 from arena.i18n.catalogue import messages
 from arena.record import tables
@@ -31,7 +30,7 @@ from arena.results.export.kept import READ, hand_out, strata_of
 from arena.results.export.proofs import VerificationError
 from arena.results.export.strata_file import STRATA, read_strata, strata_file
 from arena.results.export.verify import verify, verify_files
-from arena.results.votes.exclusions import ExclusionReason, exclude, restore
+from arena.results.integrity import review
 from arena.results.votes.strata import StrataTable
 from arena.settings import ROOT
 from tests.support.stages import CLI, NOW, Room
@@ -223,12 +222,12 @@ def test_votes_left_out_after_the_freeze_change_the_weights(tmp_path: Path) -> N
     room = Room(tmp_path, more=PANEL).vote(400, voters=90)
     answered(room)
     some = [row.battle_id for row in room.store.votes.after(room.stage.id, 0)][:150]
-    acts: dict[str, Any] = {"grounds": WrittenGrounds(text="a test"), "organizer": CLI, "now": NOW}
-    exclude(room.store, room.stage.id, some, reason=ExclusionReason.OPERATOR, **acts)
+    acts: dict[str, Any] = {"grounds": "a test", "organizer": CLI, "now": NOW}
     room.freeze()
+    review.leave_out(room.store, room.stage.id, some, **acts)
     file = hand_out(room.store, room.stage.id, CLI, NOW)
     fewer = make(room.store, room.keys, room.stage.id, NOW)
-    restore(room.store, room.stage.id, some, **acts)
+    review.take_back(room.store, room.stage.id, 0, **acts)
     more = make(room.store, room.keys, room.stage.id, NOW)
     room.close()
 
@@ -292,9 +291,7 @@ def test_strata_go_with_the_texts(database_url: str, tmp_path: Path) -> None:
     voters = answered(room)
     room.freeze()
     some = room.battles()[:40]
-    exclude(
-        store, stage.id, some, reason=ExclusionReason.OPERATOR, grounds=WrittenGrounds(text="x"), organizer=CLI, now=NOW
-    )
+    review.leave_out(store, stage.id, some, grounds="x", organizer=CLI, now=NOW)
     folder = export(store, room.keys, stage.id, tmp_path / "out", NOW)
     before = orjson.loads((folder / JSON).read_bytes())
     later = Room(tmp_path, url=database_url, stage_id="later").vote(5, voters=2)

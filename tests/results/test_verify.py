@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,23 @@ import rfc8785
 from typer.testing import CliRunner
 
 from arena.cli import app as cli
-from arena.domain.grounds import WrittenGrounds
 from arena.i18n.catalogue import messages
 from arena.record.keys import Keys
 from arena.record.ledger import Ledger
+from arena.results import lifecycle
 from arena.results.export import tables
-from arena.results.export.bundle import Bundle, make, sums, write
+from arena.results.export.bundle import Bundle, export, make, sums, write
+from arena.results.export.chain import remade
 from arena.results.export.differing import differing
 from arena.results.export.document import CHECKPOINTS, DRAWS, FILES, JSON, SCORES, STAGE, SUMS, VOTES
 from arena.results.export.proofs import VerificationError
 from arena.results.export.schema import Checkpoint
 from arena.results.export.table_reader import TableFile
 from arena.results.export.verify import verify, verify_files
-from arena.results.votes.exclusions import ExclusionReason, exclude, restore
+from arena.results.integrity import review
+from arena.results.votes.exclusions import ExclusionReason
 from arena.results.votes.removals import remove_entrant
+from arena.settings import ROOT
 from tests.support.stages import CLI, NOW, Room
 from tests.support.words import refusing, sentence
 
@@ -63,10 +67,16 @@ VOUCHED = {
     "provenance.strata_file.name",
     "provenance.strata_file.rows",
     "provenance.strata_file.sha256",
-    "stage.frozen_at",
+    "review.looks.acts",
+    "review.looks.at",
+    "review.proposals.decided_at",
+    "review.proposals.q",
+    "review.proposals.rule",
+    "review.proposals.why",
     "stage.opened_at",
-    "stage.status",
+    "stage.published_at",
     "supersedes",
+    "correction",
 }
 """What follows from nothing else in the folder: here only the signature speaks, as docs/verify.md says."""
 
@@ -111,7 +121,7 @@ class Exported:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
-    """A frozen stage with everything in it: strata, an entrant removed, votes excluded and one restored, checkpoints under way."""
+    """A published stage with everything in it: strata, an entrant removed, a review and a look, a correction, checkpoints under way."""
     room = Room(tmp_path_factory.mktemp("verify"), teams=TEAMS, more=POPULATION).vote(150, voters=30)
     store, ledger = room.store, Ledger(room.store, room.keys)
     kept = [Checkpoint.model_validate(ledger.checkpoint(room.stage.id, NOW).to_json())]
@@ -119,22 +129,23 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
     for n, voter in enumerate(voters[:-2]):
         store.strata.answer(voter, {"sex": "female" if n < 13 else "male"}, NOW)
     some = room.battles()[:9]
-    exclude(
-        store,
-        room.stage.id,
-        some,
-        reason=ExclusionReason.SPEED,
-        grounds=WrittenGrounds(text="speed < 1 s"),
-        organizer=CLI,
-        now=NOW,
-    )
-    restore(store, room.stage.id, some[:1], grounds=WrittenGrounds(text="looked at"), organizer=CLI, now=NOW)
     remove_entrant(store, room.stage, "maru", reason="withdrew", organizer=CLI, now=NOW)
-    room.freeze()
-    first = write(make(store, room.keys, room.stage.id, NOW, git_commit="0" * 40), room.folder / "out")
-    data = orjson.loads((first / JSON).read_bytes())
-    store.events.append(NOW, room.stage.id, "export", "export.made", {"export_id": data["export_id"], "sha256": ""})
-    yield Exported(make(store, room.keys, room.stage.id, NOW, git_commit="0" * 40), room.keys, tuple(kept))
+    fast, sided = room.propose(ExclusionReason.SPEED, some), room.propose(ExclusionReason.SIDE, room.battles()[20:24])
+    room.freeze(fast, sided)
+    acts = {"organizer": CLI, "now": NOW}
+    export(store, room.keys, room.stage.id, room.folder / "out", NOW)
+    review.follow(store, room.stage.id, fast.key, **acts)
+    review.decline(store, room.stage.id, sided.key, why="explained", **acts)
+    review.leave_out(store, room.stage.id, room.battles()[30:32], grounds="cast by a team", **acts)
+    review.take_back(store, room.stage.id, 1, grounds="looked at", **acts)
+    room.publish()
+    correction = {"reason": "one of them was not", "organizer": CLI, "now": NOW + timedelta(days=1)}
+    folder = lifecycle.correct(
+        store, room.keys, room.stage.id, room.folder / "exports", ROOT, take_back=some[:1], **correction
+    )
+    bundle = remade(store, room.keys, store.finals.of_stage(room.stage.id)[-1])
+    assert bundle.files == {path.name: path.read_bytes() for path in folder.iterdir()}
+    yield Exported(bundle, room.keys, tuple(kept))
     room.close()
 
 
@@ -206,7 +217,9 @@ def test_a_whole_export_verifies(exported: Exported) -> None:
     document = verdict.document
     assert document.population.weighting is not None
     assert {e.reason for e in document.population.exclusions} == {"speed", "removed"}
-    assert len(document.exclusion_acts) == 2
+    assert [act.action for act in document.exclusion_acts] == ["exclude", "exclude", "restore", "restore"]
+    assert [each.decision for each in document.review.proposals] == ["followed", "declined"]
+    assert (document.final, len(document.review.looks)) == (True, 1)
     assert document.sensitivity.style_controlled is not None
     assert document.sensitivity.style_controlled.n_votes > 0
     assert document.sensitivity.robustness
@@ -252,7 +265,7 @@ def test_even_the_arena_itself_cannot_change_a_number(exported: Exported) -> Non
         if error is None:
             passed.add(name)
         elif error.check == "numbers":
-            assert str(path[0]) in sentence(error)
+            assert ("review.due" if name == "stage.frozen_at" else str(path[0])) in sentence(error)
     assert passed <= VOUCHED
     # Of the parts that are made of ratings alone: what the check makes again is what is told here, and each value of it is compared.
     made = orjson.loads(exported.bundle.files[JSON])
@@ -301,6 +314,7 @@ def wrong(column: str, row: dict[str, Any]) -> Any:
         "version_b": 7,
         "acts": [0],
         "tstamp": 1.0,
+        "proposal": 1 if value == 0 else 0,
     }
     if column in choices:
         return choices[column]

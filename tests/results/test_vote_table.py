@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arena.domain.citizen import Citizen
-from arena.domain.grounds import WrittenGrounds
 from arena.record.ledger import Ledger
 from arena.results.export.table_reader import DrawTable, TableFile, draw_table, vote_table
 from arena.results.export.tables import DRAWS, VOTES, EvidenceError, ParquetBuffer, draws_file, votes_file
+from arena.results.integrity import review
 from arena.results.votes.annotations import measured
-from arena.results.votes.exclusions import ExclusionReason, exclude
+from arena.results.votes.exclusions import ExclusionReason
 from arena.results.votes.feed import VoteFeed
 from arena.results.votes.inclusion import REASONS, Rule, rule_of
 from arena.results.votes.removals import remove_entrant
@@ -61,23 +61,18 @@ def test_a_vote_has_the_first_reason_that_holds(
 
 
 def test_rows_keep_their_places(tmp_path: Path) -> None:
-    """A later table only has more rows: what was read stays where it is, exclusions and removals change one column, and an old table does not change."""
+    """A later table only has more rows: what was read stays where it is, removals and a published review change one column, a review that is not published nothing, and an old table does not change."""
     room = Room(tmp_path)
     feed = VoteFeed(room.store, room.stage, clock=lambda: NOW + timedelta(hours=1))
     assert len(feed.table()[0]) == 0
     room.vote(90)
     before, _ = feed.table(measured=True)
     battles = feed.battles_of(before.seq[[3, 5]].tolist())
-    exclude(
-        room.store,
-        room.stage.id,
-        battles,
-        reason=ExclusionReason.SPEED,
-        grounds=WrittenGrounds(text="too fast"),
-        organizer=CLI,
-        now=NOW,
-    )
     remove_entrant(room.store, room.stage, "maru", reason="withdrew", organizer=CLI, now=NOW)
+    room.freeze(room.propose(ExclusionReason.SPEED, battles))
+    review.follow(room.store, room.stage.id, None, organizer=CLI, now=NOW)
+    meanwhile, _ = feed.table(measured=True)
+    room.publish()
 
     after, rule = feed.table(measured=True)
 
@@ -88,6 +83,7 @@ def test_rows_keep_their_places(tmp_path: Path) -> None:
     assert "maru" not in rule.entrants
     removed = {REASONS[code] for code in after.excluded_by}
     assert {"", "removed"} <= removed
+    assert {REASONS[code] for code in meanwhile.excluded_by[[3, 5]]} <= {"", "removed"}
     assert not after.counted[[3, 5]].any()
     assert len(after.measured.turns) == len(after) == 90
     assert sorted(after.by_time().seq.tolist()) == sorted(after.seq.tolist())
@@ -98,18 +94,10 @@ def test_a_file_gives_the_table_of_the_record(tmp_path: Path) -> None:
     """What `votes.parquet` tells is what the record says, vote for vote; what it does not tell is unknown, and voters are sorted."""
     room = Room(tmp_path).vote(90)
     store, stage = room.store, room.stage
-    exclude(
-        store,
-        stage.id,
-        room.battles()[:20],  # some of them without the entrant that leaves
-        reason=ExclusionReason.SPEED,
-        grounds=WrittenGrounds(text="too fast"),
-        organizer=CLI,
-        now=NOW,
-    )
     remove_entrant(store, stage, "maru", reason="withdrew", organizer=CLI, now=NOW)
     gone = next(store.votes.after(stage.id, 0)).voter
     store.erasure.withdraw(Citizen(gone), "0" * 64, NOW)
+    room.freeze(room.propose(ExclusionReason.SPEED, room.battles()[:20])).publish()
 
     live, rule = VoteFeed(store, stage, clock=lambda: NOW + timedelta(hours=1)).table(measured=True)
     sealed = store.votes.sealed(stage.id, Ledger(store, room.keys).checkpoint(stage.id, NOW).size)

@@ -14,7 +14,6 @@ from arena.domain.battle import Draw, new_battle_id
 from arena.domain.citizen import Citizen
 from arena.domain.declared import Bilingual
 from arena.domain.outage import Cause
-from arena.results.export.bundle import make
 from arena.results.export.proofs import VerificationError
 from arena.results.export.schema import SideBiasPart
 from arena.results.export.verify import verify_files
@@ -79,7 +78,7 @@ def test_days_are_koreas_and_few_days_are_halves() -> None:
 
 def test_the_export_has_the_tests_and_is_verified(room: Room) -> None:
     """Every entrant and side, every pair, every period is there, made again by the check; the preferred side is found, and the live view tells the same."""
-    bundle = make(room.store, room.keys, room.stage.id, NOW)
+    bundle = room.bundle()
     tests = bundle.document.tests
 
     assert any(check.code == "balance" for check in verify_files(bundle.files).checks)
@@ -102,8 +101,9 @@ def test_the_export_has_the_tests_and_is_verified(room: Room) -> None:
 
 def test_the_report_says_what_was_found(room: Room) -> None:
     """Every finding is in the report in both languages; the preferred side is told with its share and interval."""
-    page = report_page(report(room.store, room.keys, room.stage.id, NOW))
-    document = make(room.store, room.keys, room.stage.id, NOW).document
+    room.publish()
+    page = report_page(report(room.store, room.stage.id, NOW))
+    document = room.bundle().document
     names = {entrant.id: entrant.team for entrant in room.stage.entrants}
 
     told = findings(document.tests, document.side_bias)
@@ -217,13 +217,13 @@ def test_draws_ground_until_they_favour_a_team_are_refused(tmp_path: Path) -> No
         drawn = [pairing.draw(seed, number, some, rule, {}) for some in choices]
         return next((draw for draw in drawn if draw.a == "garam"), next(d for d in drawn if d.b != "garam"))
 
-    honest = make(room.store, room.keys, room.stage.id, NOW)
+    honest = room.bundle()
     assert verify_files(honest.files)
     for entrant in entrants:  # the operator says that each was away
         room.store.outages.left(NOW, room.stage.id, entrant, "one", Cause(kind="probe_failed"))
     for _ in range(120):
         room.store.battles.open(new_battle_id(), room.stage.id, citizen.id, ground, NOW)
-    bundle = make(room.freeze().store, room.keys, room.stage.id, NOW)
+    bundle = room.freeze().bundle()
     room.close()
     with refusing(VerificationError, match="the draws do not follow the sealed rule"):
         verify_files(bundle.files)
@@ -232,7 +232,7 @@ def test_draws_ground_until_they_favour_a_team_are_refused(tmp_path: Path) -> No
 def test_a_preliminary_export_of_nothing_has_nothing_to_say(tmp_path: Path) -> None:
     """Before the first vote every test is there, and tells nothing."""
     room = Room(tmp_path)
-    bundle = make(room.store, room.keys, room.stage.id, NOW)
+    bundle = room.bundle()
     room.close()
 
     assert verify_files(bundle.files)

@@ -17,12 +17,12 @@ from typing import Any
 
 import orjson
 
-from arena.domain.grounds import WrittenGrounds
 from arena.i18n.facts import published_grounds
 from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.results.export import bundle as exports
 from arena.results.export.document import JSON
+from arena.results.integrity import review
 from arena.results.integrity.proposals import Proposal, propose
 from arena.results.live.leaderboard import Leaderboard
 from arena.results.votes import exclusions, removals
@@ -109,33 +109,22 @@ def _plain(folder: Path) -> Room:
 
 
 def _busy(folder: Path) -> Room:
-    """A panel with weights, adaptive draws, both_bad as a tie, exclusions, votes taken back, and an entrant removed."""
+    """A panel with weights, adaptive draws, both_bad as a tie, an entrant removed, and a review: votes left out, and taken back."""
     room = Room(folder, stage_id="busy", more=ADAPTIVE + PANEL, draw_seed=SEED)
     room.vote(420, voters=60, taste=Taste(side=0.5, both_bad=0.2))
     voters = sorted({row.voter for row in room.store.votes.after(room.stage.id, 0)})
     for n, voter in enumerate(voters[:-9]):
         answers = {"sex": "female" if n % 3 else "male", "region": "capital" if n % 2 else "other", "age": "30s"}
         room.store.strata.answer(voter, answers, NOW)
+    removals.remove_entrant(room.store, room.stage, "maru", reason="withdrawn", organizer=CLI, now=NOW)
     battles = room.battles()
+    fast = room.propose(exclusions.ExclusionReason.SPEED, battles[:9], "too fast")
+    sided = room.propose(exclusions.ExclusionReason.SIDE, battles[20:24], "one side")
+    room.freeze(fast, sided)
     acts = {"organizer": CLI, "now": NOW}
-    exclusions.exclude(
-        room.store,
-        "busy",
-        battles[:9],
-        reason=exclusions.ExclusionReason.SPEED,
-        grounds=WrittenGrounds(text="too fast"),
-        **acts,
-    )
-    exclusions.exclude(
-        room.store,
-        "busy",
-        battles[20:24],
-        reason=exclusions.ExclusionReason.SIDE,
-        grounds=WrittenGrounds(text="one side"),
-        **acts,
-    )
-    exclusions.restore(room.store, "busy", battles[3:5], grounds=WrittenGrounds(text="slow enough"), **acts)
-    removals.remove_entrant(room.store, room.stage, "maru", reason="withdrawn", **acts)
+    review.follow(room.store, "busy", None, **acts)
+    review.decline(room.store, "busy", sided.key, why="a person who explained", **acts)
+    review.leave_out(room.store, "busy", battles[30:32], grounds="cast by a team", **acts)
     return room
 
 
@@ -144,7 +133,7 @@ def _write() -> None:
     FOLDER.mkdir(parents=True)
     for name, make in zip(NAMES, (_plain, _busy), strict=True):
         with tempfile.TemporaryDirectory() as folder:
-            room = make(Path(folder)).freeze()
+            room = make(Path(folder)).freeze()  # once more changes nothing
             room.close()
             with contextlib.closing(sqlite3.connect(Path(folder) / "arena.db")) as connection:
                 connection.execute("PRAGMA journal_mode = DELETE")

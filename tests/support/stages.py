@@ -1,17 +1,24 @@
 """Simulated stages for the tests of the results: small ones in a moment, and one of 100,000 votes once in a run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import update
 
+from arena.domain.grounds import WrittenGrounds
 from arena.domain.stage import Stage
 from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.record.tables import stages
 from arena.results import lifecycle
+from arena.results.export.bundle import Bundle, make
+from arena.results.export.chain import remade
+from arena.results.integrity import review
+from arena.results.integrity.proposals import Proposal
+from arena.results.votes.exclusions import ExclusionReason
+from arena.settings import ROOT
 from arena.simulate import OPEN_FOR, Taste, open_simulated, simulate, simulated_stage
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
@@ -71,10 +78,29 @@ class Room:
         )
         return self
 
-    def freeze(self) -> "Room":
-        """Freezes."""
+    def freeze(self, *proposed: Proposal) -> "Room":
+        """Freeze, with these as what is proposed: the tests themselves might by chance propose honest voters."""
+        review.keep(self.store, self.stage.id, proposed, self.clock())
         lifecycle.freeze(self.store, self.keys, self.stage.id, organizer=CLI, now=self.clock())
         return self
+
+    def propose(self, reason: ExclusionReason, battles: Sequence[str], text: str = "q <= 0.05") -> Proposal:
+        """Make a proposal on these votes, for `freeze` to keep."""
+        return Proposal(reason, WrittenGrounds(text=text), 0.001, (), (), tuple(battles), {}, None)
+
+    def publish(self, *, now: datetime = NOW) -> Path:
+        """Publish, whatever is proposed being left out; return the folder of the result."""
+        review.follow(self.store, self.stage.id, None, organizer=CLI, now=now)
+        out = self.folder / "exports" / self.stage.id
+        folder, _ = lifecycle.publish(self.store, self.keys, self.stage.id, out, ROOT, organizer=CLI, now=now)
+        return folder
+
+    def bundle(self) -> Bundle:
+        """Its export: the result of a published stage, a new one of any other."""
+        final = self.store.finals.newest(self.stage.id)
+        if final is None:
+            return make(self.store, self.keys, self.stage.id, NOW)
+        return remade(self.store, self.keys, final)
 
     def battles(self) -> list[str]:
         """The battles that were voted on, in order."""

@@ -1,9 +1,11 @@
 """The console over HTTP: nobody acts without the organizers' cookie or from another site; every act is done, told and kept."""
 
 import io
+import json
 import re
+import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.results.export.verify import verify_files
+from arena.results.votes.exclusions import active, history
 from arena.results.votes.removals import removals
 from arena.simulate import open_simulated, simulate, simulated_stage
 from tests.support.serving import Citizen, serving
@@ -26,7 +29,10 @@ ACTS: dict[str, dict[str, Any]] = {
     "resume": {},
     "remove": {"entrant": "garam", "reason": "x", "confirm": "가람팀"},
     "move": {"to": "frozen", "confirm": "simulated"},
-    "exclude": {"proposal": "x"},
+    "follow": {"proposal": "x"},
+    "follow-all": {},
+    "decline": {"proposal": "x", "reason": "x"},
+    "leave-out": {"receipts": "0" * 64, "grounds": "x"},
     "restore": {"decision": 0, "reason": "x"},
     "export": {},
     "rotate": {"entrant": "garam", "reason": "x"},
@@ -56,6 +62,20 @@ class Served:
     def table(self, name: str, section: str) -> list[list[Any]]:
         """The rows of one of its tables."""
         return next(s for s in self.tab(name)["sections"] if s["id"] == section)["table"]["rows"]
+
+    def slow_tab(self, name: str, told_by: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """A tab that may be as old as its clock allows, once it tells what was just done."""
+        deadline = time.monotonic() + 60
+        while not told_by(found := self.tab(name)):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        return found
+
+    def receipt(self) -> str:
+        """That of a vote which is not left out."""
+        out = active(history(self.store, "simulated"))
+        rows = self.store.votes.after("simulated", 0)
+        return next(row.receipt for row in rows if row.battle_id not in out)
 
     def kinds(self) -> list[str]:
         """The audit log, oldest first."""
@@ -201,11 +221,17 @@ def test_pausing_is_done_told_and_kept(served: Served) -> None:
     assert citizen.http.post("/battles").status_code == 201
 
 
-def test_votes_are_excluded_only_by_a_proposal_and_come_back(served: Served) -> None:
-    """An act names a proposal that was shown, never battles of the caller's choice; what was excluded can be taken back, with a reason."""
-    assert served.act("exclude", {"proposal": "f" * 24}).json()["code"] == "proposal_gone"
-    assert served.act("exclude", {"battles": ["x"]}).status_code == 422
-    assert served.act("restore", {"decision": 99, "reason": "x"}).status_code == 404
+def test_nothing_is_left_out_while_votes_come_in(served: Served) -> None:
+    """Proposals can be looked at while the stage is open; every act on them is refused, and says when it can be done."""
+    for name in ("follow-all", "leave-out", "restore"):
+        answer = served.act(name, ACTS[name] if name != "leave-out" else {"receipts": served.receipt(), "grounds": "x"})
+        assert (answer.status_code, answer.json()["code"]) == (409, "review_not_begun"), name
+        assert "마감" in answer.json()["ko"]
+    assert served.act("follow", {"proposal": "f" * 24}).json()["code"] == "proposal_unknown"
+    assert served.act("follow", {"battles": ["x"]}).status_code == 422
+    tab = served.tab("integrity")
+    assert "ranking" not in [section["id"] for section in tab["sections"]]
+    assert tab["forms"] == []
 
 
 def test_an_export_is_made_verified_and_handed_out(served: Served) -> None:
@@ -233,7 +259,29 @@ def test_the_last_steps_ask_for_the_word(served: Served) -> None:
     assert [removal.entrant for removal in removals(served.store, "simulated")] == ["garam"]
     assert "가람팀" not in [row[2] for row in served.table("live", "ratings")]
     assert served.act("move", ACTS["move"]).status_code == 200
+
+
+def test_a_review_is_blind_until_the_result_is_published(served: Served) -> None:
+    """While votes are under review the live ratings stay as they froze and no tab says what an act does; the result does, to everybody at once."""
+    frozen = served.tab("live")["sections"]
+    assert served.act("follow-all", {}).status_code == 200
+    out = served.receipt()
+    assert served.act("leave-out", {"receipts": out, "grounds": TYPED}).status_code == 200
+    assert served.act("leave-out", {"receipts": out, "grounds": TYPED}).json()["code"] == "excluded_already"
+    assert served.tab("live")["sections"] == frozen
+    tab = served.slow_tab("integrity", lambda tab: any(TYPED in text for text in told(tab["sections"])))
+    assert "ranking" not in [section["id"] for section in tab["sections"]]
+    names = [served.tab("trends")["sections"], served.tab("integrity")["sections"]]
+    assert not any("모두 제외" in text for text in told(names))
+    assert foreign(served) == []
+    assert served.act("export", {}).status_code == 200
     assert served.act("move", {"to": "published", "confirm": "simulated"}).status_code == 200
     assert [form["id"] for form in served.tab("operations")["forms"]] == ["rotate"]
     assert served.kinds()[-1] == "stage.published"
+    served.slow_tab("integrity", lambda tab: "ranking" in [section["id"] for section in tab["sections"]])
+    assert served.act("leave-out", {"receipts": out, "grounds": TYPED}).json()["code"] == "review_over"
     assert foreign(served) == []
+    made = served.act("export", {}).json()["ko"]
+    [final] = served.store.finals.of_stage("simulated")
+    assert json.loads(final.document)["export_id"][:8] in made
+    assert [look["acts"] > 0 for look in json.loads(final.document)["review"]["looks"]] == [True]

@@ -6,6 +6,8 @@ import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,19 @@ import pytest
 from typer.testing import CliRunner
 
 from arena.cli import app as cli
-from arena.domain.grounds import WrittenGrounds
 from arena.results import lifecycle
+from arena.results.export.export_list import newest, read_list
 from arena.results.export.kept import READ
+from arena.results.export.proofs import VerificationError
+from arena.results.export.schema import UserScore
 from arena.results.export.verify import verify_files
+from arena.results.integrity import review
 from arena.results.live.access_log import SEEN
-from arena.results.votes.exclusions import ExclusionReason, exclude
+from arena.results.votes.exclusions import ExclusionReason
 from arena.settings import ROOT
 from tests.support.serving import Citizen, serving
 from tests.support.stages import CLI, NOW, Room
+from tests.support.words import refusing
 
 DISCLOSURES = ("full", "winners_and_means", "sealed")
 PANEL = (ROOT / "stages" / "populations" / "panel-500.toml").read_text("utf-8")
@@ -62,9 +68,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     rooms = {}
     for name in DISCLOSURES:
         room = Room(folder, stage_id=name.replace("_", "-"), more=f'disclosure = "{name}"', teams=TWO).vote(60).freeze()
-        lifecycle.publish(
-            room.store, room.keys, room.stage.id, folder / "exports" / room.stage.id, ROOT, organizer=CLI, now=NOW
-        )
+        room.publish()
         rooms[name] = room
     room = Room(folder, stage_id="panel", more=PANEL).vote(200, voters=50)
     for n, voter in enumerate(sorted({row.voter for row in room.store.votes.after("panel", 0)})):
@@ -179,7 +183,7 @@ def test_keys_are_kept_as_digests(served: Served, tmp_path: Path, monkeypatch: p
 
 
 def test_polling_costs_nothing(served: Served) -> None:
-    """The same export has the same ETag in every format and answers 304; when votes are left out there is a new one that supersedes it."""
+    """The same export has the same ETag in every format and answers 304; a correction has another, and the signed list ends with it."""
     _, headers = served.key("export", "votes")
     tags = set()
     for format in ("json", "csv", "parquet", "zip"):
@@ -189,20 +193,60 @@ def test_polling_costs_nothing(served: Served) -> None:
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
     assert len(tags) == 4
     before = served.get("full", "json", headers)
-    room = served.room
-    exclude(
+    room = served.rooms["full"]
+    lifecycle.correct(
         room.store,
+        room.keys,
         "full",
-        room.battles()[:3],
-        reason=ExclusionReason.OPERATOR,
-        grounds=WrittenGrounds(text="a test"),
+        room.folder / "exports" / "full",
+        ROOT,
+        reason="cast by a team",
+        leave_out=room.battles()[:3],
         organizer=CLI,
-        now=NOW,
+        now=NOW + timedelta(days=1),
     )
     after = served.get("full", "json", {**headers, "if-none-match": before.headers["etag"]})
     assert after.status_code == 200
     assert after.json()["supersedes"] == before.json()["export_id"]
+    assert after.json()["correction"] == "cast by a team"
     assert after.json()["population"]["exclusions"] == [{"reason": "operator", "count": 3}]
+    listed = httpx.get(f"{served.base}/api/v1/stages/full/exports").raise_for_status()
+    chain = read_list(listed.content, "exports.json")
+    assert [final.export_id for final in chain.finals] == [before.json()["export_id"], after.json()["export_id"]]
+    assert chain.is_signed_by(room.keys.jwks())
+    assert newest(UserScore.model_validate_json(after.content), sha256(after.content).hexdigest(), chain)
+    with refusing(VerificationError, match="another one has taken its place"):
+        newest(UserScore.model_validate_json(before.content), sha256(before.content).hexdigest(), chain)
+    result = httpx.get(f"{served.base}/api/v1/stages/full/result").raise_for_status()
+    assert (result.json()["export_id"], result.json()["correction"]) == (after.json()["export_id"], "cast by a team")
+    page = httpx.get(f"{served.base}/results/full", headers={"accept": "text/html", "accept-language": "ko"})
+    assert "정정했습니다. 사유: cast by a team" in page.text
+
+
+def test_a_review_gives_provisional_results_and_tells_who_looked(tmp_path: Path) -> None:
+    """Between freeze and publication a key gets an export that says that it is provisional; each look is published with the result, which is then the only one."""
+    room = Room(tmp_path, teams=TWO, clock=lambda: datetime.now(UTC)).vote(60)
+    file = tmp_path / "stage.toml"
+    file.write_bytes(room.file)
+    _, key = room.store.api_keys.new("aggregator", None, ("export", "votes"), NOW)
+    headers = {"authorization": f"Bearer {key}"}
+    with serving(tmp_path, file) as base:
+        address = f"{base}/api/v1/stages/{room.stage.id}/export"
+        room.freeze(room.propose(ExclusionReason.SPEED, room.battles()[:4]))
+        first = httpx.get(address, headers=headers).json()
+        assert httpx.get(address, headers=headers).json() == first
+        assert json.loads(httpx.get(f"{address}s").content)["finals"] == []
+        review.follow(room.store, room.stage.id, None, organizer=CLI, now=datetime.now(UTC))
+        second = httpx.get(address, headers=headers).json()
+        room.publish(now=datetime.now(UTC))
+        result = httpx.get(address, headers=headers)
+        assert httpx.get(address, headers=headers).content == result.content
+    room.close()
+
+    assert [(each["final"], each["stage"]["status"]) for each in (first, second)] == [(False, "frozen")] * 2
+    assert second["export_id"] != first["export_id"]
+    assert (result.json()["final"], result.json()["supersedes"]) == (True, None)
+    assert [look["acts"] for look in result.json()["review"]["looks"]] == [0, 1]
 
 
 def test_an_open_stage_tells_nobody_its_score(served: Served) -> None:

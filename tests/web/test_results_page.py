@@ -12,6 +12,7 @@ import pytest
 from arena.record.keys import Keys
 from arena.record.store import Store
 from arena.results import lifecycle
+from arena.results.integrity import review
 from arena.simulate import open_simulated, simulate, simulated_stage
 from tests.support.serving import TEAMS, Citizen, serving, stage_toml
 
@@ -35,6 +36,7 @@ def published(folder: Path, stage_id: str = "test") -> None:
     """Freezes and publishes the stage that is served from this folder."""
     store, keys = Store(f"sqlite:///{folder / 'arena.db'}"), Keys.open(folder, {})
     lifecycle.freeze(store, keys, stage_id, organizer="t", now=datetime.now(UTC))
+    review.follow(store, stage_id, None, organizer="t", now=datetime.now(UTC))
     lifecycle.publish(
         store, keys, stage_id, folder / "exports" / stage_id, folder, organizer="t", now=datetime.now(UTC)
     )

@@ -17,7 +17,8 @@ from arena.domain.stage import Stage
 from arena.record.keys import Keys
 from arena.record.processes import Process
 from arena.record.store import Store
-from arena.results.votes.exclusions import active_exclusions
+from arena.results import lifecycle
+from arena.results.votes.exclusions import active, history
 from models.breaker import Breaker
 from models.entrant_stats import FIGURES, EntrantStats
 from tests.support.crowd import ONE_SIDED, cast_crowd
@@ -133,23 +134,6 @@ def test_an_export_that_one_process_checked_is_checked_for_all(two: Two) -> None
         assert "파일: " in told
         assert "scores.csv" in told
     export.write_bytes(export.read_bytes()[:-1])
-
-
-def test_an_exclusion_works_in_a_process_that_never_drew_the_tab(two: Two) -> None:
-    """A proposal that one process shows is followed by another, with the same votes; once it has changed, every process refuses it."""
-    here, there = two.consoles
-    shown = here.section("integrity", "proposals")
-    assert len(shown["acts"]) == ONE_SIDED
-    asked = shown["acts"][0]["body"]
-    assert there.act("exclude", asked).status_code == 200
-    assert len(active_exclusions(two.store, STAGE)) == shown["table"]["rows"][0][2] == 30
-    for console in two.consoles:
-        refused = console.act("exclude", asked)
-        assert (refused.status_code, refused.json()["code"]) == (409, "proposal_gone")
-    assert there.act("restore", {"decision": 0, "reason": "잘못 눌렀음"}).status_code == 200
-    assert here.act("exclude", asked).status_code == 200
-    assert here.act("restore", {"decision": 2, "reason": "다시 봄"}).status_code == 200
-    assert active_exclusions(two.store, STAGE) == {}
 
 
 @contextmanager
@@ -268,3 +252,25 @@ def test_every_console_tells_of_all_processes(two: Two) -> None:
     two.store.processes.end(third.id)
     for console in two.consoles:
         assert len(soon(lambda: console.rows("operations", "processes"), lambda rows: len(rows) == 2)) == 2  # noqa: B023
+
+
+def test_a_decision_works_in_a_process_that_never_drew_the_tab(two: Two) -> None:
+    """A proposal that one process shows is followed by another, with the same votes, once; before the freeze it can only be looked at."""
+    here, there = two.consoles
+    assert len(here.section("integrity", "proposals")["table"]["rows"]) == ONE_SIDED
+    assert here.section("integrity", "proposals")["acts"] == []
+    keys = Keys.open(two.exports.parent.parent, {})
+    lifecycle.freeze(two.store, keys, STAGE, organizer="t", now=datetime.now(UTC))
+    shown = soon(lambda: here.section("integrity", "proposals"), lambda shown: bool(shown["acts"]))
+    assert len(shown["acts"]) == 2 * ONE_SIDED
+    asked = shown["acts"][0]["body"]
+    assert there.act("follow", asked).status_code == 200
+    assert len(active(history(two.store, STAGE))) == shown["table"]["rows"][0][2] == 30
+    for console in two.consoles:
+        refused = console.act("follow", asked)
+        assert (refused.status_code, refused.json()["code"]) == (409, "followed_already")
+    assert there.act("decline", {**asked, "reason": "잘못 눌렀음"}).status_code == 200
+    assert here.act("follow", asked).status_code == 200
+    assert here.act("restore", {"decision": 2, "reason": "다시 봄"}).json()["code"] == "act_of_proposal"
+    assert here.act("decline", {**asked, "reason": "다시 봄"}).status_code == 200
+    assert active(history(two.store, STAGE)) == {}

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.record.outages import Spell
 from arena.record.private_files import make_folder
+from arena.record.stages import StageRecord
 from arena.record.store import Store
 from arena.record.timestamps import Timestamp
 from arena.results.export import tables
@@ -41,8 +42,8 @@ from arena.results.export.document import (
     scores_csv,
 )
 from arena.results.export.kept import Kept, keep, keep_exported, kept
+from arena.results.export.review_schema import Act, Look, ProposalPart
 from arena.results.export.schema import (
-    Act,
     Checkpoint,
     CosignaturePart,
     EvidenceKeyPart,
@@ -56,9 +57,12 @@ from arena.results.export.signed import Issuer
 from arena.results.export.statistics import StageVotes
 from arena.results.export.table_reader import TableFile, draw_table, vote_table
 from arena.results.export.verify import LATEST, verify
+from arena.results.integrity import review
+from arena.results.integrity.review import Decision, Proposed
 from arena.results.votes import exclusions
+from arena.results.votes.annotations import Annotations
 from arena.results.votes.exclusions import Exclusion
-from arena.results.votes.inclusion import rule_of
+from arena.results.votes.inclusion import Rule, rule_of
 from arena.results.votes.removals import removals
 from arena.results.votes.sealed import known
 from arena.results.votes.weighting import weigh
@@ -87,76 +91,88 @@ class Bundle:
         return f"{self.document.stage.id}-{made}-{self.export_id[:8]}"
 
 
-def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: str | None = None) -> Bundle:
-    """Make the export of a stage: final once it is frozen, preliminary (and saying so) while it is open.
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What makes an export final: it is the stage's first result, or takes the place of the one before."""
+
+    published_at: datetime | None = None
+    """When the first one was published; None for that one itself."""
+    supersedes: str | None = None
+    correction: str | None = None
+    """Why, where it takes another's place."""
+    acts: Sequence[Exclusion] = ()
+    """Made with it, and not in the log yet."""
+
+
+def make(
+    store: Store,
+    keys: Keys,
+    stage_id: str,
+    now: datetime,
+    *,
+    git_commit: str | None = None,
+    publication: Publication | None = None,
+) -> Bundle:
+    """Make an export of a stage: preliminary while it is open, provisional while it is frozen, and final with a publication.
 
     Raises:
         NotFound: no such stage in this database.
-        Conflict: the stage is a draft.
+        Conflict: the stage is a draft, or published: then its result stands, and is not made again.
         LedgerError, EvidenceError: the record does not agree with what was sealed; nothing is exported.
     """
     record = known(store, stage_id)
     stage = Stage.from_toml(record.file.encode(), f"{stage_id}.toml (sealed)")
     if record.status is StageStatus.DRAFT or record.opening is None:
         raise Conflict("not_opened", stage=stage_id)
-    acts = exclusions.history(store, stage_id)  # before the checkpoint, which then covers every vote that they name
+    if record.status is StageStatus.PUBLISHED and publication is None:
+        raise Conflict("published")
+    # Before the checkpoint, which then covers every vote that is named.
+    events, proposals = store.events.of_stage(stage_id), review.proposals_of(store, stage_id)
+    acts = [*exclusions.acts_in(events), *(publication.acts if publication else ())]
     ledger = Ledger(store, keys)
     newest = ledger.checkpoint(stage_id, record.frozen_at or now, final=record.frozen_at is not None)
-    every = [Checkpoint.model_validate(head.to_json()) for head in ledger.every_checkpoint(stage_id)]
-    heads = [head for head in every if head.size <= newest.size]
     witnessed = store.cosignatures.of_stage(stage_id, most=newest.size)
     stamps = [_stamp(each) for each in store.timestamps.of_stage(stage_id, most=newest.size)]
     cosigned = [CosignaturePart.model_validate(each.to_json()) for each in witnessed]
-    removed = {r.entrant: RemovalPart(at=r.at, reason=r.reason) for r in removals(store, stage_id)}
-    excluded = {battle: reason.value for battle, reason in exclusions.active(acts).items()}
-    rule = rule_of(stage, excluded, frozenset(removed))
     if record.frozen_at is not None:
         keep(store, stage)  # where a freeze was interrupted, this much of it is finished here
-    beside = kept(store, stage)
-    versions = tables.Versions.of(stage)
-    files = {
-        CHECKPOINTS: b"".join(rfc8785.dumps(head.to_json()) + b"\n" for head in heads),
-        COSIGNATURES: b"".join(rfc8785.dumps(each.to_json()) + b"\n" for each in cosigned),
-        TIMESTAMPS: b"".join(rfc8785.dumps(each.to_json()) + b"\n" for each in stamps),
-        STAGE: record.file.encode(),
-        VOTES: tables.votes_file(
-            store.votes.sealed(stage_id, newest.size),
-            stage,
-            rule,
-            beside.annotations,
-            exclusions.acts_on(acts),
-            versions,
-        ),
-    }
+    rule = rule_with(store, stage, acts)
+    beside, versions = kept(store, stage, rule), tables.Versions.of(stage)
+    files = evidence(store, ledger, record, stage, newest.size, rule, acts, proposals, beside.annotations, versions)
+    files[COSIGNATURES] = b"".join(rfc8785.dumps(each.to_json()) + b"\n" for each in cosigned)
+    files[TIMESTAMPS] = b"".join(rfc8785.dumps(each.to_json()) + b"\n" for each in stamps)
+    files[JWKS] = rfc8785.dumps(keys.jwks())
     # From here on the numbers come from the very files that a stranger gets.
-    rows = TableFile(files[VOTES], tables.VOTES, VOTES)
-    files[DRAWS] = tables.draws_file(store.draws.of_stage(stage_id), rows.numbers("draw"), record.frozen_at)
     draws = draw_table(TableFile(files[DRAWS], tables.DRAWS, DRAWS), stage)
-    votes = vote_table(rows, stage, draws)
+    votes = vote_table(TableFile(files[VOTES], tables.VOTES, VOTES), stage, draws)
     if beside.strata is not None:
         given = StageVotes.of(stage, file_sha256(files[STAGE]), votes, rule.entrants, record.frozen_at)
         made = ByStrata.made(given, beside.strata, weigh(votes, stage, beside.strata))
         beside = replace(beside, by_strata=made)
-    files[JWKS] = rfc8785.dumps(keys.jwks())
+    # What was done before may be by a clock that is ahead of this one.
+    told = [each.at for each in (*acts[-1:], *review.decisions_in(events).values(), *review.looks_in(events))]
+    created_at = max([now, record.frozen_at or now, *told])
     facts = Facts(
         export_id=str(uuid.uuid4()),
-        supersedes=next((e.data["export_id"] for e in reversed(store.events.of_stage(stage_id, MADE))), None),
-        created_at=max(
-            [now, record.frozen_at or now, *(act.at for act in acts[-1:])]
-        ),  # they may be by a clock that is ahead of this one
+        supersedes=publication.supersedes if publication else None,
+        created_at=created_at,
         issuer=Issuer(system="K-AI Arena", version=__version__, git_commit=git_commit),
-        status=record.status.value,
+        status="published" if publication else record.status.value,
         opening=OpeningPart.model_validate_json(record.opening),
         frozen_at=record.frozen_at,
+        published_at=(publication.published_at or created_at) if publication else None,
+        correction=publication.correction if publication else None,
         freeze_reason=next((e.data.get("reason") for e in store.events.of_stage(stage_id, FROZEN)), None),
-        removed=removed,
+        removed=removed_from(store, stage_id),
         versions=versions,
         outages=_outages(store.outages.of_stage(stage_id), record.frozen_at),
+        proposals=[_proposal(each, review.decisions_in(events)) for each in proposals],
+        looks=[Look(at=look.at, acts=look.acts) for look in review.looks_in(events)],
         acts=[_act(act) for act in acts],
         evidence_keys=[_evidence_key(key) for key in store.evidence_keys.of_stage(stage_id)],
         seed=None if record.frozen_at is None else record.draw_seed,
         checkpoint=Checkpoint.model_validate(newest.to_json()),
-        checkpoints=len(heads),
+        checkpoints=len(files[CHECKPOINTS].splitlines()),
         by_strata=beside.by_strata,
         strata_file=beside.committed,
     )
@@ -164,6 +180,57 @@ def make(store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: 
     document = assemble(stage, files[STAGE], votes, draws, cosigned, len(stamps), facts, hashes)
     files[SCORES] = scores_csv(stage, document.scores)
     return replace(seal(document, files, keys), kept=beside)
+
+
+def evidence(
+    store: Store,
+    ledger: Ledger,
+    record: StageRecord,
+    stage: Stage,
+    size: int,
+    rule: Rule,
+    acts: Sequence[Exclusion],
+    proposals: Sequence[Proposed],
+    beside: Annotations,
+    versions: tables.Versions,
+) -> dict[str, bytes]:
+    """Write the files that everything else follows from, over the first `size` votes and these acts: of a frozen stage always the same bytes."""
+    every = [Checkpoint.model_validate(head.to_json()) for head in ledger.every_checkpoint(stage.id)]
+    named = {battle: n for n, proposal in enumerate(proposals) for battle in proposal.battles}
+    rows = store.votes.sealed(stage.id, size)
+    files = {
+        CHECKPOINTS: b"".join(rfc8785.dumps(head.to_json()) + b"\n" for head in every if head.size <= size),
+        STAGE: record.file.encode(),
+        VOTES: tables.votes_file(rows, stage, rule, beside, exclusions.acts_on(acts), named, versions),
+    }
+    voted = TableFile(files[VOTES], tables.VOTES, VOTES).numbers("draw")
+    return files | {DRAWS: tables.draws_file(store.draws.of_stage(stage.id), voted, record.frozen_at)}
+
+
+def rule_with(store: Store, stage: Stage, acts: Sequence[Exclusion]) -> Rule:
+    """Make the stage's rule with what these acts leave out."""
+    excluded = {battle: reason.value for battle, reason in exclusions.active(acts).items()}
+    return rule_of(stage, excluded, frozenset(removed_from(store, stage.id)))
+
+
+def removed_from(store: Store, stage_id: str) -> dict[str, RemovalPart]:
+    """Find who has left the stage, and why."""
+    return {each.entrant: RemovalPart(at=each.at, reason=each.reason) for each in removals(store, stage_id)}
+
+
+def _proposal(proposed: Proposed, decided: Mapping[str, Decision]) -> ProposalPart:
+    decision = decided.get(proposed.key)
+    return ProposalPart(
+        key=proposed.key,
+        reason=proposed.reason.value,
+        rule=published_grounds(proposed.grounds),
+        q=proposed.q,
+        votes=len(proposed.battles),
+        root=proposed.root,
+        decision=None if decision is None else "followed" if decision.followed else "declined",
+        decided_at=None if decision is None else decision.at,
+        why=None if decision is None else decision.why,
+    )
 
 
 def _outages(spells: Sequence[Spell], frozen_at: datetime | None) -> dict[str, list[Outage]]:
@@ -192,6 +259,7 @@ def _act(act: Exclusion) -> Act:
         rule=published_grounds(act.grounds),
         votes=len(act.battles),
         root=act.root,
+        proposal=act.proposal,
     )
 
 
@@ -207,34 +275,61 @@ def sums(files: Mapping[str, bytes]) -> bytes:
     return "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(files.items())).encode()
 
 
-def write(bundle: Bundle, out: Path) -> Path:
+def write(bundle: Bundle, out: Path, declare: Callable[[], None] = lambda: None) -> Path:
     """Put the export into a folder of its own under `out`, and point `out/latest` at it.
 
     Everything is written aside, flushed to disk and verified from disk first, against the frozen strata too; until the last rename
     nobody sees anything of it, and what was there before is never touched.
 
+    Args:
+        bundle: the export.
+        out: the folder of the stage's exports.
+        declare: called once it is verified, just before it appears; whatever it raises leaves nothing behind.
+
     Raises:
         VerificationError: what was written does not verify.
         OSError: the disk did not take it.
     """
+
+    strata = None if bundle.kept is None else bundle.kept.file
+
+    def check(written: Path) -> None:
+        verify(written, strata=strata)
+        declare()
+
     make_folder(out)
     sweep(out)
     final = out / bundle.folder
-    strata = None if bundle.kept is None else bundle.kept.file
-    write_directory(bundle.files, final, check=lambda aside: verify(aside, strata=strata))
+    write_directory(bundle.files, final, check=check)
     point(out / LATEST, bundle.folder)
     return final
 
 
-def export(store: Store, keys: Keys, stage_id: str, out: Path, now: datetime, *, git_commit: str | None = None) -> Path:
-    """Make, write and remember the export of a stage; return its folder."""
+def export(
+    store: Store,
+    keys: Keys,
+    stage_id: str,
+    out: Path,
+    now: datetime,
+    *,
+    who: str = "export",
+    git_commit: str | None = None,
+) -> Path:
+    """Make, write and remember a preliminary or provisional export of a stage for `who`, and that they may look at it; return its folder."""
     bundle = make(store, keys, stage_id, now, git_commit=git_commit)
     folder = write(bundle, out)
     if bundle.kept is not None:
         keep_exported(store, stage_id, bundle.kept)
     data = {"export_id": bundle.export_id, "sha256": hashlib.sha256(bundle.files[JSON]).hexdigest()}
-    store.events.append(now, stage_id, "export", MADE, data)
+    store.events.append(now, stage_id, who, MADE, data)
+    looked_at(store, bundle.document, who, now)
     return folder
+
+
+def looked_at(store: Store, document: UserScore, who: str, now: datetime) -> None:
+    """Keep that somebody gets this export, where it is provisional."""
+    if document.stage.status == StageStatus.FROZEN:
+        review.note_look(store, document.stage.id, who, document.export_id, len(document.exclusion_acts), now)
 
 
 def git_commit(root: Path) -> str | None:

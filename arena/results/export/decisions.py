@@ -10,8 +10,10 @@ from arena.domain.coded import Fault
 from arena.domain.stage import Stage
 from arena.results.export.document import VOTES
 from arena.results.export.proofs import Passed, VerificationError
-from arena.results.export.schema import Act, UserScore
+from arena.results.export.review_schema import Act
+from arena.results.export.schema import UserScore
 from arena.results.export.table_reader import TableFile
+from arena.results.integrity.proposals import key_of
 from arena.results.votes.exclusions import ExclusionReason, root_over
 from arena.results.votes.inclusion import CHECK, LEAKS, REASONS, REMOVED, REPEAT, UNREAD, rule_of
 from arena.results.votes.table import VoteTable
@@ -37,7 +39,8 @@ def left_out(document: UserScore, stage: Stage, rows: TableFile, votes: VoteTabl
         known = act.reason in set(ExclusionReason) if act.action == "exclude" else act.reason is None
         if not known:
             raise VerificationError("exclusions", Fault("act_reason", act=n))
-    named, decided = _replayed(acts, rows, votes)
+    _proposed(document, rows)
+    named, decided = _replayed(document, rows, votes)
     _in_time(document, named)
     for n, (act, found) in enumerate(zip(acts, named, strict=True)):
         if len(found.receipts) != act.votes:
@@ -58,8 +61,26 @@ def left_out(document: UserScore, stage: Stage, rows: TableFile, votes: VoteTabl
     yield Passed("exclusions", rules=(CHECK, REMOVED, LEAKS, UNREAD, REPEAT), acts=len(acts))
 
 
-def _replayed(acts: list[Act], rows: TableFile, votes: VoteTable) -> tuple[list[_Named], NDArray[np.int8]]:
+def _proposed(document: UserScore, rows: TableFile) -> None:
+    """Hold the rows that proposals name against their number, root and key."""
+    proposals = document.review.proposals
+    named: list[list[tuple[str, str]]] = [[] for _ in proposals]
+    for at, batch in rows.placed(["proposal", "question_id", "receipt"]):
+        places = batch.column("proposal")
+        for place in np.flatnonzero(places.is_valid().to_numpy(zero_copy_only=False)).tolist():
+            n = places[place].as_py()
+            if not 0 <= n < len(proposals):
+                raise VerificationError("review", Fault("row_proposal", row=at.start + place, file=VOTES))
+            named[n].append((batch.column("question_id")[place].as_py(), batch.column("receipt")[place].as_py()))
+    for proposal, found in zip(proposals, named, strict=True):
+        made = (len(found), root_over(receipt for _, receipt in found), key_of(proposal.reason, [b for b, _ in found]))
+        if made != (proposal.votes, proposal.root, proposal.key):
+            raise VerificationError("review", Fault("proposal_votes", key=proposal.key))
+
+
+def _replayed(document: UserScore, rows: TableFile, votes: VoteTable) -> tuple[list[_Named], NDArray[np.int8]]:
     """Follow the acts row by row: what each names, and the reason that is left of them on each vote, as an index into `REASONS`."""
+    acts, published = document.exclusion_acts, document.stage.published_at
     named, decided = [_Named() for _ in acts], np.zeros(len(votes), np.int8)
     for at, batch in rows.placed(["acts", "receipt"]):
         on_rows = batch.column("acts")
@@ -67,11 +88,16 @@ def _replayed(acts: list[Act], rows: TableFile, votes: VoteTable) -> tuple[list[
             row, on_row = at.start + place, on_rows[place].as_py()
             if on_row != sorted(set(on_row)) or not 0 <= on_row[0] <= on_row[-1] < len(acts):
                 raise VerificationError("exclusions", Fault("row_acts", row=row, file=VOTES))
+            last: Act | None = None
             for n in on_row:
                 if acts[n].reason is None and not decided[row]:
                     raise VerificationError("exclusions", Fault("act_on_nothing", act=n, row=row, file=VOTES))
                 if acts[n].reason is not None and decided[row]:
                     raise VerificationError("exclusions", Fault("act_again", act=n, row=row, file=VOTES))
+                corrects = published is not None and acts[n].at > published
+                if last is not None and acts[n].reason is None and acts[n].proposal != last.proposal and not corrects:
+                    raise VerificationError("exclusions", Fault("act_of_another", act=n, row=row, file=VOTES))
+                last = acts[n]
                 decided[row] = REASONS.index(acts[n].reason or "")
                 named[n].receipts.append(batch.column("receipt")[place].as_py())
                 named[n].latest = max(named[n].latest, int(votes.cast_at[row]))
@@ -79,8 +105,8 @@ def _replayed(acts: list[Act], rows: TableFile, votes: VoteTable) -> tuple[list[
 
 
 def _in_time(document: UserScore, named: list[_Named]) -> None:
-    """Hold the acts' times against each other, the stage's, the export's and their votes'."""
-    before = document.stage.opened_at
+    """Hold the acts' times against each other, the stage's freeze, the export's and their votes'."""
+    before = document.stage.frozen_at
     for n, (act, found) in enumerate(zip(document.exclusion_acts, named, strict=True)):
         if before is None or not before <= act.at <= document.created_at:
             raise VerificationError("exclusions", Fault("act_out_of_time", act=n, at=act.at.isoformat()))

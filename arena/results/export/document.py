@@ -6,7 +6,7 @@ import io
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 import regex
@@ -18,9 +18,9 @@ from arena.record.outages import minutes_of
 from arena.results.export import groups, statistics
 from arena.results.export.by_strata import ByStrata
 from arena.results.export.rating_schema import Score
+from arena.results.export.review_schema import Act, Look, ProposalPart, ReviewPart
 from arena.results.export.schema import (
     SCHEMA,
-    Act,
     Checkpoint,
     ClosingPart,
     CosignaturePart,
@@ -84,6 +84,8 @@ class Facts:
     status: Status
     opening: OpeningPart
     frozen_at: datetime | None
+    published_at: datetime | None
+    correction: str | None
     freeze_reason: str | None
     """Why it was frozen otherwise than the closing rule says."""
     removed: Mapping[str, RemovalPart]
@@ -92,6 +94,8 @@ class Facts:
     """By entrant, what is known to have answered."""
     outages: Mapping[str, Sequence[Outage]]
     """When an entrant could not be drawn; only who had any."""
+    proposals: Sequence[ProposalPart]
+    looks: Sequence[Look]
     acts: Sequence[Act]
     evidence_keys: Sequence[EvidenceKeyPart]
     seed: str | None
@@ -113,10 +117,14 @@ class Facts:
             status=document.stage.status,
             opening=document.opening,
             frozen_at=document.stage.frozen_at,
+            published_at=document.stage.published_at,
+            correction=document.correction,
             freeze_reason=document.closing.reason,
             removed={e.team_id: e.removed for e in document.entrants if e.removed is not None},
             versions={e.team_id: e.versions for e in document.entrants},
             outages={e.team_id: e.outages for e in document.entrants if e.outages},
+            proposals=document.review.proposals,
+            looks=document.review.looks,
             acts=document.exclusion_acts,
             evidence_keys=document.evidence_keys,
             seed=document.draws.seed,
@@ -158,7 +166,9 @@ def assemble(
     return UserScore(
         schema=SCHEMA,
         export_id=facts.export_id,
+        final=facts.status == "published",
         supersedes=facts.supersedes,
+        correction=facts.correction,
         created_at=facts.created_at,
         synthetic=stage.synthetic,
         issuer=facts.issuer,
@@ -181,6 +191,7 @@ def assemble(
         tests=vote_tests(stage, votes, given.entrants, draws.entrants, draws.outcomes(), given.looks),
         leaks=statistics.leaks(stage, votes),
         exposure=statistics.exposure(stage, draws),
+        review=_review(stage, facts),
         exclusion_acts=list(facts.acts),
         evidence_keys=list(facts.evidence_keys),
         eligibility=None,
@@ -221,6 +232,7 @@ def _stage(stage: Stage, sha256: str, facts: Facts) -> StagePart:
         status=facts.status,
         opened_at=facts.opening.opened_at,
         frozen_at=facts.frozen_at,
+        published_at=facts.published_at,
         file_sha256=sha256,
     )
 
@@ -236,6 +248,20 @@ def _witness(witness: Witness, cosigned: Sequence[CosignaturePart], size: int) -
         newest=max((each.size for each in own), default=None),
         final=any(each.size == size for each in own),
         known_since=min((each.known_since for each in own if each.known_since), default=None),
+    )
+
+
+def _review(stage: Stage, facts: Facts) -> ReviewPart:
+    due = None if facts.frozen_at is None else facts.frozen_at + timedelta(hours=stage.review.hours)
+    decided = [each.decided_at for each in facts.proposals] + [act.at for act in facts.acts if act.proposal is None]
+    times = [at for at in decided if at is not None and (facts.published_at is None or at <= facts.published_at)]
+    return ReviewPart(
+        **stage.review.model_dump(include={"rule", "tests", "voter_rate", "campaign_rate"}),
+        decides=TwoLanguages.of(stage.review.decides),
+        due=due,
+        late=0 if due is None else sum(at > due for at in times),
+        proposals=list(facts.proposals),
+        looks=list(facts.looks),
     )
 
 

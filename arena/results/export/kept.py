@@ -22,6 +22,7 @@ from arena.results.export.statistics import StageVotes
 from arena.results.export.strata_file import STRATA, read_strata, strata_file
 from arena.results.votes.annotations import Annotations, measured
 from arena.results.votes.feed import VoteFeed
+from arena.results.votes.inclusion import Rule
 from arena.results.votes.sealed import known, sealed_stage
 from arena.results.votes.strata import StrataTable, strata_now
 from arena.results.votes.weighting import weigh
@@ -56,11 +57,11 @@ def keep(store: Store, stage: Stage) -> None:
     store.annotations.keep(stage.id, _packed(found), file)
 
 
-def kept(store: Store, stage: Stage) -> Kept:
+def kept(store: Store, stage: Stage, rule: Rule) -> Kept:
     """Read what was kept at the freeze; measure now while the stage is open.
 
-    Weights of a frozen stage are made again from its strata and the votes that count now: votes may be left out, or taken back,
-    after the freeze.
+    Weights of a frozen stage are made again from its strata and the votes that count by this rule: votes may be left out, or taken
+    back, after the freeze.
     """
     data = store.annotations.find(stage.id)
     if data is None:
@@ -77,7 +78,7 @@ def kept(store: Store, stage: Stage) -> Kept:
     )
     if found.strata is None:
         return found
-    raked = weigh(VoteFeed(store, stage).table()[0], stage, found.strata)
+    raked = weigh(VoteFeed(store, stage).under(rule), stage, found.strata)
     return replace(found, annotations=replace(found.annotations, weights=raked.weights if raked else None))
 
 

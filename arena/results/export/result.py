@@ -102,6 +102,8 @@ class Result(Signed):
 
     schema_: Literal["kai.result/1"] = Field(alias="schema", description="this schema")
     export_id: str = Field(description="the export that was published")
+    supersedes: str | None = Field(description="the published one that it takes the place of; null for the first")
+    correction: str | None = Field(description="why; null for the first")
     created_at: Moment = Field(description="when that was made")
     published_at: Moment = Field(description="when it was published")
     synthetic: bool = Field(description="true where nothing in it was judged by people")
@@ -129,6 +131,8 @@ def result_of(document: UserScore, files: Mapping[str, bytes], published_at: dat
     return Result(
         schema=SCHEMA,
         export_id=document.export_id,
+        supersedes=document.supersedes,
+        correction=document.correction,
         created_at=document.created_at,
         published_at=published_at,
         synthetic=document.synthetic,

@@ -11,6 +11,7 @@ from arena.domain.opening import VALUE, opening_sha256
 from arena.domain.stage import Disclosure
 from arena.results.export.groups_schema import Grouping
 from arena.results.export.rating_schema import Cut, Method, PairCount, Score, Sensitivity, Warning_
+from arena.results.export.review_schema import Act, ReviewPart
 from arena.results.export.signed import (
     Count,
     ExactMoment,
@@ -50,11 +51,14 @@ class StagePart(Part):
     planned_advance: Annotated[int, Field(ge=1)] = Field(description="how many teams the cut is planned to keep")
     disclosure: Disclosure = Field(description="what everybody may read once the stage is published")
     window: Window = Field(description="the planned window")
-    status: Status = Field(description="where the stage stood; a score is final from `frozen` on")
+    status: Status = Field(
+        description="where the stage stood: `open` – the score is preliminary; `frozen` – provisional, under review; `published` – final"
+    )
     opened_at: Moment = Field(description="when it opened")
     frozen_at: Moment | None = Field(
         description="when it froze: votes committed before count, no vote was accepted after"
     )
+    published_at: Moment | None = Field(description="when its result was first published; null before")
     file_sha256: Sha256 = Field(description="hash of the sealed stage file, which is beside this file")
 
 
@@ -252,19 +256,6 @@ class ExposurePart(Part):
     balance: Balance = Field(description="tests against the rule")
 
 
-class Act(Part):
-    """One decision to leave votes out, or to take them back."""
-
-    at: Moment = Field(description="when")
-    action: Literal["exclude", "restore"] = Field(description="what was done")
-    reason: str | None = Field(description="the reason code; null when votes were taken back")
-    rule: str = Field(description="the rule with its thresholds, or the grounds")
-    votes: Annotated[int, Field(ge=1)] = Field(description="how many votes it names")
-    root: Sha256 = Field(
-        description="RFC 9162 Merkle root over the receipts of these votes, in ascending order; the rows that name this act in `acts` lead to it"
-    )
-
-
 class EvidenceKeyPart(Part):
     """One key that opens this evidence for an entrant."""
 
@@ -406,7 +397,11 @@ class UserScore(Signed):
 
     schema_: Literal["kai.user-score/2"] = Field(alias="schema", description="this schema")
     export_id: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")] = Field(description="unique to this export")
-    supersedes: str | None = Field(description="the export of the same stage that this one replaces")
+    final: bool = Field(
+        description="whether it is, or was, the stage's result: made by publication or a correction, and in `kai.exports/1`; else it is preliminary or provisional"
+    )
+    supersedes: str | None = Field(description="the final export of the same stage that this one takes the place of")
+    correction: str | None = Field(description="why it does; null for the first")
     created_at: Moment = Field(description="when it was made")
     synthetic: bool = Field(
         description="true where nothing in it was judged by people: never to be shown without saying so"
@@ -435,6 +430,7 @@ class UserScore(Signed):
     tests: VoteTests = Field(description="what else the votes say; none of it changes the fit")
     leaks: LeaksPart = Field(description="what may have told voters who is who")
     exposure: ExposurePart = Field(description="who was shown against whom, how often, on which side")
+    review: ReviewPart = Field(description="what was proposed to be left out, who decided, and by which rule")
     exclusion_acts: list[Act] = Field(description="every decision to leave votes out, in order")
     evidence_keys: list[EvidenceKeyPart] = Field(
         description="the entrants' own keys, which open every file of the published export whatever `stage.disclosure` says: those of the opening, then each that took the place of another, in order"

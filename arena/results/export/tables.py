@@ -48,6 +48,7 @@ VOTES = pa.schema(
         pa.field("nonce", pa.string(), nullable=False),
         pa.field("receipt", pa.string(), nullable=False),
         pa.field("left_out", pa.string()),
+        pa.field("proposal", pa.int32()),
         pa.field("acts", pa.list_(pa.int32()), nullable=False),
         pa.field("weight", pa.float64()),
         pa.field("version_a", pa.int16()),
@@ -84,6 +85,7 @@ VOTE_COLUMNS = {
     "nonce": "32 bytes in hexadecimal: SHA-256 of them and the canonical `judge` (as `voter`), `identity_level`, `model_a`, `model_b`, `draw`, `question`, `topic` and `leaks` is the `hidden` of the sealed record",
     "receipt": "the vote's receipt, which is its leaf in the Merkle tree; the rows stand in the tree's order",
     "left_out": "why the vote is not in the fit; empty when it is",
+    "proposal": "the place in `review.proposals`, from 0, of the one that named this vote, followed or not; empty where none did",
     "acts": "the places in `exclusion_acts`, from 0, of every act that named this vote, in order",
     "weight": "the voter's weight in the weighted variant, to be divided by the voter's votes in that fit; ten people or more share each; empty for voters without a vote in the fit, and when the stage has none",
     "version_a": "which of the entrant's `versions` in export.json gave every answer on side a, from 0; empty where its endpoint does not say, or several did",
@@ -194,6 +196,7 @@ def votes_file(
     rule: Rule,
     beside: Annotations = NO_ANNOTATIONS,
     acts: Mapping[str, Sequence[int]] = MappingProxyType({}),
+    proposals: Mapping[str, int] = MappingProxyType({}),
     versions: Versions | None = None,
 ) -> bytes:
     """Write `votes.parquet`: the sealed votes in the order of the ledger, each with why it is left out of the fit.
@@ -204,6 +207,7 @@ def votes_file(
         rule: says which votes count.
         beside: style counts, languages and weights.
         acts: by battle, the places of the acts that name its vote.
+        proposals: by battle, the place of the proposal that does.
         versions: grows by those that the rows have answers of.
 
     Raises:
@@ -215,6 +219,7 @@ def votes_file(
         repeat = np.array([row.repeat_of is not None for row in some], np.bool_)
         for vote, code in zip(votes, _excluded_by(votes, stage, rule, repeat), strict=True):
             vote["left_out"] = REASONS[code] or None
+            vote["proposal"] = proposals.get(vote["question_id"])
             vote["acts"] = acts.get(vote["question_id"], ())
         for vote, row in zip(votes, some, strict=True):
             vote["version_a"] = versions.code(row.model_a, row.version_a)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from arena.domain.coded import Fault
 from arena.domain.errors import ArenaError
 from arena.domain.stage import Stage
-from arena.results.export import coherence, cosigning, decisions, proofs, stamping, strata_proof, tables
+from arena.results.export import coherence, cosigning, decisions, proofs, reviewed, stamping, strata_proof, tables
 from arena.results.export.cosigning import Witnessed
 from arena.results.export.differing import differing
 from arena.results.export.document import (
@@ -33,6 +33,7 @@ from arena.results.export.document import (
     assemble,
     scores_csv,
 )
+from arena.results.export.export_list import ExportList, newest
 from arena.results.export.promises import Outcome, judged
 from arena.results.export.proofs import Attested, Noticed, Passed, VerificationError
 from arena.results.export.schema import Checkpoint, CosignaturePart, TimestampPart, UserScore
@@ -66,6 +67,7 @@ def verify(
     promises: Mapping[str, bytes] = NOTHING,
     witnesses: Sequence[Witnessed] = (),
     tsa_roots: Sequence[Certificate] | None = None,
+    exports: ExportList | None = None,
 ) -> Verdict:
     """Check an export folder (or the `latest` in a folder of exports) and recompute every number.
 
@@ -78,11 +80,12 @@ def verify(
         promises: citizens' files by name; the verdict says of each what became of it, and a broken one does not end the check.
         witnesses: who must have cosigned the checkpoint, each with what it has kept itself.
         tsa_roots: the root certificates of the time-stamping authorities that are trusted; the last checkpoint then needs a stamp.
+        exports: the stage's final exports, of which this one has to be the last.
 
     Raises:
         VerificationError: names the first thing that does not hold.
     """
-    return verify_files(read_folder(folder), jwks, kept, strata, promises, witnesses, tsa_roots)
+    return verify_files(read_folder(folder), jwks, kept, strata, promises, witnesses, tsa_roots, exports)
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
@@ -106,9 +109,10 @@ def verify_files(
     promises: Mapping[str, bytes] = NOTHING,
     witnesses: Sequence[Witnessed] = (),
     tsa_roots: Sequence[Certificate] | None = None,
+    exports: ExportList | None = None,
 ) -> Verdict:
     """Check the same for files in memory, name by name."""
-    told = list(_checked(files, jwks, kept, strata, witnesses, tsa_roots))
+    told = list(_checked(files, jwks, kept, strata, witnesses, tsa_roots, exports))
     document = parsed(files[JSON])
     return Verdict(
         document,
@@ -188,6 +192,7 @@ def _checked(
     strata: bytes | None,
     witnesses: Sequence[Witnessed],
     tsa_roots: Sequence[Certificate] | None,
+    exports: ExportList | None,
 ) -> Iterator[Passed | Noticed | Attested]:
     """Check one thing after the other, and tell each that holds, or that could not be checked."""
     _listed(files)
@@ -202,6 +207,9 @@ def _checked(
         signature(document, jwks)
     kid = document.integrity.kid
     yield Passed("signature", kid=kid, file=JWKS) if jwks is None else Passed("signature_trusted", kid=kid)
+    if exports is not None:
+        signature(exports, own if jwks is None else jwks)
+        yield newest(document, hashlib.sha256(files[JSON]).hexdigest(), exports)
     told = document.provenance
     for part in (
         told.votes_file,
@@ -242,6 +250,7 @@ def _checked(
     yield from proofs.drawn(document, stage, votes, draws)
     yield from coherence.coherent(document, stage, rows, votes, draws, heads)
     proofs.versions(document, votes)
+    yield from reviewed.review(document, stage)
     yield from decisions.left_out(document, stage, rows, votes)
     yield from strata_proof.shown(document, stage, votes, strata)
     yield from _recomputed(document, stage, files, votes, draws, cosigned, len(stamps))

@@ -8,9 +8,8 @@ shared with anybody. Whoever answers with 2xx has it. It is delivered at least o
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Literal
 
 import aiohttp
@@ -22,7 +21,6 @@ from arena.domain.redaction import redacted
 from arena.record.keys import Keys
 from arena.record.outbox import Parcel
 from arena.record.store import Store
-from arena.results.export.document import JSON
 from arena.results.export.schema import UserScore
 from arena.results.export.signed import Moment, Part, Sha256
 
@@ -52,10 +50,8 @@ class Push(Part):
     export: UserScore = Field(description="the signed document itself")
 
 
-def announce(store: Store, folder: Path, event: str, urls: Sequence[str], now: datetime) -> None:
-    """Put an export that has been written into the outbox, once for each address."""
-    data = (folder / JSON).read_bytes()
-    document = UserScore.model_validate_json(data)
+def push_of(document: UserScore, data: bytes, event: str, now: datetime) -> bytes:
+    """Write what an aggregator is told of a final export: the document and its bytes."""
     push = Push(
         schema=SCHEMA,
         id=f"{event}:{document.export_id}",
@@ -66,9 +62,7 @@ def announce(store: Store, folder: Path, event: str, urls: Sequence[str], now: d
         export_sha256=hashlib.sha256(data).hexdigest(),
         export=document,
     )
-    body = rfc8785.dumps(push.to_json())
-    for url in urls:
-        store.outbox.put(document.stage.id, event, url, body, now)
+    return rfc8785.dumps(push.to_json())
 
 
 async def deliver_due(

@@ -1,6 +1,6 @@
 """What the integrity tests propose. An organizer decides; nothing here excludes anybody."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from arena.domain.grounds import Grounds, HoursGrounds, NetworkGrounds, VoterGrounds
+from arena.domain.review import Review
 from arena.domain.stage import Stage
 from arena.record.draws import DrawnFor
 from arena.record.store import Store
@@ -16,14 +17,9 @@ from arena.results.integrity.coordination import PASSING, STEP_S, WINDOW_S, Grou
 from arena.results.integrity.voter_tests import TESTS, Ballots, Conduct, examine
 from arena.results.votes.exclusions import ExclusionReason
 from arena.results.votes.feed import VoteFeed
-from arena.results.votes.inclusion import Rule
 from arena.results.votes.table import VoteTable
 from ratings.comparison import A_WINS, B_WINS, BOTH_BAD
 
-VOTER_RATE = 0.05
-"""The false-discovery rate at which single voters are proposed."""
-CAMPAIGN_RATE = 0.01
-"""That of networks and hours: a false one would cost many people their votes."""
 FEWEST_VOTES = 50
 """Below, there is no crowd to hold a voter against."""
 
@@ -59,8 +55,13 @@ class Proposal:
 
     @property
     def key(self) -> str:
-        """Name exactly these votes for this reason, in any process: an act on it cannot hit others."""
-        return sha256("\n".join((self.reason, *sorted(self.battles))).encode()).hexdigest()[:24]
+        """Name exactly these votes for this reason: an act on it cannot hit others."""
+        return key_of(self.reason, self.battles)
+
+
+def key_of(reason: str, battles: Iterable[str]) -> str:
+    """Make the key of a proposal: 24 hex characters of a hash over its reason and its battles, a line each, in order."""
+    return sha256("\n".join((reason, *sorted(battles))).encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +74,26 @@ class _Names:
 
 
 def propose(feed: VoteFeed, store: Store, stage: Stage) -> list[Proposal]:
-    """Find every voter, network and pair of hours that stands out in the stage's votes, the most striking first; what is excluded already is left out."""
-    table, rule = feed.table(measured=True)
+    """Find every voter, network and pair of hours that stands out in the stage's votes, at the rates that its file seals, the most striking first.
+
+    A vote that stands out twice is named once, by the proposal that is surer of it: each can be followed or declined without the others.
+    """
+    table, _ = feed.table(measured=True)
     table = table.by_time()
     ballots, names = ballots_of(table, store.draws.for_voters(stage.id), stage)
     if len(ballots.voter) < FEWEST_VOTES:
         return []
-    conduct = examine(ballots, VOTER_RATE)
-    found = [_of_voter(ballots, names, conduct, int(v)) for v in conduct.flagged(VOTER_RATE)]
+    review = stage.review
+    conduct = examine(ballots, review.voter_rate)
+    found = [_of_voter(ballots, names, conduct, review, int(v)) for v in conduct.flagged(review.voter_rate)]
     found += [
-        _of_group(ballots, names, group)
-        for group in campaigns(ballots, conduct, VOTER_RATE)
-        if group.q <= CAMPAIGN_RATE and len(group.members)
+        _of_group(ballots, names, review, group)
+        for group in campaigns(ballots, conduct, review.voter_rate)
+        if group.q <= review.campaign_rate and len(group.members)
     ]
-    battles = dict(zip(seqs := sorted({s for each in found for s in each.seqs}), feed.battles_of(seqs), strict=True))
-    named = [replace(each, battles=tuple(battles[seq] for seq in each.seqs)) for each in found]
-    return sorted((left for each in named if (left := _without(each, rule))), key=lambda each: (each.q, each.voters))
+    left = _disjoint(sorted(found, key=lambda each: (each.q, each.voters)))
+    battles = dict(zip(seqs := sorted(s for each in left for s in each.seqs), feed.battles_of(seqs), strict=True))
+    return [replace(each, battles=tuple(battles[seq] for seq in each.seqs)) for each in left]
 
 
 def ballots_of(table: VoteTable, draws: Sequence[DrawnFor], stage: Stage) -> tuple[Ballots, _Names]:
@@ -131,21 +136,24 @@ def ballots_of(table: VoteTable, draws: Sequence[DrawnFor], stage: Stage) -> tup
     return ballots, _Names(entrants, table.voters, table.networks, tuple(table.seq[votes].tolist()), moment)
 
 
-def _without(proposal: Proposal, rule: Rule) -> Proposal | None:
-    """Leave out of the proposal the battles that are excluded already; nothing where none is left."""
-    left = [pair for pair in zip(proposal.seqs, proposal.battles, strict=True) if pair[1] not in rule.excluded]
-    if not left:
-        return None
-    return replace(proposal, seqs=tuple(seq for seq, _ in left), battles=tuple(battle for _, battle in left))
+def _disjoint(found: Sequence[Proposal]) -> list[Proposal]:
+    """Leave to each proposal the votes that none before it names; nothing where none is left."""
+    named: set[int] = set()
+    left: list[Proposal] = []
+    for proposal in found:
+        if seqs := tuple(seq for seq in proposal.seqs if seq not in named):
+            left.append(replace(proposal, seqs=seqs))
+            named.update(seqs)
+    return left
 
 
-def _of_voter(ballots: Ballots, names: _Names, conduct: Conduct, voter: int) -> Proposal:
+def _of_voter(ballots: Ballots, names: _Names, conduct: Conduct, review: Review, voter: int) -> Proposal:
     test = conduct.reason(voter)
     reason = _REASONS[test]
     q, p = float(conduct.q[voter]), {name: float(conduct.p[name][voter]) for name in TESTS}
     return Proposal(
         reason=reason,
-        grounds=VoterGrounds(test=test, p=p[test], q=q, rate=VOTER_RATE, tests=len(TESTS)),
+        grounds=VoterGrounds(test=test, p=p[test], q=q, rate=review.voter_rate, tests=len(TESTS)),
         q=q,
         voters=(names.voters[voter],),
         seqs=_seqs(ballots, names, np.array([voter])),
@@ -155,10 +163,10 @@ def _of_voter(ballots: Ballots, names: _Names, conduct: Conduct, voter: int) -> 
     )
 
 
-def _of_group(ballots: Ballots, names: _Names, group: Group) -> Proposal:
+def _of_group(ballots: Ballots, names: _Names, review: Review, group: Group) -> Proposal:
     entrant = names.entrants[group.entrant]
     leaning: dict[str, Any] = {"votes": group.votes, "entrant": entrant, "excess": group.excess, "q": group.q}
-    leaning |= {"rate": CAMPAIGN_RATE, "share": PASSING}
+    leaning |= {"rate": review.campaign_rate, "share": PASSING}
     grounds: Grounds
     if group.kind == "network":
         grounds = NetworkGrounds(network=names.networks[group.key][:8], **leaning)

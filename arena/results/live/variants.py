@@ -59,7 +59,7 @@ class Variants:
         self,
         votes: VoteTable,
         rule: Rule,
-        proposed: Sequence[int],
+        proposed: Sequence[int] | None,
         strata: StrataTable | None,
     ) -> list[Variant]:
         """Make every variant.
@@ -67,21 +67,22 @@ class Variants:
         Args:
             votes: the table, measured, in the order of time.
             rule: which votes count, exclusions and removals included.
-            proposed: the numbers of the votes that the integrity tests propose to exclude besides: `cleaned` leaves them out as well.
+            proposed: the numbers of the votes that the integrity tests proposed to leave out: `cleaned` leaves out all of them. None before
+                publication: then nothing says what leaving them out does.
             strata: what voters have said of themselves, for the weights and the population.
         """
         entrants = self.entrants(rule)
         counted = votes.counted
-        unexcluded = votes.in_scope & ((votes.leaks & rule.leaks) == 0) & ~votes.unread
-        cleaned = counted & ~votes.among(proposed)
-        found = [
-            self._plain("declared", votes, counted, entrants),
-            self._plain("raw", votes, unexcluded, entrants),
-            self._plain("cleaned", votes, cleaned, entrants),
+        found = [self._plain("declared", votes, counted, entrants)]
+        if proposed is not None:
+            unexcluded = votes.in_scope & ((votes.leaks & rule.leaks) == 0) & ~votes.unread
+            found.append(self._plain("raw", votes, unexcluded, entrants))
+            found.append(self._plain("cleaned", votes, counted & ~votes.among(proposed), entrants))
+        found.append(
             self._plain("by_vote", votes, counted, entrants, voice="vote")
             if self._stage.voice == "citizen"
-            else self._plain("by_citizen", votes, counted, entrants, voice="citizen"),
-        ]
+            else self._plain("by_citizen", votes, counted, entrants, voice="citizen")
+        )
         raked = None if strata is None else weigh(votes, self._stage, strata)
         if raked is None:
             found.append(Variant("weighted", (), int(counted.sum()), "no_strata"))

@@ -72,6 +72,7 @@ def aggregate(
     now: datetime,
     *,
     trusted: bool,
+    provisional: bool = False,
 ) -> Total:
     """Make the signed document (`kai.total/1`).
 
@@ -83,6 +84,7 @@ def aggregate(
         keys: sign.
         now: when.
         trusted: whether the export was verified against keys that came from the arena another way.
+        provisional: take the score of a stage under review too; the document then says so.
 
     Raises:
         StageError: the stage file cannot be read.
@@ -95,7 +97,7 @@ def aggregate(
         if (left := entrant.removed) is not None
     ]
     gone = {each.team_id for each in removed}
-    status = _same_round(stage, stage_file, export)
+    status = _same_round(stage, stage_file, export, provisional=provisional)
     others = _others(stage, components)
     teams = {entrant: sha256 for entrant, sha256 in stage.artifacts.items() if entrant not in gone}
     users = _user_scores(export, list(teams))
@@ -182,8 +184,8 @@ def _stage(stage: Stage, file: Handed) -> StagePart:
     )
 
 
-def _same_round(stage: Stage, file: Handed, export: UserScore) -> Literal["frozen", "published"]:
-    """Where the export's stage stands, once it is of this very stage, final, and of the models that this file seals."""
+def _same_round(stage: Stage, file: Handed, export: UserScore, *, provisional: bool) -> Literal["final", "provisional"]:
+    """Whether the export is final, once it is of this very stage, may be taken, and is of the models that this file seals."""
     told = export.stage
     if (told.id, told.programme, told.round) != (stage.id, stage.programme, stage.round):
         raise AggregateError(
@@ -223,7 +225,9 @@ def _same_round(stage: Stage, file: Handed, export: UserScore) -> Literal["froze
         )
     if told.status == "open":
         raise AggregateError("not_final", stage=stage.id)
-    return told.status
+    if not export.final and not provisional:
+        raise AggregateError("export_provisional", stage=stage.id)
+    return "final" if export.final else "provisional"
 
 
 def _others(stage: Stage, given: Mapping[str, Handed]) -> list[Component]:

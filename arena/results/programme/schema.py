@@ -128,7 +128,9 @@ class UserScorePart(Part):
     """The user score that was used."""
 
     export_id: str = Field(description="its export")
-    status: Literal["frozen", "published"] = Field(description="where its stage stood")
+    status: Literal["final", "provisional"] = Field(
+        description="`provisional`: the stage was still under review, so this total can only be so too"
+    )
     votes: Count = Field(description="sealed votes")
     voters: Count = Field(description="people")
     checkpoint_root: Sha256 = Field(description="Merkle root over the votes")

@@ -19,8 +19,8 @@ from arena.domain.stage import TEXTS_CONSENT, VOTES_CONSENT, Stage
 from arena.i18n.catalogue import both
 from arena.record.keys import Keys
 from arena.record.store import Store
-from arena.results.export import bundle as exports
 from arena.results.export import statistics, tables
+from arena.results.export.chain import remade
 from arena.results.export.document import DRAWS, VOTES
 from arena.results.export.rating_schema import Score
 from arena.results.export.schema import Checkpoint, EntrantPart, StagePart, UserScore
@@ -169,26 +169,25 @@ class _Tally:
         )
 
 
-def release(
-    store: Store, keys: Keys, stage_id: str, now: datetime, *, git_commit: str | None = None
-) -> tuple[Release, dict[str, bytes]]:
+def release(store: Store, keys: Keys, stage_id: str, now: datetime) -> tuple[Release, dict[str, bytes]]:
     """Make the release of a stage: its signed description, and its files by name (the card is `publish.dataset_card`'s).
 
     Raises:
         NotFound: no such stage.
-        Conflict: it is not frozen (a release would show ratings while voting goes on), or was declared not to be disclosed.
+        Conflict: it is not published (a release would show ratings before), or was declared not to be disclosed.
         Unusable: its citizens were never asked.
     """
     record = known(store, stage_id)
     stage = Stage.from_toml(record.file.encode(), f"{stage_id}.toml (sealed)")
-    if record.frozen_at is None:
-        raise Conflict("not_frozen", stage=stage_id)
+    final = store.finals.newest(stage_id)
+    if final is None:
+        raise Conflict("not_published", stage=stage_id)
     if stage.disclosure != "full":
         raise Conflict("votes_not_disclosed", stage=stage_id, disclosure=stage.disclosure)
     agreed = _agreeing(store, stage, VOTES_CONSENT)
     if agreed is None:
         raise Unusable("never_asked", stage=stage_id, consent=VOTES_CONSENT)
-    bundle = exports.make(store, keys, stage_id, now, git_commit=git_commit)
+    bundle = remade(store, keys, final)
     exported, rows = bundle.document, TableFile(bundle.files[VOTES], tables.VOTES, VOTES)
     ai_generated = TwoLanguages(**both("ai_generated"))
     label = {"ai_generated": ai_generated.en, "synthetic": str(stage.synthetic).lower(), "stage": stage_id}

@@ -1,8 +1,7 @@
 """The letters to a published stage's teams: each its own signed sheet, and the page that shows it."""
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -12,17 +11,17 @@ from markupsafe import Markup
 
 from arena.domain.battle import TOO_LONG
 from arena.domain.declared import Bilingual
-from arena.domain.errors import Conflict, NotFound
+from arena.domain.errors import Conflict
 from arena.domain.outage import Cause
+from arena.domain.stage import StageStatus
 from arena.i18n import facts
 from arena.i18n.catalogue import LANGUAGES, Messages, messages
 from arena.record.activity import Activity
 from arena.record.keys import Keys
 from arena.record.outages import Spell
-from arena.record.stages import PUBLISHED
 from arena.record.store import Store
-from arena.results.export.document import JSON, JWKS
-from arena.results.export.result import Result
+from arena.results.export.chain import shelved
+from arena.results.export.document import JWKS
 from arena.results.programme.letter import Evidence, Letter, LetterFacts, write
 from arena.results.publish import charts
 from arena.results.publish.charts import Mark, Words
@@ -48,14 +47,14 @@ def letters(
         public_url: where the arena is served, for the commands on the page.
 
     Raises:
-        NotFound: no such stage, or the files of the published export are gone.
+        NotFound: no such stage.
         Conflict: it is not published: what may still change is nobody's result.
+        EvidenceError: the published export is not in its folder any more, and cannot be made again.
     """
     record = known(store, stage_id)
-    published = store.events.of_stage(stage_id, PUBLISHED)
-    if record.frozen_at is None or not published:
+    if record.frozen_at is None or record.status is not StageStatus.PUBLISHED:
         raise Conflict("letters_unpublished", stage=stage_id, status=record.status)
-    evidence = Evidence.of(_published(shelf / published[-1].data["export"], published[-1].data["result"]))
+    evidence = Evidence.of({path.name: path.read_bytes() for path in shelved(store, keys, stage_id, shelf).iterdir()})
     failures = Activity(store.database).failures(stage_id, _BEGINNING)
     spells = store.outages.of_stage(stage_id)
     made: dict[str, dict[str, bytes]] = {}
@@ -112,18 +111,6 @@ def _named(family: str, code: str) -> Bilingual:
 def _in_both(say: Callable[[Messages], str]) -> Bilingual:
     ko, en = (say(messages(language)) for language in LANGUAGES)
     return Bilingual(ko=ko, en=en)
-
-
-def _published(folder: Path, result: str) -> Mapping[str, bytes]:
-    """Read the published export's files, which have to be those that the public result names."""
-    try:
-        files = {path.name: path.read_bytes() for path in folder.iterdir()}
-        sha256 = hashlib.sha256(files[JSON]).hexdigest()
-    except (OSError, KeyError):
-        raise NotFound("published_export_gone", folder=str(folder)) from None
-    if sha256 != next(each.sha256 for each in Result.model_validate_json(result).files if each.name == JSON):
-        raise NotFound("published_export_gone", folder=str(folder))
-    return files
 
 
 def _causes(spells: list[Spell], team_id: str, frozen_at: datetime) -> list[Cause]:

@@ -11,13 +11,12 @@ from arena.domain.declared import Bilingual
 from arena.domain.errors import Forbidden, NotFound, Unavailable
 from arena.domain.stage import TEXTS_CONSENT, VOTES_CONSENT, Stage, StageStatus
 from arena.record.keys import Keys
-from arena.record.stages import PUBLISHED, StageRecord
+from arena.record.stages import StageRecord
 from arena.record.store import Store
 from arena.results.export.archive import zipped
 from arena.results.export.atomic_write import write_file
-from arena.results.export.bundle import git_commit, sums
-from arena.results.export.cache import ExportCache
-from arena.results.export.document import JSON, SUMS
+from arena.results.export.bundle import sums
+from arena.results.export.document import SUMS
 from arena.results.export.result import Result
 from arena.results.export.schema import UserScore
 from arena.results.publish.dataset import CARD, release
@@ -43,17 +42,16 @@ class Published:
 
 
 class Publications:
-    """Gives out what is published. A published result never changes, so each is read once."""
+    """Gives out what is published. A final export never changes, so each is read once; a corrected stage has another."""
 
-    def __init__(self, store: Store, keys: Keys, exports: ExportCache, folder: Path, root: Path) -> None:
-        """`folder` holds a folder for each stage; `root` is the checkout, for the commit that a dataset names."""
+    def __init__(self, store: Store, keys: Keys, folder: Path) -> None:
+        """`folder` holds a folder for each stage."""
         self._store = store
         self._keys = keys
-        self._exports = exports
         self._folder = folder
-        self._root = root
-        self._results: dict[str, Published] = {}
-        self._reports: dict[str, str] = {}
+        self._results: dict[str, tuple[str, Published]] = {}
+        """By stage, with the export that it is read from."""
+        self._reports: dict[str, tuple[str, str]] = {}
         self._one_at_a_time = threading.Lock()
 
     def stages(self) -> Mapping[str, Bilingual]:
@@ -61,27 +59,30 @@ class Publications:
         records = [record for record in self._store.stages.all() if record.status is StageStatus.PUBLISHED]
         return {record.id: sealed_stage(self._store, record.id).title for record in reversed(records)}
 
-    def result(self, stage_id: str, now: datetime) -> Published:
+    def result(self, stage_id: str) -> Published:
         """Read a published stage's result.
 
         Raises:
             NotFound: no such stage here, or it is not published yet: the two are told apart by nobody.
         """
-        if stage_id not in self._results:
-            record = self._store.stages.find(stage_id)
-            if record is None or record.status is not StageStatus.PUBLISHED:
-                raise NotFound("not_found")
-            self._results[stage_id] = self._read(known(self._store, stage_id), now)
-        return self._results[stage_id]
+        return self._newest(stage_id)[1]
 
-    def _read(self, record: StageRecord, now: datetime) -> Published:
-        stage = sealed_stage(self._store, record.id)
-        [published] = self._store.events.of_stage(record.id, PUBLISHED)
-        result = Result.model_validate_json(published.data["result"])
-        if stage.disclosure != "full":
-            return Published(stage, record, result, None)
-        document = UserScore.model_validate_json((self._exports.newest(record.id, now) / JSON).read_bytes())
-        return Published(stage, record, result, document)
+    def _newest(self, stage_id: str) -> tuple[str, Published]:
+        export_id = self._store.finals.newest_id(stage_id)
+        if export_id is None:
+            raise NotFound("not_found")
+        found = self._results.get(stage_id)
+        if found is None or found[0] != export_id:
+            self._results[stage_id] = found = self._read(stage_id)
+        return found
+
+    def _read(self, stage_id: str) -> tuple[str, Published]:
+        final = self._store.finals.newest(stage_id)
+        if final is None:
+            raise NotFound("not_found")
+        stage, result = sealed_stage(self._store, stage_id), Result.model_validate_json(final.result)
+        score = UserScore.model_validate_json(final.document) if stage.disclosure == "full" else None
+        return final.export_id, Published(stage, known(self._store, stage_id), result, score)
 
     def report(self, stage_id: str, now: datetime) -> str:
         """Write a published stage's transparency report.
@@ -91,11 +92,13 @@ class Publications:
             Forbidden: it was declared not to be disclosed.
             Unavailable: something is being made for somebody else.
         """
-        self._whole(stage_id, now)
-        if stage_id not in self._reports:
+        export_id, _ = self._whole(stage_id)
+        found = self._reports.get(stage_id)
+        if found is None or found[0] != export_id:
             with self._making():
-                self._reports[stage_id] = report_page(report(self._store, self._keys, stage_id, now))
-        return self._reports[stage_id]
+                page = report_page(report(self._store, stage_id, now))
+            self._reports[stage_id] = found = export_id, page
+        return found[1]
 
     def dataset(self, stage_id: str, now: datetime) -> Path:
         """Give the public dataset as a ZIP, made when it is first asked for, and anew once a voter has taken a consent to it back.
@@ -106,13 +109,13 @@ class Publications:
             Unusable: its citizens were never asked.
             Unavailable: something is being made for somebody else.
         """
-        stage = self._whole(stage_id, now).stage
+        export_id, published = self._whole(stage_id)
+        stage = published.stage
         taken_back = self._store.citizens.last_taken_back(stage_id, (VOTES_CONSENT, TEXTS_CONSENT))
-        out = self._folder / stage_id / f"{stage_id}-dataset-{taken_back}.zip"
+        out = self._folder / stage_id / f"{stage_id}-dataset-{export_id[:8]}-{taken_back}.zip"
         if not out.is_file():
             with self._making():
-                commit = git_commit(self._root)
-                document, files = release(self._store, self._keys, stage_id, now, git_commit=commit)
+                document, files = release(self._store, self._keys, stage_id, now)
                 files[CARD] = dataset_card(document, stage.protocol).encode()
                 write_file(zipped({**files, SUMS: sums(files)}, f"{stage_id}-dataset"), out)
                 for older in out.parent.glob(f"{stage_id}-dataset-*.zip"):
@@ -130,8 +133,8 @@ class Publications:
         finally:
             self._one_at_a_time.release()
 
-    def _whole(self, stage_id: str, now: datetime) -> Published:
-        found = self.result(stage_id, now)
+    def _whole(self, stage_id: str) -> tuple[str, Published]:
+        export_id, found = self._newest(stage_id)
         if found.score is None:
             raise Forbidden("not_disclosed", disclosure=found.stage.disclosure)
-        return found
+        return export_id, found

@@ -13,10 +13,9 @@ from arena.domain.errors import Conflict
 from arena.domain.stage import Stage
 from arena.i18n.catalogue import LANGUAGES, both, messages
 from arena.record.activity import Activity
-from arena.record.keys import Keys
 from arena.record.outages import Spell, minutes
 from arena.record.store import Store
-from arena.results.export import bundle as exports
+from arena.results.export.bundle import MADE
 from arena.results.export.group_words import named, said, titled
 from arena.results.export.groups_schema import Group, Grouping, GroupScore
 from arena.results.export.rating_schema import PairCount, RepresentedScore, Score, StyledScore, VariantScore
@@ -142,18 +141,19 @@ class Report:
     plots: Plots
 
 
-def report(store: Store, keys: Keys, stage_id: str, now: datetime) -> Report:
-    """Gather everything the page shows.
+def report(store: Store, stage_id: str, now: datetime) -> Report:
+    """Gather everything the page shows of a published stage.
 
     Raises:
         NotFound: no such stage.
-        Conflict: it is not frozen: a report would show ratings while voting goes on.
+        Conflict: it is not published: a report would show ratings while voting, or the review, goes on.
     """
     record = known(store, stage_id)
-    if record.frozen_at is None:
-        raise Conflict("not_frozen", stage=stage_id)
+    final = store.finals.newest(stage_id)
+    if final is None or record.frozen_at is None:
+        raise Conflict("not_published", stage=stage_id)
     stage = sealed_stage(store, stage_id)
-    told = exports.make(store, keys, stage_id, now).document
+    told = UserScore.model_validate_json(final.document)
     names = {entrant.id: entrant.team for entrant in (*stage.entrants, *stage.controls)}
     activity = Activity(store.database)
     failures = {
@@ -179,7 +179,7 @@ def report(store: Store, keys: Keys, stage_id: str, now: datetime) -> Report:
         groups=[_by_group(stage, grouping, names) for grouping in told.groups],
         says=[(found, found.in_both(names)) for found in findings(told.tests, told.side_bias)],
         viewers=access_log.viewers(store, stage_id),
-        early_exports=sum(event.at < record.frozen_at for event in store.events.of_stage(stage_id, exports.MADE)),
+        early_exports=sum(event.at < record.frozen_at for event in store.events.of_stage(stage_id, MADE)),
         texts_read=len(store.events.of_stage(stage_id, TEXTS_READ)),
         releases=len(store.events.of_stage(stage_id, RELEASED)),
         plots=_plots(told, names),

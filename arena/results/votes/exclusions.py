@@ -50,54 +50,103 @@ class Exclusion:
     battles: tuple[str, ...]
     root: str
     """Of the RFC 9162 Merkle tree over the receipts of these votes, the smallest first: it names exactly them."""
+    proposal: str | None
+    """The key of the proposal that it follows, or no longer follows; None for an act of its own."""
+
+    @property
+    def entry(self) -> Entry:
+        """What the log keeps of it."""
+        told: dict[str, Any] = {
+            "grounds": GROUNDS.dump_python(self.grounds, mode="json"),
+            "battles": list(self.battles),
+            "root": self.root,
+            "proposal": self.proposal,
+        }
+        return Entry(self.at, self.action, told | ({"reason": self.reason.value} if self.reason else {}))
 
 
-def exclude(
-    store: Store,
-    stage_id: str,
-    battles: Iterable[str],
-    *,
-    reason: ExclusionReason,
-    grounds: Grounds,
-    organizer: str,
-    now: datetime,
-) -> Exclusion:
-    """Leave these battles' votes out of the fit from now on.
+class Acting:
+    """Makes acts on a stage's votes, each held against every act before it: for one transaction of `Events.follow`."""
 
-    Raises:
-        Unusable: no battle, no grounds, or a battle without a vote in this stage.
-        Conflict: one of them is left out already.
-    """
-    return _append(store, stage_id, battles, ADD, reason, grounds, organizer, now)
+    def __init__(self, store: Store, stage_id: str, organizer: str, now: datetime) -> None:
+        """Nothing is done yet."""
+        self._store = store
+        self._stage_id = stage_id
+        self._organizer = organizer
+        self.now = now
+        self.before: list[Exclusion] = []
+        """What was done before."""
+        self.made: list[Exclusion] = []
+        """What is done here, in order."""
+        self.out: dict[str, Exclusion] = {}
+        """By battle, the act that leaves its vote out now."""
 
+    def begin(self, before: Iterable[Event]) -> None:
+        """Start from these events."""
+        self.before, self.made, self.out = acts_in(before), [], {}
+        for act in self.before:
+            self._done(act)
 
-def restore(
-    store: Store,
-    stage_id: str,
-    battles: Iterable[str],
-    *,
-    grounds: WrittenGrounds,
-    organizer: str,
-    now: datetime,
-) -> Exclusion:
-    """Take these battles' votes back into the fit; `grounds` say why.
+    def _done(self, act: Exclusion) -> None:
+        for battle_id in act.battles:
+            if act.reason is None:
+                del self.out[battle_id]
+            else:
+                self.out[battle_id] = act
 
-    Raises:
-        Unusable: no battle, no grounds, or a battle without a vote in this stage.
-        Conflict: one of them is not left out.
-    """
-    return _append(store, stage_id, battles, REMOVE, None, grounds, organizer, now)
+    def exclude(
+        self, battles: Iterable[str], reason: ExclusionReason, grounds: Grounds, proposal: str | None = None
+    ) -> Exclusion:
+        """Leave these battles' votes out of the fit.
+
+        Raises:
+            Unusable: no battle, no grounds, or a battle without a vote in this stage.
+            Conflict: one of them is left out already.
+        """
+        return self._act(battles, ADD, reason, grounds, proposal)
+
+    def restore(self, battles: Iterable[str], grounds: WrittenGrounds, proposal: str | None = None) -> Exclusion:
+        """Take these battles' votes back into the fit; `grounds` say why.
+
+        Raises:
+            Unusable: no battle, no grounds, or a battle without a vote in this stage.
+            Conflict: one of them is not left out.
+        """
+        return self._act(battles, REMOVE, None, grounds, proposal)
+
+    def _act(
+        self,
+        battles: Iterable[str],
+        action: str,
+        reason: ExclusionReason | None,
+        grounds: Grounds,
+        proposal: str | None,
+    ) -> Exclusion:
+        wanted = tuple(sorted(set(battles)))
+        if not wanted or (isinstance(grounds, WrittenGrounds) and not grounds.text.strip()):
+            raise Unusable("exclusion_incomplete")
+        votes = self._store.votes.receipts_of(self._stage_id, wanted)
+        if missing := set(wanted) - set(votes):
+            raise Unusable("no_such_vote", battle=min(missing)[:40])
+        for battle_id in wanted:
+            if reason is None and battle_id not in self.out:
+                raise Conflict("not_excluded", battle=battle_id[:40])
+            if reason is not None and battle_id in self.out:
+                raise Conflict("excluded_already", battle=battle_id[:40])
+        # After every act before it and after its votes, whatever this process' clock says.
+        latest = [cast_at for _, cast_at in votes.values()] + [act.at for act in [*self.before, *self.made][-1:]]
+        root = root_over(receipt for receipt, _ in votes.values())
+        at = max(self.now, *latest)
+        act = Exclusion(at, self._organizer, action, reason, grounds, wanted, root, proposal)
+        self.made.append(act)
+        self._done(act)
+        return act
 
 
 def root_over(receipts: Iterable[str]) -> str:
     """Compute the RFC 9162 Merkle root over these receipts, sorted: what an act names its votes with."""
     leaves = sorted(receipts)
     return roots_of(leaves, [len(leaves)])[len(leaves)]
-
-
-def active_exclusions(store: Store, stage_id: str) -> dict[str, ExclusionReason]:
-    """Find the votes left out at this moment: `{battle id: reason}`."""
-    return active(history(store, stage_id))
 
 
 def active(acts: Iterable[Exclusion]) -> dict[str, ExclusionReason]:
@@ -123,10 +172,11 @@ def acts_on(acts: Sequence[Exclusion]) -> dict[str, list[int]]:
 
 def history(store: Store, stage_id: str) -> list[Exclusion]:
     """List every act of excluding and restoring, in order: this is what is published."""
-    return _acts(store.events.of_stage(stage_id))
+    return acts_in(store.events.of_stage(stage_id))
 
 
-def _acts(events: Iterable[Event]) -> list[Exclusion]:
+def acts_in(events: Iterable[Event]) -> list[Exclusion]:
+    """Read the acts among these events."""
     return [
         Exclusion(
             event.at,
@@ -136,6 +186,7 @@ def _acts(events: Iterable[Event]) -> list[Exclusion]:
             grounds_in(event.data),
             tuple(event.data["battles"]),
             event.data["root"],
+            event.data["proposal"],
         )
         for event in events
         if event.kind in (ADD, REMOVE)
@@ -143,43 +194,5 @@ def _acts(events: Iterable[Event]) -> list[Exclusion]:
 
 
 def grounds_in(data: Mapping[str, Any]) -> Grounds:
-    """Read the grounds in the data of an exclusion's event; in the oldest they are one sentence, `rule`."""
-    return GROUNDS.validate_python(data["grounds"]) if "grounds" in data else WrittenGrounds(text=data["rule"])
-
-
-def _append(
-    store: Store,
-    stage_id: str,
-    battles: Iterable[str],
-    action: str,
-    reason: ExclusionReason | None,
-    grounds: Grounds,
-    organizer: str,
-    now: datetime,
-) -> Exclusion:
-    wanted = tuple(sorted(set(battles)))
-    if not wanted or (isinstance(grounds, WrittenGrounds) and not grounds.text.strip()):
-        raise Unusable("exclusion_incomplete")
-    votes = store.votes.receipts_of(stage_id, wanted)
-    if missing := set(wanted) - set(votes):
-        raise Unusable("no_such_vote", battle=min(missing)[:40])
-    root = root_over(receipt for receipt, _ in votes.values())
-    latest = max(cast_at for _, cast_at in votes.values())
-    made: list[Exclusion] = []
-
-    def decide(before: Sequence[Event]) -> list[Entry]:
-        """Hold it against every act until now; it comes after all of them and after its votes, whatever this process' clock says."""
-        acts = _acts(before)
-        out = active(acts)
-        for battle_id in wanted:
-            if reason is None and battle_id not in out:
-                raise Conflict("not_excluded", battle=battle_id[:40])
-            if reason is not None and battle_id in out:
-                raise Conflict("excluded_already", battle=battle_id[:40])
-        at = max(now, latest, *(act.at for act in acts[-1:]))
-        made.append(Exclusion(at, organizer, action, reason, grounds, wanted, root))
-        told = {"grounds": GROUNDS.dump_python(grounds, mode="json"), "battles": list(wanted), "root": root}
-        return [Entry(at, action, told | ({"reason": reason.value} if reason else {}))]
-
-    store.events.follow(stage_id, organizer, decide)
-    return made[0]
+    """Read the grounds in the data of an exclusion's event."""
+    return GROUNDS.validate_python(data["grounds"])

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from arena.domain.battle import SIDES, Side, Turn
-from arena.domain.stage import Stage
+from arena.domain.stage import Stage, StageStatus
 from arena.record.store import Store
-from arena.results.votes.exclusions import active_exclusions
+from arena.results.votes.exclusions import active, history
 from arena.results.votes.inclusion import REASONS, Rule, rule_of
 from arena.results.votes.removals import removals
 from arena.results.votes.table import IDENTITY, LANGUAGES, OUTCOME_OF, STYLE_COLUMNS, Circumstances, VoteTable
@@ -100,6 +100,16 @@ class VoteFeed:
                 self._rule, self._table = rule, self._made(rule, measured=measured)
             return self._table, rule
 
+    def under(self, rule: Rule) -> VoteTable:
+        """Read what was committed since, as this rule counts it.
+
+        Raises:
+            Unavailable: the record cannot be read.
+        """
+        with self._lock:
+            self._follow()
+            return self._made(rule, measured=False)
+
     def battles_of(self, seqs: Sequence[int]) -> list[str]:
         """Find the battles of these votes, in their order."""
         found = self._store.vote_columns.battles_of(seqs)
@@ -143,9 +153,13 @@ class VoteFeed:
         return bool(new)
 
     def _current_rule(self) -> Rule:
-        excluded = {battle: reason.value for battle, reason in active_exclusions(self._store, self._stage.id).items()}
+        """Read the removals, and once the result is published what was left out: until then no act shows what it does."""
         removed = frozenset(removal.entrant for removal in removals(self._store, self._stage.id))
-        return rule_of(self._stage, excluded, removed)
+        record = self._store.stages.find(self._stage.id)
+        if record is None or record.status is not StageStatus.PUBLISHED:
+            return rule_of(self._stage, {}, removed)
+        excluded = active(history(self._store, self._stage.id))
+        return rule_of(self._stage, {battle: reason.value for battle, reason in excluded.items()}, removed)
 
     def _measure(self) -> None:
         """Measure the votes that have not been, from their conversations."""

@@ -20,6 +20,7 @@ from arena.record.store import Store
 from arena.results.export.archive import zipped
 from arena.results.export.bundle import make
 from arena.results.export.cache import ExportCache
+from arena.results.export.chain import export_list
 from arena.results.export.document import FILES, JSON, SCORES, SUMS, VOTES
 from arena.results.export.kept import hand_out
 from arena.results.export.result import OPENED, Result
@@ -52,6 +53,7 @@ _RESULT: dict[int | str, dict[str, Any]] = {
     200: {"description": "The result", "content": {"application/json": {"schema": {"type": "object"}}}},
     304: _ANSWERS[304],
 }
+_LIST: dict[int | str, dict[str, Any]] = {200: {"description": "The list", "content": {"application/json": {}}}}
 StageId = Annotated[str, PathParameter(max_length=64)]
 IfNoneMatch = Annotated[str | None, Header(max_length=1024)]
 
@@ -104,9 +106,10 @@ class ExportDesk:
             NotFound, Conflict: there is nothing to give.
             Unauthorized, Forbidden: not to this reader.
         """
-        record = self.record(stage_id)
+        record, who = self.record(stage_id), organizer or ""
         if key is not None:
             known = self._known(key, now)
+            who = f"key {known.id}"
             if known.allows(stage_id, EVIDENCE):
                 self._require_published(record)
             else:
@@ -116,7 +119,7 @@ class ExportDesk:
         elif record.frozen_at is None:
             self._views.setdefault(stage_id, LiveViews(self._store, stage_id)).note(organizer)
             return self._preliminary(stage_id, format, now)
-        return self._whole(stage_id, format, now, public=False)
+        return self._whole(stage_id, format, who, now, public=False)
 
     def strata(self, stage_id: str, key: str | None, now: datetime) -> bytes:
         """Give what the voters said of themselves to whoever has a key of the scope `audit`, and to nobody else, organizers included.
@@ -131,6 +134,15 @@ class ExportDesk:
         known = self._known(key, now)
         self._require(known, stage_id, STRATA, "audit")
         return hand_out(self._store, stage_id, "auditor", now, key=known.id, name=known.name)
+
+    def finals(self, stage_id: str, now: datetime) -> bytes:
+        """Give the signed list of the stage's final exports; empty before publication.
+
+        Raises:
+            NotFound: no such stage here.
+        """
+        self.record(stage_id)
+        return export_list(self._store, self._keys, stage_id, now).canonical()
 
     def _known(self, key: str, now: datetime) -> ApiKey:
         known = self._store.api_keys.find(key, now)
@@ -156,10 +168,10 @@ class ExportDesk:
             raise Unauthorized("api_key_needed")
         if FILE_OF[format] not in OPENED.get(disclosure, ()):
             raise Forbidden("not_disclosed", disclosure=disclosure)
-        return self._whole(record.id, format, now, public=True)
+        return self._whole(record.id, format, "", now, public=True)
 
-    def _whole(self, stage_id: str, format: Format, now: datetime, *, public: bool) -> Copy:
-        folder, media = self._cache.newest(stage_id, now), MEDIA_TYPE[format]
+    def _whole(self, stage_id: str, format: Format, who: str, now: datetime, *, public: bool) -> Copy:
+        folder, media = self._cache.newest(stage_id, who, now), MEDIA_TYPE[format]
         if format == "zip":
             files = {name: (folder / name).read_bytes() for name in (*FILES, SUMS)}
             return Copy(
@@ -193,8 +205,14 @@ def routes(desk: ExportDesk, publications: Publications) -> APIRouter:
     @router.get("/{stage_id}/result", response_class=Response, responses=_RESULT)
     async def result(stage_id: StageId, if_none_match: IfNoneMatch = None) -> Response:
         """Return what everybody may read of a published stage, signed: as much of its scores as the stage file disclosed, and the hashes of what is closed."""
-        found = await run_in_threadpool(publications.result, stage_id, datetime.now(UTC))
+        found = await run_in_threadpool(publications.result, stage_id)
         return _answer(Copy.of(found.result), if_none_match)
+
+    @router.get("/{stage_id}/exports", response_class=Response, responses=_LIST)
+    async def exports(stage_id: StageId) -> Response:
+        """Return the signed list of the stage's final exports (`kai.exports/1`), the newest last: whatever is not in it is no result."""
+        data = await run_in_threadpool(desk.finals, stage_id, datetime.now(UTC))
+        return Response(data, media_type="application/json", headers={"cache-control": "no-cache"})
 
     @router.get("/{stage_id}/export", response_class=Response, responses=_ANSWERS)
     async def export(

@@ -8,18 +8,21 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from arena.domain.coded import as_json
-from arena.domain.errors import Conflict, NotFound, Unusable
-from arena.domain.grounds import WrittenGrounds
+from arena.domain.errors import NotFound, Unusable
 from arena.domain.stage import StageStatus
 from arena.i18n.catalogue import Messages, messages
 from arena.record.evidence_keys import TAKEN, hand_out, waiting
 from arena.record.keys import Keys
 from arena.results import lifecycle
 from arena.results.export.archive import zipped
-from arena.results.export.bundle import export, git_commit
+from arena.results.export.bundle import export, git_commit, looked_at
+from arena.results.export.chain import shelved
+from arena.results.export.document import JSON
 from arena.results.export.proofs import VerificationError
+from arena.results.export.schema import UserScore
 from arena.results.export.verify import verify
-from arena.results.votes.exclusions import active_exclusions, exclude, history, restore
+from arena.results.integrity import review
+from arena.results.votes.exclusions import Exclusion
 from arena.results.votes.removals import remove_entrant
 from arena.results.votes.sealed import known
 from arena.web.console.cache import DocumentCache
@@ -80,14 +83,29 @@ class Rotate(_Body):
     reason: Text
 
 
-class Exclude(_Body):
+class Follow(_Body):
     """Leave the votes of one proposal out."""
 
     proposal: Annotated[str, Field(max_length=64)]
 
 
+class Decline(_Body):
+    """Let the votes of one proposal count."""
+
+    proposal: Annotated[str, Field(max_length=64)]
+    reason: Text
+
+
+class LeaveOut(_Body):
+    """Leave out votes that no test proposes."""
+
+    receipts: Annotated[str, Field(min_length=64, max_length=500)]
+    """With spaces between them."""
+    grounds: Text
+
+
 class Restore(_Body):
-    """Take the votes of one decision back into the fit."""
+    """Take the votes of one act of its own back into the fit."""
 
     decision: Annotated[int, Field(ge=0)]
     reason: Text
@@ -191,42 +209,60 @@ class Actions:
             path.unlink()
         return data
 
-    def exclude(self, organizer: str, asked: Exclude) -> Done:
-        """Follow what is proposed now under this key, whichever process has shown it."""
-        self._unpublished()
-        proposal = self._cache.proposal(asked.proposal)
-        if proposal is None:
-            raise Conflict("proposal_gone")
-        act = exclude(
+    def follow(self, organizer: str, asked: Follow) -> Done:
+        """Leave out exactly what was proposed under this key at the freeze."""
+        made = review.follow(self._store, self._stage.id, asked.proposal, organizer=organizer, now=datetime.now(UTC))
+        return self._left_out(made)
+
+    def follow_all(self, organizer: str, _asked: Nothing) -> Done:
+        """Leave out whatever was proposed and is not decided on."""
+        return self._left_out(
+            review.follow(self._store, self._stage.id, None, organizer=organizer, now=datetime.now(UTC))
+        )
+
+    def decline(self, organizer: str, asked: Decline) -> Done:
+        """Let what was proposed under this key count, with the reason that is published."""
+        review.decline(
+            self._store, self._stage.id, asked.proposal, why=asked.reason, organizer=organizer, now=datetime.now(UTC)
+        )
+        return Done.told(lambda t: t("integrity_done_declined"))
+
+    def leave_out(self, organizer: str, asked: LeaveOut) -> Done:
+        """Leave out votes that no test proposes, by their receipts."""
+        wanted = asked.receipts.split()
+        found = self._store.votes.battles_of(self._stage.id, wanted)
+        for receipt in wanted:
+            if receipt not in found:
+                raise Unusable("no_such_receipt", receipt=receipt[:64], stage=self._stage.id)
+        grounds, now = asked.grounds, datetime.now(UTC)
+        battles = [found[receipt] for receipt in wanted]
+        act = review.leave_out(self._store, self._stage.id, battles, grounds=grounds, organizer=organizer, now=now)
+        return self._left_out([act])
+
+    def restore(self, organizer: str, asked: Restore) -> Done:
+        """Take back what one act of its own left out, as far as it still is."""
+        act = review.take_back(
             self._store,
             self._stage.id,
-            proposal.battles,
-            reason=proposal.reason,
-            grounds=proposal.grounds,
+            asked.decision,
+            grounds=asked.reason,
             organizer=organizer,
             now=datetime.now(UTC),
         )
-        return Done.told(lambda t: t("integrity_done_left_out", votes=len(act.battles)))
-
-    def restore(self, organizer: str, asked: Restore) -> Done:
-        """Take back what one decision left out, as far as it still is."""
-        self._unpublished()
-        acts = history(self._store, self._stage.id)
-        if asked.decision >= len(acts):
-            raise NotFound("no_decision")
-        active = active_exclusions(self._store, self._stage.id)
-        held = [battle for battle in acts[asked.decision].battles if battle in active]
-        grounds, now = WrittenGrounds(text=asked.reason), datetime.now(UTC)
-        act = restore(self._store, self._stage.id, held, grounds=grounds, organizer=organizer, now=now)
         return Done.told(lambda t: t("integrity_done_taken_back", votes=len(act.battles)))
 
+    def _left_out(self, made: Sequence[Exclusion]) -> Done:
+        return Done.told(lambda t: t("integrity_done_left_out", votes=sum(len(act.battles) for act in made)))
+
     def export(self, organizer: str, _asked: Nothing) -> Done:
-        """Make, verify and shelve an export."""
-        now = datetime.now(UTC)
-        self._store.events.append(now, self._stage.id, organizer, "export.asked", {})
-        folder = export(
-            self._store, self._keys, self._stage.id, self._cache.shelf, now, git_commit=git_commit(self._root)
-        )
+        """Make, verify and shelve an export; of a published stage its result, as it was declared."""
+        now, stage_id = datetime.now(UTC), self._stage.id
+        self._store.events.append(now, stage_id, organizer, "export.asked", {})
+        if known(self._store, stage_id).status is StageStatus.PUBLISHED:
+            folder = shelved(self._store, self._keys, stage_id, self._cache.shelf)
+        else:
+            commit = git_commit(self._root)
+            folder = export(self._store, self._keys, stage_id, self._cache.shelf, now, who=organizer, git_commit=commit)
         return Done.told(lambda t: t("exports_done", folder=folder.name))
 
     def verify(self, organizer: str, asked: Verify) -> Done:
@@ -243,16 +279,11 @@ class Actions:
 
     def downloaded(self, organizer: str, name: str) -> Path:
         """Keep who takes an export that is about to be given out; return its folder."""
-        folder = folder_of(self._cache.shelf, name)
-        self._store.events.append(
-            datetime.now(UTC), self._stage.id, organizer, "export.downloaded", {"folder": folder.name}
-        )
+        folder, now = folder_of(self._cache.shelf, name), datetime.now(UTC)
+        self._store.events.append(now, self._stage.id, organizer, "export.downloaded", {"folder": folder.name})
+        looked_at(self._store, UserScore.model_validate_json((folder / JSON).read_bytes()), organizer, now)
         return folder
 
     def _confirmed(self, typed: str, *words: str) -> None:
         if typed.strip() not in words:
             raise Unusable("not_confirmed")
-
-    def _unpublished(self) -> None:
-        if known(self._store, self._stage.id).status is StageStatus.PUBLISHED:
-            raise Conflict("published")

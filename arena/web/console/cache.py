@@ -22,7 +22,7 @@ from arena.battles.version_log import new_versions
 from arena.domain.battle import BattleState, Draw
 from arena.domain.draw import rule_of as draw_rule_of
 from arena.domain.errors import ArenaError
-from arena.domain.stage import Stage
+from arena.domain.stage import Stage, StageStatus
 from arena.i18n.catalogue import Messages, messages
 from arena.record.activity import Activity
 from arena.record.evidence_keys import read_keys, waiting
@@ -36,12 +36,13 @@ from arena.results.export.tables import OUTCOMES, became
 from arena.results.export.vote_findings import findings
 from arena.results.export.vote_tests import vote_tests
 from arena.results.integrity.proposals import Proposal, propose
+from arena.results.integrity.review import decisions_in, looks_in, proposals_of
 from arena.results.live.access_log import viewers
 from arena.results.live.draw_audit import ExposureTable, exposure
 from arena.results.live.leaderboard import Leaderboard, Snapshot
-from arena.results.live.variants import Variants
+from arena.results.live.variants import Variant, Variants
 from arena.results.votes import closing
-from arena.results.votes.exclusions import active_exclusions, history
+from arena.results.votes.exclusions import active, acts_in
 from arena.results.votes.feed import VoteFeed
 from arena.results.votes.inclusion import Rule
 from arena.results.votes.rating import compared
@@ -64,8 +65,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Name = Literal["live", "trends", "groups", "operations", "integrity", "exports"]
 NAMES: tuple[Name, ...] = get_args(Name)
-EFFECTS = 20
-"""For so many of the most striking proposals, the order without them is worked out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +163,6 @@ class DocumentCache:
         for kept in self._kept.values():
             self._again(kept)
 
-    def proposal(self, key: str) -> Proposal | None:
-        """Look up what is proposed now under this key: worked out again from the votes, so that any process can be asked. Slow enough for a thread."""
-        votes, rule = self._feed.table(measured=True)
-        return next((found for found in self._proposed_for(votes, rule) if found.key == key), None)
-
     async def run(self, call: Callable[[], T]) -> T:
         """Run an act, one after the other, in a thread of its own: neither the event loop nor a document waits for it."""
         return await asyncio.get_running_loop().run_in_executor(self._acting, call)
@@ -229,7 +223,8 @@ class DocumentCache:
                 return (None if basis == before else self._groups(votes, rule, record)), basis
             case "integrity":
                 votes, rule, basis = self._followed()
-                basis = (basis, len(self.store.events.of_stage(self.stage.id, "ratings.seen")), record.status)
+                events = self.store.events.of_stage(self.stage.id)
+                basis = (basis, sum(event.kind in integrity.TOLD for event in events), record.status)
                 return (None if basis == before else self._integrity(votes, rule, record)), basis
 
     def _followed(self) -> tuple[VoteTable, Rule, tuple[Any, ...]]:
@@ -297,12 +292,13 @@ class DocumentCache:
         ratings = fits.rated(votes, counted, entrants) if len(chosen) else None
         needed, needed_all = _needed(ratings)
         draws, outcomes = self._draws(votes.entrants, record)
+        proposed = self._proposed_seqs(votes) if record.status is StageStatus.PUBLISHED else None
         facts = trends.TrendFacts(
             t=messages("ko"),
             stage=self.stage,
             votes=votes,
             elo=elo(chosen, both_bad=self.stage.protocol.both_bad) if len(chosen) else None,
-            variants=fits.all(votes, rule, self._votes_proposed(votes, rule), strata) if len(votes) else (),
+            variants=fits.all(votes, rule, proposed, strata) if len(votes) else (),
             needed=needed,
             needed_all=needed_all,
             fragile=self._fragile(ratings, chosen),
@@ -331,29 +327,35 @@ class DocumentCache:
         return lambda t: Document(clock(now), (), groups.sections(replace(facts, t=t)))
 
     def _integrity(self, votes: VoteTable, rule: Rule, record: StageRecord) -> Writing:
-        found = self._proposed_for(votes, rule)
-        fits = Variants(self.stage, record.file_sha256, closing.looks(self.stage, votes, record.frozen_at))
-        proposed = [seq for proposal in found for seq in proposal.seqs]
-        variants = [] if not len(votes) else fits.all(votes, rule, proposed, None)
+        stage_id, events = self.stage.id, self.store.events.of_stage(self.stage.id)
+        acts = acts_in(events)
+        frozen, published = record.frozen_at is not None, record.status is StageStatus.PUBLISHED
         facts = integrity.IntegrityFacts(
             t=messages("ko"),
             stage=self.stage,
             status=record.status,
             votes=len(votes),
-            proposals=found,
-            effects=self._effects(fits, votes, rule, found),
-            variants=[v for v in variants if v.name in ("raw", "declared", "cleaned")],
-            history=history(self.store, self.stage.id),
-            active=active_exclusions(self.store, self.stage.id),
-            viewers=viewers(self.store, self.stage.id),
+            proposals=proposals_of(self.store, stage_id) if frozen else self._proposed_for(votes, rule),
+            decided=decisions_in(events),
+            variants=self._before_and_after(votes, rule, record) if published and len(votes) else (),
+            history=acts,
+            active=active(acts),
+            looks=looks_in(events),
+            viewers=viewers(self.store, stage_id),
         )
         now = datetime.now(UTC)
 
         def tell(t: Messages) -> Document:
             seen = replace(facts, t=t)
-            return Document(clock(now), integrity.tiles(seen), integrity.sections(seen))
+            return Document(clock(now), integrity.tiles(seen), integrity.sections(seen), integrity.forms(seen))
 
         return tell
+
+    def _before_and_after(self, votes: VoteTable, rule: Rule, record: StageRecord) -> list[Variant]:
+        """Make the readings that say what the review did to the ranking: shown once the result is published, never before."""
+        fits = Variants(self.stage, record.file_sha256, closing.looks(self.stage, votes, record.frozen_at))
+        made = fits.all(votes, rule, self._proposed_seqs(votes), None)
+        return [variant for variant in made if variant.name in ("raw", "declared", "cleaned")]
 
     # --- parts of them ------------------------------------------------------------------------------------------------
 
@@ -383,38 +385,16 @@ class DocumentCache:
             outcomes[cell] = times
         return draws, outcomes
 
-    def _votes_proposed(self, votes: VoteTable, rule: Rule) -> list[int]:
-        return [seq for proposal in self._proposed_for(votes, rule) for seq in proposal.seqs]
-
-    def _effects(
-        self, fits: Variants, votes: VoteTable, rule: Rule, found: list[Proposal]
-    ) -> dict[str, integrity.Effect]:
-        """Compute what each of the most striking proposals alone would do to the order."""
-        entrants, counted = fits.entrants(rule), votes.counted
-        before = fits.rated(votes, counted, entrants) if counted.any() else None
-        if before is None:
-            return {}
-        effects: dict[str, integrity.Effect] = {}
-        for proposal in found[:EFFECTS]:
-            left = counted & ~votes.among(proposal.seqs)
-            after = fits.rated(votes, left, entrants) if left.any() else None
-            if after is not None:
-                effects[proposal.key] = _difference(before, after)
-        return effects
+    def _proposed_seqs(self, votes: VoteTable) -> list[int]:
+        """Find the numbers of the votes that were proposed at the freeze."""
+        battles = [battle for proposal in proposals_of(self.store, self.stage.id) for battle in proposal.battles]
+        return list(self.store.vote_columns.seqs_of(battles).values())
 
     def _fragile(self, ratings: Ratings | None, compared: Any) -> tuple[Fragility, ...]:
         protocol = self.stage.protocol
         if ratings is None or protocol.prior == 0:
             return ()
         return robustness(compared, prior=protocol.prior, both_bad=protocol.both_bad)
-
-
-def _difference(before: Ratings, after: Ratings) -> integrity.Effect:
-    pairs = list(zip(before.rows, after.rows, strict=True))
-    return integrity.Effect(
-        tuple((was.model, was.rank, now.rank) for was, now in pairs if was.rank != now.rank),
-        max((abs(b.rating - a.rating) for a, b in pairs if a.rating is not None and b.rating is not None), default=0.0),
-    )
 
 
 def _needed(ratings: Ratings | None) -> tuple[list[tuple[str, str, VotesNeeded | None]], VotesNeeded | None]:

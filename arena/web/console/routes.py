@@ -143,10 +143,25 @@ def routes(cache: DocumentCache, doing: actions.Actions, views: LiveViews) -> AP
         """Replace an entrant's key to the evidence."""
         return await act(lambda: doing.rotate(me, asked))
 
-    @router.post("/acts/exclude")
-    async def exclude(me: Me, asked: actions.Exclude) -> dict[str, Any]:
-        """Leave votes out."""
-        return await act(lambda: doing.exclude(me, asked))
+    @router.post("/acts/follow")
+    async def follow(me: Me, asked: actions.Follow) -> dict[str, Any]:
+        """Leave out what is proposed."""
+        return await act(lambda: doing.follow(me, asked))
+
+    @router.post("/acts/follow-all")
+    async def follow_all(me: Me, asked: actions.Nothing) -> dict[str, Any]:
+        """Leave out whatever is proposed."""
+        return await act(lambda: doing.follow_all(me, asked))
+
+    @router.post("/acts/decline")
+    async def decline(me: Me, asked: actions.Decline) -> dict[str, Any]:
+        """Let what is proposed count."""
+        return await act(lambda: doing.decline(me, asked))
+
+    @router.post("/acts/leave-out")
+    async def leave_out(me: Me, asked: actions.LeaveOut) -> dict[str, Any]:
+        """Leave out what no test proposes."""
+        return await act(lambda: doing.leave_out(me, asked))
 
     @router.post("/acts/restore")
     async def restore(me: Me, asked: actions.Restore) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A citizen's own battles, what they preferred, and the way out: for whoever carries the cookie, and nobody else."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
 
@@ -71,7 +71,7 @@ def _taste(
     if standing is None or standing.record is None or not reveals_votes(stage, standing.record.status):
         return []
     here = [each for each in decisions if each.stage_id == stage.id]
-    score = publications.result(stage.id, datetime.now(UTC)).score if standing.state == "published" else None
+    score = publications.result(stage.id).score if standing.state == "published" else None
     return preferences(here, stage.entrant_ids, None if score is None else _everybody(score))
 
 

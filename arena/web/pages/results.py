@@ -97,7 +97,7 @@ def routes(layout: Layout, stage: Stage, leaderboard: Leaderboard, publications:
         return shown(request, here, stage_id)
 
     def shown(request: Request, here: Services, stage_id: str) -> Response:
-        found = publications.result(stage_id, datetime.now(UTC))
+        found = publications.result(stage_id)
         citizen = here.citizen(request)
         own = here.arena.store.votes.of_citizen(citizen.id) if citizen else []
         t = messages(language_of(request))

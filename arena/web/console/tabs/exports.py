@@ -89,11 +89,11 @@ def folder_of(root: Path, name: str) -> Path:
 def tiles(found: Sequence[Shelved], status: StageStatus, t: Messages) -> tuple[Tile, ...]:
     """How many there are."""
     newest = found[0].created_at[:16].replace("T", " ") if found else "–"
-    over = status in (StageStatus.FROZEN, StageStatus.PUBLISHED)
+    kinds = {StageStatus.FROZEN: "exports_provisional", StageStatus.PUBLISHED: "exports_final"}
     return (
         Tile(t("exports_title"), number(len(found))),
         Tile(t("exports_newest"), newest),
-        Tile(t("exports_if_made_now"), t("exports_final") if over else t("exports_preliminary")),
+        Tile(t("exports_if_made_now"), t(kinds.get(status, "exports_preliminary"))),
     )
 
 

@@ -7,22 +7,15 @@ from arena.domain.stage import Stage, StageStatus
 from arena.i18n import facts
 from arena.i18n.catalogue import Messages
 from arena.results.integrity.proposals import FEWEST_VOTES, Proposal
-from arena.results.live.access_log import Viewer
+from arena.results.integrity.review import DECIDED, LOOKED, Decision, Look, Proposed
+from arena.results.live.access_log import SEEN, Viewer
 from arena.results.live.variants import Variant
-from arena.results.votes.exclusions import Exclusion, ExclusionReason
+from arena.results.votes.exclusions import ADD, REMOVE, Exclusion, ExclusionReason
 from arena.web.console.document import Section, Table, Tile, clock, number, span
 
 SHOWN = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What leaving one proposal's votes out would do to the order."""
-
-    moved: tuple[tuple[str, int | None, int | None], ...]
-    """Each entrant whose rank changes, with its rank before and after."""
-    most: float
-    """The largest change of a rating."""
+TOLD = (ADD, REMOVE, DECIDED, LOOKED, SEEN)
+"""The events that this tab tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +27,21 @@ class IntegrityFacts:
     stage: Stage
     status: StageStatus
     votes: int
-    proposals: Sequence[Proposal]
-    effects: Mapping[str, Effect]
-    """What following one proposal would do to the order, by its key."""
+    proposals: Sequence[Proposal] | Sequence[Proposed]
+    """While the stage is open, what the tests would propose now; afterwards what they did at the freeze."""
+    decided: Mapping[str, Decision]
+    """By proposal."""
     variants: Sequence[Variant]
-    """`raw`, `declared` and `cleaned`."""
+    """`raw`, `declared` and `cleaned`; none before publication, so that nobody decides with the ranking in sight."""
     history: Sequence[Exclusion]
     active: Mapping[str, ExclusionReason]
+    looks: Sequence[Look]
     viewers: Sequence[Viewer]
 
     def team(self, entrant: str) -> str:
-        """Look up the name."""
+        """Look up the name; until the result is published nobody is told whom votes are for or against."""
+        if self.status is not StageStatus.PUBLISHED:
+            return self.t("integrity_one_team")
         return next((self.t.pick(e.team) for e in self.stage.entrants if e.id == entrant), entrant)
 
 
@@ -52,29 +49,64 @@ def tiles(seen: IntegrityFacts) -> tuple[Tile, ...]:
     """How much stands out, how much is left out."""
     t = seen.t
     battles = {battle for proposal in seen.proposals for battle in proposal.battles}
+    undecided = sum(proposal.key not in seen.decided for proposal in seen.proposals)
     return (
         Tile(
             t("integrity_proposals"),
-            number(len(seen.proposals)),
+            number(undecided),
             t("integrity_proposals_votes", votes=len(battles)),
-            "warn" if seen.proposals else "good",
+            "warn" if undecided else "good",
         ),
         Tile(
             t("integrity_left_out"),
             number(len(seen.active)),
             t("integrity_decisions", decisions=len(seen.history)),
         ),
+        Tile(t("integrity_looks"), number(len(seen.looks)), t("integrity_looks_published")),
         Tile(t("integrity_viewers"), number(len(seen.viewers))),
     )
 
 
 def sections(seen: IntegrityFacts) -> tuple[Section, ...]:
-    """All of them."""
-    return (proposals(seen), ranking(seen), history(seen), viewers(seen))
+    """All of them; what the review did to the ranking only once the result is published."""
+    after = (ranking(seen),) if seen.status is StageStatus.PUBLISHED else ()
+    return (proposals(seen), *after, history(seen), viewers(seen))
+
+
+def forms(seen: IntegrityFacts) -> tuple[Mapping[str, object], ...]:
+    """Offer what can be done besides deciding on one proposal, while the stage is under review."""
+    if seen.status is not StageStatus.FROZEN:
+        return ()
+    t, made = seen.t, []
+    if any(proposal.key not in seen.decided for proposal in seen.proposals):
+        made.append(
+            {
+                "id": "follow-all",
+                "title": t("integrity_follow_all_title"),
+                "says": [t("integrity_follow_all_says")],
+                "fields": [],
+                "act": "follow-all",
+                "button": t("integrity_follow_all_title"),
+            }
+        )
+    made.append(
+        {
+            "id": "leave-out",
+            "title": t("integrity_leave_out_title"),
+            "says": [t("integrity_leave_out_says")],
+            "fields": [
+                {"name": "receipts", "label": t("integrity_leave_out_receipts"), "type": "text"},
+                {"name": "grounds", "label": t("integrity_grounds"), "type": "text"},
+            ],
+            "act": "leave-out",
+            "button": t("integrity_leave_out"),
+        }
+    )
+    return tuple(made)
 
 
 def proposals(seen: IntegrityFacts) -> Section:
-    """Voters and groups that stand out, the most striking first, each with its evidence and an act."""
+    """Voters and groups that stand out, the most striking first, each with its evidence and the acts."""
     t = seen.t
     rows, acts = [], []
     for n, proposal in enumerate(seen.proposals[:SHOWN]):
@@ -91,27 +123,20 @@ def proposals(seen: IntegrityFacts) -> Section:
                 who,
                 len(proposal.battles),
                 f"{proposal.q:.2g}",
-                seen.team(proposal.entrant) if proposal.entrant else "–",
                 t.listed(evidence) if evidence else facts.grounds(proposal.grounds, t, seen.team),
-                _effect(seen, seen.effects.get(proposal.key)),
+                _became(seen, seen.decided.get(proposal.key)),
             )
         )
-        if seen.status is not StageStatus.PUBLISHED:
-            acts.append(
-                {
-                    "row": n,
-                    "act": "exclude",
-                    "label": t("integrity_leave_out"),
-                    "body": {"proposal": proposal.key},
-                    "ask": t("integrity_leave_out_ask", votes=len(proposal.battles)),
-                }
-            )
+        acts += _acts(seen, n, proposal)
     if seen.votes < FEWEST_VOTES:
         says = t("integrity_too_few_votes", fewest=FEWEST_VOTES)
-    elif rows:
-        says = t("integrity_proposals_found", proposals=len(seen.proposals))
-    else:
+    elif not rows:
         says = t("integrity_proposals_none")
+    elif seen.status in (StageStatus.DRAFT, StageStatus.OPEN):
+        says = t("integrity_proposals_open", proposals=len(seen.proposals))
+    else:
+        says = t("integrity_proposals_found", proposals=len(seen.proposals))
+    review = seen.stage.review
     return Section(
         "proposals",
         t("integrity_proposals_title"),
@@ -122,16 +147,58 @@ def proposals(seen: IntegrityFacts) -> Section:
                 t("integrity_voter"),
                 t("console_votes"),
                 t("integrity_q"),
-                t("integrity_team"),
                 t("integrity_grounds"),
-                t("integrity_if_left_out"),
+                t("integrity_decision"),
             ),
             tuple(rows),
         ),
-        note=t("integrity_proposals_note"),
+        note=t(
+            "integrity_proposals_note",
+            voters=100 * review.voter_rate,
+            groups=100 * review.campaign_rate,
+            decides=t.pick(review.decides),
+            hours=review.hours,
+        ),
         wide=True,
         acts=tuple(acts),
     )
+
+
+def _acts(seen: IntegrityFacts, row: int, proposal: Proposal | Proposed) -> list[dict[str, object]]:
+    """Offer to follow and to decline; where the stage seals that whatever is proposed is followed, one act follows all."""
+    t, decision = seen.t, seen.decided.get(proposal.key)
+    if seen.status is not StageStatus.FROZEN or seen.stage.review.rule == "follow_all":
+        return []
+    acts: list[dict[str, object]] = []
+    if decision is None or not decision.followed:
+        acts.append(
+            {
+                "row": row,
+                "act": "follow",
+                "label": t("integrity_leave_out"),
+                "body": {"proposal": proposal.key},
+                "ask": t("integrity_leave_out_ask", votes=len(proposal.battles)),
+            }
+        )
+    if decision is None or decision.followed:
+        acts.append(
+            {
+                "row": row,
+                "act": "decline",
+                "label": t("integrity_decline"),
+                "body": {"proposal": proposal.key},
+                "ask": t("integrity_decline_ask", votes=len(proposal.battles)),
+                "field": "reason",
+            }
+        )
+    return acts
+
+
+def _became(seen: IntegrityFacts, decision: Decision | None) -> str:
+    t = seen.t
+    if decision is None:
+        return "–"
+    return t("integrity_followed") if decision.followed else t("integrity_declined", why=decision.why or "")
 
 
 def ranking(seen: IntegrityFacts) -> Section:
@@ -177,7 +244,7 @@ def history(seen: IntegrityFacts) -> Section:
     rows, acts = [], []
     for n, act in reversed(list(enumerate(seen.history))):
         held = [battle for battle in act.battles if battle in seen.active]
-        if act.reason is not None and held and seen.status is not StageStatus.PUBLISHED:
+        if act.reason is not None and act.proposal is None and held and seen.status is StageStatus.FROZEN:
             acts.append(
                 {
                     "row": len(rows),
@@ -237,12 +304,3 @@ def viewers(seen: IntegrityFacts) -> Section:
             rows,
         ),
     )
-
-
-def _effect(seen: IntegrityFacts, effect: Effect | None) -> str:
-    t = seen.t
-    if effect is None:
-        return "–"
-    if effect.moved:
-        return ", ".join(t("integrity_moved", team=seen.team(e), before=was, after=now) for e, was, now in effect.moved)
-    return t("integrity_not_moved", most=effect.most)

@@ -12,7 +12,7 @@ from arena.battles.arena import LEASE
 from arena.battles.processes import ServingProcess, health_in_all
 from arena.battles.version_log import NewVersion
 from arena.domain.clock import KST
-from arena.domain.stage import Stage
+from arena.domain.stage import Stage, StageStatus
 from arena.i18n import facts
 from arena.i18n.catalogue import Messages
 from arena.record.events import Event
@@ -414,7 +414,8 @@ def _told(seen: OperationFacts, event: Event) -> str:
         case "entrant.removed":
             return f"{seen.team(data['entrant'])}: {data['reason']}"
         case "exclusion.add" | "exclusion.remove":
-            why = facts.grounds(grounds_in(data), t, seen.team)
+            published = seen.record.status is StageStatus.PUBLISHED
+            why = facts.grounds(grounds_in(data), t, seen.team if published else lambda _: t("integrity_one_team"))
             return t("operations_audit_exclusion", votes=len(data["battles"]), grounds=why)
         case "entrant.left_draw" | "entrant.still_out" | "entrant.back_in_draw":
             return f"{seen.team(data['entrant'])}: {facts.outage(cause_in(data), t)}"
@@ -430,7 +431,9 @@ def _told(seen: OperationFacts, event: Event) -> str:
             return t("operations_audit_opened", sha256=str(data.get("file_sha256", ""))[:16])
         case "stage.frozen":
             return t("operations_audit_frozen", votes=data["votes"], draws=data["draws"], root=data["root"][:16])
-        case "export.made":
+        case "review.decided":
+            return str(data.get("why", ""))
+        case "export.made" | "review.looked":
             return str(data.get("export_id", ""))
         case exports.VERIFIED:
             check = exports.Check.model_validate(data)
