@@ -212,7 +212,7 @@ def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
         parsed.get_dialect()
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is no number may be the rest of a password with an @ in it
         raise StageError("database_address", value=redacted(url)) from None
     return parsed
 

@@ -82,14 +82,16 @@ def test_a_setting_of_the_proxies_that_fits_no_other_is_named(
     [
         ({"ARENA_TRUSTED_PROXIES": "0.0.0.0/0"}, "trusted_proxies"),
         ({"ARENA_DATABASE_URL": "nonsense"}, "database_address"),
+        ({"ARENA_DATABASE_URL": "postgresql+psycopg://arena:p@ss:hunter2@127.0.0.1/db"}, "database_address"),
         ({"PORT": "many"}, "setting_value"),
     ],
 )
 def test_settings_that_cannot_be_read_are_all_there_is(tmp_path: Path, environment: dict[str, str], code: str) -> None:
-    """A setting that cannot be used is named, and nothing is looked at by its light."""
+    """A setting that cannot be used is named, without the password in it, and nothing is looked at by its light."""
     found = doctor(tmp_path, **environment)
     assert (found[0], found[1].keys(), found[1]["settings"][0]) == (1, {"settings"}, "WRONG")
     assert code in found[1]["settings"][1]
+    assert "hunter2" not in found[1]["settings"][1]
 
 
 def test_a_file_of_settings_that_is_no_toml_is_named(tmp_path: Path) -> None:

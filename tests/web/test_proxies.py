@@ -69,11 +69,12 @@ def test_a_network_holds_an_address_in_either_form() -> None:
     assert client_address(asked("::ffff:10.0.0.1", ("x-forwarded-for", "1.2.3.4")), watched) == "1.2.3.4"
 
 
-def test_another_header_is_not_believed_but_told() -> None:
-    """X-Real-IP says nothing about the address, but that a proxy may stand there."""
+@pytest.mark.parametrize("header", [("x-real-ip", "6.6.6.6"), ("forwarded", "for=6.6.6.6")])
+def test_another_header_is_not_believed_but_told(header: tuple[str, str]) -> None:
+    """X-Real-IP and Forwarded say nothing about the address, but that a proxy may stand there."""
     heard: list[Mismatch] = []
     watched = WatchedProxies(TrustedProxies(), heard.append)
-    assert client_address(asked("10.0.0.1", ("x-real-ip", "6.6.6.6")), watched) == "10.0.0.1"
+    assert client_address(asked("10.0.0.1", header), watched) == "10.0.0.1"
     assert heard == ["proxies.unexpected"]
 
 

@@ -1,12 +1,15 @@
 """Where a request comes from: the connection, or what proxies of ours say about it. No other header is believed."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from starlette.requests import Request
 
 from arena.domain.proxies import Mismatch, TrustedProxies, read_address
 
 UNKNOWN = "unknown"
+_SAID_BY_PROXIES: Final = ("x-real-ip", "forwarded")
+"""Not believed, but where it comes from may stand a proxy (`Forwarded`: RFC 7239)."""
 
 
 class WatchedProxies:
@@ -37,7 +40,7 @@ def client_address(request: Request, proxies: WatchedProxies) -> str:
     trusted = proxies.trusted
     through = read_address(peer)
     if trusted.hops == 0 and (through is None or through not in trusted):
-        if heard or "x-real-ip" in request.headers:
+        if heard or any(name in request.headers for name in _SAID_BY_PROXIES):
             proxies.tell("proxies.unexpected")
         return peer
     found = _in_networks(heard, trusted) if trusted.networks else _steps_back(heard, trusted.hops)

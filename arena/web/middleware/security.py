@@ -21,7 +21,7 @@ _ALLOWED: Final = re.compile(
     r"|/(my|how|rules|privacy|accessibility|receipts|checkpoints|results)$|/results/.+$|/receipts/[0-9a-f]{64}/qr\.svg$"
     r"|/(api/v1|arena-assets)/.+|/(healthz|readyz|metrics|openapi\.json)$|/\.well-known/jwks\.json$|/(login|logout)(/[\w-]+)?$"
 )
-_ELSEWHERE: Final = re.compile(rb"forwarded$|x-forwarded-(?!for$)|x-original-|x-rewrite-")
+_ELSEWHERE: Final = re.compile(rb"x-forwarded-(?!for$)|x-original-|x-rewrite-")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
