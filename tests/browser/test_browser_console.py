@@ -13,6 +13,7 @@ from arena.domain.draw import draw, rule_of
 from arena.domain.vote import cast
 from arena.record.keys import Keys
 from arena.record.store import Store
+from arena.results import lifecycle
 from arena.simulate import open_simulated, simulate, simulated_stage
 from tests.support.browser import PHONE, chromium, violations, visiting
 from tests.support.serving import Citizen, serving, stage_toml
@@ -39,10 +40,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """400 simulated votes, 40 of them by a fan of side a, and one organizer."""
-    folder: Path = tmp_path_factory.mktemp("simulated")
+def with_a_fan(folder: Path, *, freeze: bool = False) -> Path:
+    """400 simulated votes, 40 of them by a fan of side a, and one organizer; the stage's file."""
     stage, data = simulated_stage()
     (folder / "stage.toml").write_bytes(data)
     store, now = Store(f"sqlite:///{folder / 'arena.db'}"), datetime.now(UTC)
@@ -59,8 +58,25 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         finish(store, battle)
         store.votes.cast(battle.id, fan.id, ballot(), lambda b: cast(b, fan, ballot(), now, secret, KEYS))
     store.organizers.add(NAME, PASSWORD, now)
+    if freeze:
+        lifecycle.freeze(store, Keys.open(folder, {}), stage.id, organizer=NAME, now=datetime.now(UTC))
     store.close()
-    with serving(folder, folder / "stage.toml") as address:
+    return folder / "stage.toml"
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A stage that is open."""
+    folder: Path = tmp_path_factory.mktemp("simulated")
+    with serving(folder, with_a_fan(folder)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A stage that has just frozen."""
+    folder: Path = tmp_path_factory.mktemp("reviewed")
+    with serving(folder, with_a_fan(folder, freeze=True)) as address:
         yield address
 
 
@@ -158,12 +174,12 @@ def test_an_organizer_changes_the_language(browser: Browser, simulated: str) -> 
             page.goto(f"{simulated}/organizer/")
 
 
-def test_an_organizer_excludes_a_fan_and_takes_it_back(browser: Browser, simulated: str) -> None:
-    """The fan who always votes for one side is proposed with evidence and effect; excluding asks first, restoring wants a reason, by
-    keyboard alone; both stand in the history and move the count."""
-    with visiting(browser, simulated) as watched:
+def test_an_organizer_leaves_a_fan_out_and_lets_it_count_again(browser: Browser, reviewed: str) -> None:
+    """The fan who always votes for one side is proposed with evidence; leaving out asks first, declining wants a reason, by keyboard
+    alone; both stand in the history and move the count."""
+    with visiting(browser, reviewed) as watched:
         page = watched.page
-        log_in(page, simulated)
+        log_in(page, reviewed)
         excluded = page.locator("#console-integrity .c-tile", has_text="제외된 투표")
         page.get_by_role("tab", name="무결성").click()
         page.wait_for_selector("#c-integrity-proposals tbody tr", timeout=60_000)
@@ -176,11 +192,12 @@ def test_an_organizer_excludes_a_fan_and_takes_it_back(browser: Browser, simulat
         expect(page.locator("#console-message")).to_contain_text("평가에서 뺐습니다")
         expect(excluded).to_contain_text("제외된 투표40", timeout=30_000)
         expect(page.locator("#c-integrity-history tbody")).to_contain_text("개인 검정")
-        page.locator("#c-integrity-history").get_by_role("button", name="되돌리기").click()
+        page.locator("#c-integrity-proposals").get_by_role("button", name="그대로 반영").first.click()
         page.fill("#c-ask-field", "본인이 설명함")
         page.keyboard.press("Enter")
-        expect(page.locator("#console-message")).to_contain_text("다시 넣었습니다")
+        expect(page.locator("#console-message")).to_contain_text("이 투표를 그대로 반영합니다")
         expect(excluded).to_contain_text("제외된 투표0", timeout=30_000)
+        expect(page.locator("#c-integrity-proposals tbody")).to_contain_text("반영함: 본인이 설명함")
         expect(page.locator("#c-integrity-history tbody")).to_contain_text("본인이 설명함")
 
 

@@ -34,15 +34,15 @@ def battles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_in_a_pipe_each_command_says_one_line_beside_its_output(tmp_path: Path) -> None:
-    """simulate, freeze, export, verify, report, publish, push and purge: one line on standard error, none of it on standard output."""
+    """simulate, freeze, export, verify, publish, report, push and purge: one line on standard error, none of it on standard output."""
     out = str(tmp_path / "out")
     for said, line in (
-        (("simulate", "--votes", "60"), "making SYNTHETIC votes …"),
+        (("simulate", "--votes", "40"), "making SYNTHETIC votes …"),
         (("stage", "freeze", "simulated"), "freezing simulated …"),
         (("export", "simulated", "--out", out), "exporting simulated …"),
         (("verify", f"{out}/latest"), f"verifying {out}/latest …"),
-        (("report", "simulated", "--out", str(tmp_path / "page.html")), "making the report of simulated …"),
         (("stage", "publish", "simulated"), "publishing simulated …"),
+        (("report", "simulated", "--out", str(tmp_path / "page.html")), "making the report of simulated …"),
         (("push", "simulated"), "delivering what waits of simulated …"),
         (("purge", "simulated"), "erasing what is past its time in simulated …"),
     ):

@@ -115,6 +115,7 @@ def test_nothing_above_the_step_is_anywhere(stage: Stage) -> None:
     disclosed = json.dumps(stage.result()["disclosed"])
     secret -= {text for value in re.findall(r"\d+\.\d+", disclosed) for text in numbers(float(value))}
     secret = {each for each in secret if len(each) > 3}  # a shorter one may be any number
+    secret -= {"0.95"}  # the protocol's `top_p`, which the rules tell
     told = {
         JWKS,
         "checkpoints.jsonl",
