@@ -443,7 +443,7 @@ def opening_holds(document: dict, stage: dict, heads: list[dict]) -> None:
         must(beacon is None or document["synthetic"], "opening: no beacon that the file declares is left out")
 
 
-def cosignatures_hold(lines: list[dict], stage: dict, heads: list[dict]) -> None:
+def cosignatures_hold(lines: list[dict], stage: dict, heads: list[dict], result: bool) -> None:
     """Each is signed by a witness that the stage file names, and of a checkpoint of this history."""
     named = {witness["id"]: witness for witness in stage.get("witnesses", ())}
     known = {(head["stage"], head["size"], head["root"], head["opening"]) for head in heads}
@@ -458,6 +458,7 @@ def cosignatures_hold(lines: list[dict], stage: dict, heads: list[dict]) -> None
         )
     final = sum(line["size"] == heads[-1]["size"] for line in lines)
     required = stage.get("witnesses_required", 0)
+    must(final >= required or not result, f"cosignatures: a result has {required} over its last checkpoint")
     print(f"--  cosignatures: {len(lines)} by named witnesses, {final} over the last checkpoint, {required} required")
 
 
@@ -528,6 +529,15 @@ def side_share(rows: list[dict], planned: float | None) -> tuple[float, float, f
     reach = z * np.sqrt(share * (1 - share) / effective + z * z / (4 * effective**2)) / (1 + z * z / effective)
     p = 2 * t.sf(abs(share - 0.5) * 2 * np.sqrt(effective), df)
     return share, max(0.0, centre - reach), min(1.0, centre + reach), p
+
+
+def sets_that_met(names: list[str], rows: list[dict]) -> list[set[str]]:
+    """The entrants that are linked by votes in the fit, together."""
+    sets = [{name} for name in names]
+    for pair in {frozenset((row["model_a"], row["model_b"])) for row in rows}:
+        linked = [each for each in sets if each & pair]
+        sets = [each for each in sets if not each & pair] + [set[str]().union(*linked)]
+    return sets
 
 
 def counts_hold(document: dict, votes: list[dict], draws: list[dict], rows: list[dict]) -> None:
@@ -617,12 +627,11 @@ def noted_holds(file: Path, noted: dict, keys: dict, document: dict, leaves: lis
             f"{file.name}: its {noted['size']} votes are the first ones here",
         )
         return
-    # As /api/v1/stage says it, or a witness in its notebook.
-    told = (noted["draw_commitment"], noted.get("file_sha256", noted.get("stage_file_sha256")))
-    must(
-        told == (document["draws"]["commitment"], document["stage"]["file_sha256"]),
-        f"{file.name}: the commitment to the draws, and the stage file, that were noted",
-    )
+    # As /api/v1/stage says it, one stage of /api/v1/stages, or a witness in its notebook.
+    commitment = noted["draws"]["commitment"] if "draws" in noted else noted["draw_commitment"]
+    must(commitment == document["draws"]["commitment"], f"{file.name}: the commitment to the draws that was noted")
+    sealed = noted.get("file_sha256", noted.get("stage_file_sha256"))
+    must(sealed in (None, document["stage"]["file_sha256"]), f"{file.name}: the stage file, where it was noted")
 
 
 def promise_kept(file: Path, given: dict, keys: dict, document: dict, votes: list[dict], heads: list[dict]) -> None:
@@ -647,6 +656,7 @@ def promise_kept(file: Path, given: dict, keys: dict, document: dict, votes: lis
 
 def main(folder: Path, jwks: Path | None = None, *noted: Path) -> None:
     """The whole procedure."""
+    folder = folder / "latest" if (folder / "latest").is_dir() else folder  # of a folder of exports the newest
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     listed = dict(reversed(line.split("  ")) for line in files["SHA256SUMS"].decode().splitlines())
     must(
@@ -687,7 +697,9 @@ def main(folder: Path, jwks: Path | None = None, *noted: Path) -> None:
         else:
             noted_holds(file, given, keys, document, leaves, heads)
     opening_holds(document, stage, heads)
-    cosignatures_hold([json.loads(line) for line in files["cosignatures.jsonl"].splitlines()], stage, heads)
+    cosignatures_hold(
+        [json.loads(line) for line in files["cosignatures.jsonl"].splitlines()], stage, heads, document["final"]
+    )
 
     must([row["draw"] for row in draws] == list(range(1, len(draws) + 1)), "draws: none is missing")
     voted = {row["draw"]: (row["model_a"], row["model_b"]) for row in draws if row["outcome"] == "voted"}
@@ -695,9 +707,12 @@ def main(folder: Path, jwks: Path | None = None, *noted: Path) -> None:
         voted == {row["draw"]: (row["model_a"], row["model_b"]) for row in votes} and len(voted) == len(votes),
         "draws: each vote has its own",
     )
-    seed = document["draws"]["seed"]
-    if seed and document["draws"]["rule"] == "uniform" and not stage.get("controls"):
+    seed, rule = document["draws"]["seed"], stage.get("protocol", {}).get("pairing", "uniform")
+    must(document["draws"]["rule"] == rule, f"draws: {rule}, as the stage file says")
+    must(seed is not None or told["frozen_at"] is None, "draws: the seed is told after the freeze")
+    if seed is not None:
         must(sha256(seed.encode()) == document["draws"]["commitment"], "draws: the seed that was committed to")
+    if seed is not None and rule == "uniform" and not stage.get("controls"):
         beacon = document["opening"]["beacon"]
         mixed = seed if beacon is None else sha256(f"kai.seed/1|{seed}|{beacon['value']}".encode())
         plain, shown_again = ([row for row in draws if (row["repeat_of"] is None) is new] for new in (True, False))
@@ -733,7 +748,9 @@ def main(folder: Path, jwks: Path | None = None, *noted: Path) -> None:
     names = [row["team_id"] for row in document["scores"]]
     declared = [e["team_id"] for e in document["entrants"] if e["removed"] is None]
     must(names in (declared, []), "scores: of the entrants that are in")
-    if not names or any(row["group"] != 0 for row in document["scores"]):
+    apart = len(sets_that_met(declared, counted(rows, document["protocol"]["both_bad"])[1]))
+    must(len({row["group"] for row in document["scores"]}) == (apart if names else 0), "scores: groups that never met")
+    if not names or apart > 1:
         print("--  no votes, or entrants that never met: the numbers are not recomputed here")
         return
     method = document["method"]

@@ -170,6 +170,9 @@ def test_an_outage_and_a_removal_excuse_an_absence(tmp_path: Path) -> None:
     remove_entrant(room.store, room.stage, "narae", reason="withdrew", organizer=CLI, now=removed)
     forge(room, [Forged(at=removed + ONE, without="narae")])
     verdict = verify_files(exported(room.freeze()).files)
+    room.store.outages.left(away + 2 * ONE, room.stage.id, "dasom", "one", cause)
+    room.store.outages.back(away + ONE, room.stage.id, "dasom", "one", cause)  # before it began
+    assert refusal(exported(room).files) == ("coherence", "outage_out_of_time")
     room.close()
     assert "away" in {check.code for check in verdict.checks}
     assert [len(entrant.outages) for entrant in verdict.document.entrants if entrant.team_id == "garam"] == [1]

@@ -234,3 +234,15 @@ def test_who_has_left_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     [shelved] = [path for path in (tmp_path / "exports" / "s").iterdir() if path.is_dir() and not path.is_symlink()]
     assert run("verify", folder / "maru" / "letter.json", "--against", shelved).exit_code == 0
     room.close()
+
+
+def test_of_a_stage_without_votes_there_are_letters_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody voted, nothing was drawn: the letter says so, and has no score."""
+    room = Room(tmp_path, stage_id="s", teams=TEAMS).freeze()
+    room.publish()
+    room.close()
+    _, letters = written(tmp_path, monkeypatch)
+    assert len(letters) == len(TEAMS)
+    assert {(letter.score, letter.exposure.on_a, letter.exposure.voted) for letter in letters.values()} == {
+        (None, 0, 0)
+    }

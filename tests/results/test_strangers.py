@@ -58,18 +58,20 @@ def test_a_stranger_without_our_code_agrees(exported: Exported, tmp_path: Path) 
     assert not {"arena", "ratings", "models", "app"} & set(imported)
     folder = write(exported.bundle, tmp_path / "good")
     document = exported.bundle.document
-    facts = {"draw_commitment": document.draws.commitment, "file_sha256": document.stage.file_sha256}
+    stages = {"draw_commitment": document.draws.commitment, "file_sha256": document.stage.file_sha256}
     good = by_a_stranger(
         folder,
         saved(tmp_path / "trusted.json", exported.keys.jwks()),
         saved(tmp_path / "kept.json", exported.kept[0].to_json()),
-        saved(tmp_path / "stage.json", facts),
+        saved(tmp_path / "stage.json", {"draws": {"commitment": document.draws.commitment, "seed": None}}),
+        saved(tmp_path / "stages.json", stages),
     )
     assert good.returncode == 0, good.stderr
     for said in (
         "150 are what was sealed",
         "kept.json: its 150 votes are the first ones here",
         "stage.json: the commitment to the draws",
+        "stages.json: the stage file",
         "each from the seed",
         f"{document.population.n_voters} voters, 150 votes, 141 that count",
         "pairwise: garam and narae",
@@ -103,6 +105,9 @@ def test_a_stranger_without_our_code_agrees(exported: Exported, tmp_path: Path) 
         ("population: ", lambda d: d["population"].update(n_voters=31)),
         ("population: outcomes", lambda d: d["population"]["winners"].update(tie=0)),
         ("exposure: 150 draws", lambda d: d["exposure"]["pairs"][0].update(voted=d["exposure"]["pairs"][0]["voted"] + 1)),
+        ("scores: groups", lambda d: d["scores"][0].update(group=1)),
+        ("draws: the seed is told", lambda d: d["draws"].update(seed=None)),
+        ("draws: uniform", lambda d: d["draws"].update(rule="balanced")),
         ("exposure: sides", lambda d: d["exposure"]["entrants"][0].update(on_a=d["exposure"]["entrants"][0]["on_a"] + 1)),
         *(
             (f"sensitivity: {choice}, {name}", lambda d, c=choice, n=name, v=value: d["sensitivity"][c][0].update({n: v}))

@@ -23,13 +23,15 @@ from arena.domain.draw import commitment
 from arena.domain.errors import Unusable
 from arena.domain.opening import opening_sha256
 from arena.domain.stage import Stage
+from arena.domain.vote import canonical
 from arena.record.keys import Keys
 from arena.record.ledger import Ledger
 from arena.record.store import Store
 from arena.record.tables import battles, checkpoints, leaves, stages, votes
 from arena.results import lifecycle
-from arena.results.export.bundle import make
+from arena.results.export.bundle import make, sums
 from arena.results.export.cosigning import read_witness
+from arena.results.export.document import SUMS
 from arena.results.export.proofs import VerificationError
 from arena.results.export.verify import verify, verify_files
 from arena.results.witness.arena_client import ArenaClient, Unreachable
@@ -105,6 +107,13 @@ def test_a_witness_follows_cosigns_and_is_required(tmp_path: Path) -> None:
             lifecycle.publish(at.room.store, at.room.keys, at.stage, tmp_path / "out", tmp_path, **publishing)
         provisional = verify_files(make(at.room.store, at.room.keys, at.stage, now()).files)
         assert "cosigned_by_too_few" in [passed.code for passed in provisional.checks]
+        files = make(at.room.store, at.room.keys, at.stage, now()).files
+        document = orjson.loads(files["export.json"]) | {"final": True}
+        document["integrity"].pop("signature")
+        document["integrity"]["signature"] = at.room.keys.sign(canonical(document))
+        files = {name: data for name, data in files.items() if name != SUMS} | {"export.json": canonical(document)}
+        with refusing(VerificationError, match="only 0 witnesses have cosigned its last checkpoint"):
+            verify_files({**files, SUMS: sums(files)})
 
         second = at.look()
         assert (second.returncode, "200 votes" in second.stdout) == (0, True), second.stderr

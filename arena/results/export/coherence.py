@@ -187,6 +187,11 @@ def away(document: UserScore, stage: Stage, draws: DrawTable) -> None:
     drawn = draws.repeat_of == 0  # what a repeat could show again are battles
     for entrant in document.entrants:
         spells = [(spell.began, spell.ended or spell.noted + UNENDED) for spell in entrant.outages]
+        for spell in entrant.outages:
+            if spell.began > (spell.ended or spell.noted) or spell.began > document.created_at + timedelta(
+                seconds=stage.ledger.tolerance_s
+            ):
+                raise _wrong(Fault("outage_out_of_time", team=entrant.team_id))
         if entrant.removed is not None:
             spells.append((entrant.removed.at, datetime.max.replace(tzinfo=entrant.removed.at.tzinfo)))
         out = np.array([entrant.team_id not in choice for choice in draws.choices], bool)

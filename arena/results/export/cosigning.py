@@ -107,6 +107,10 @@ def cosigned(
         return
     final = sum(each.size == document.provenance.checkpoint.size for each in given)
     enough = final >= stage.witnesses_required
+    if document.final and not enough:
+        raise VerificationError(
+            "cosignatures", Fault("result_without_witnesses", n=final, required=stage.witnesses_required)
+        )
     yield Passed("cosigned" if enough else "cosigned_by_too_few", n=final, required=stage.witnesses_required)
 
 

@@ -25,6 +25,7 @@ from arena.results.export.schema import (
     ClosingPart,
     EntrantPart,
     EvidenceKeyPart,
+    ExposureShare,
     LeaksOf,
     StagePart,
     UserScore,
@@ -288,7 +289,10 @@ def _variants(document: UserScore, team_id: str) -> Iterator[VariantOf]:
 
 
 def _exposure(document: UserScore, team_id: str) -> ExposureOf:
-    share = next(each for each in document.exposure.entrants if each.id == team_id)
+    share = next(
+        (each for each in document.exposure.entrants if each.id == team_id),
+        ExposureShare(id=team_id, on_a=0, on_b=0, expected=0.0),  # nothing was drawn
+    )
     cells = [cell for cell in document.exposure.pairs if team_id in (cell.a, cell.b)]
     return ExposureOf(
         on_a=share.on_a,
