@@ -65,16 +65,7 @@ def remade(store: Store, keys: Keys, final: Final) -> Bundle:
     versions = Versions.of(stage)
     files = evidence(store, ledger, record, stage, size, rule, acts, proposals, beside.annotations, versions)
     files |= {**final.beside, SCORES: scores_csv(stage, document.scores), JSON: final.document}
-    for part in (
-        told.votes_file,
-        told.draws_file,
-        told.checkpoints_file,
-        told.cosignatures_file,
-        told.timestamps_file,
-        told.stage_file,
-        told.jwks_file,
-        told.scores_file,
-    ):
+    for part in told.beside:
         if hashlib.sha256(files[part.name]).hexdigest() != part.sha256:
             raise EvidenceError("final_not_remade", export=final.export_id, file=part.name)
     return Bundle(document, {**files, SUMS: sums(files)}, beside)

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from arena.domain.coded import Fault
-from arena.results.export.proofs import Passed, VerificationError
+from arena.results.export.proofs import Passed, VerificationError, read_signed
 from arena.results.export.schema import UserScore
 from arena.results.export.signed import Moment, Part, Sha256, Signed
 
@@ -37,12 +37,7 @@ def read_list(data: bytes, name: str) -> ExportList:
     Raises:
         VerificationError: it is none, or not one chain.
     """
-    try:
-        read = ExportList.model_validate_json(data)
-    except ValidationError:
-        raise VerificationError("exports", Fault("not_exports", file=name)) from None
-    if read.canonical() != data.strip():
-        raise VerificationError("exports", Fault("not_canonical", file=name))
+    read = read_signed(ExportList, data.strip(), name, "exports", Fault("not_exports", file=name))
     before: FinalPart | None = None
     for final in read.finals:
         links = (final.supersedes is None) == (final.reason is None) == (before is None)

@@ -6,11 +6,10 @@ from typing import Any
 
 import orjson
 import rfc8785
-from pydantic import ValidationError
 
 from arena.domain.coded import Fault
 from arena.results.export.document import JSON
-from arena.results.export.proofs import Passed, VerificationError
+from arena.results.export.proofs import Passed, VerificationError, read_signed
 from arena.results.export.result import Result, disclosed
 from arena.results.export.schema import File, UserScore
 from arena.results.export.verify import differing, parsed, signature
@@ -22,14 +21,7 @@ def read_result(data: bytes, name: str) -> Result:
     Raises:
         VerificationError: it is none, or its bytes are not canonical.
     """
-    try:
-        result = Result.model_validate_json(data)
-        canonical = result.canonical() == data
-    except (ValidationError, rfc8785.CanonicalizationError):
-        raise VerificationError("published", Fault("not_result", file=name)) from None
-    if not canonical:
-        raise VerificationError("published", Fault("not_canonical", file=name))
-    return result
+    return read_signed(Result, data, name, "published", Fault("not_result", file=name))
 
 
 def opened(result: Result, files: Mapping[str, bytes], jwks: Mapping[str, Any]) -> Iterator[Passed]:

@@ -20,7 +20,7 @@ from arena.record.ledger import verify_checkpoint
 from arena.record.merkle import roots_of
 from arena.results.export.document import CHECKPOINTS, VOTES
 from arena.results.export.schema import Checkpoint, PromisedKey, UserScore
-from arena.results.export.signed import Part, TwoLanguages, milliseconds
+from arena.results.export.signed import Part, Signed, TwoLanguages, milliseconds
 from arena.results.export.table_reader import DrawTable, TableFile
 from arena.results.export.tables import OUTCOMES, record_of
 from arena.results.live.draw_audit import redraw
@@ -40,6 +40,25 @@ class VerificationError(ArenaError):
         super().__init__("not_verified", check=check, fault=fault)
         self.check = check
         self.fault = fault
+
+
+_Document = TypeVar("_Document", bound=Signed)
+
+
+def read_signed(model: type[_Document], data: bytes, name: str, check: str, unreadable: Fault) -> _Document:
+    """Read a signed document from its one form; the signature is still to be checked.
+
+    Raises:
+        VerificationError: of this check; it is `unreadable`, or its bytes are not canonical.
+    """
+    try:
+        read = model.model_validate_json(data)
+        canonical_form = read.canonical() == data
+    except (ValidationError, rfc8785.CanonicalizationError):
+        raise VerificationError(check, unreadable) from None
+    if not canonical_form:
+        raise VerificationError(check, Fault("not_canonical", file=name))
+    return read
 
 
 class Passed(Coded):

@@ -391,6 +391,20 @@ class Provenance(Part):
     )
     rerun_command: str = Field(description="what recomputes every number")
 
+    @property
+    def beside(self) -> tuple[File, ...]:
+        """The files that lie beside the document, each under its signature by its hash."""
+        return (
+            self.votes_file,
+            self.draws_file,
+            self.checkpoints_file,
+            self.cosignatures_file,
+            self.timestamps_file,
+            self.stage_file,
+            self.jwks_file,
+            self.scores_file,
+        )
+
 
 class UserScore(Signed):
     """A stage's user score, with its uncertainty and its evidence."""

@@ -211,16 +211,7 @@ def _checked(
         signature(exports, own if jwks is None else jwks)
         yield newest(document, hashlib.sha256(files[JSON]).hexdigest(), exports)
     told = document.provenance
-    for part in (
-        told.votes_file,
-        told.draws_file,
-        told.checkpoints_file,
-        told.cosignatures_file,
-        told.timestamps_file,
-        told.stage_file,
-        told.jwks_file,
-        told.scores_file,
-    ):
+    for part in told.beside:
         if hashlib.sha256(files.get(part.name, b"")).hexdigest() != part.sha256:
             raise VerificationError("hashes", Fault("file_not_signed", file=part.name))
     yield Passed("hashes")

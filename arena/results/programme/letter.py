@@ -8,9 +8,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 import orjson
-import rfc8785
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from arena.domain.coded import Fault
 from arena.domain.outage import Cause
@@ -18,7 +17,7 @@ from arena.domain.stage import Stage
 from arena.record.keys import Keys
 from arena.results.export import tables
 from arena.results.export.document import DRAWS, JSON, STAGE, VOTES
-from arena.results.export.proofs import Passed, VerificationError
+from arena.results.export.proofs import Passed, VerificationError, read_signed
 from arena.results.export.rating_schema import Method, Representative, Score, VariantScore
 from arena.results.export.result import Disclosed, disclosed
 from arena.results.export.schema import (
@@ -204,14 +203,7 @@ def read_letter(data: bytes, name: str) -> Letter:
     Raises:
         VerificationError: it is none, or its bytes are not canonical.
     """
-    try:
-        letter = Letter.model_validate_json(data)
-        canonical = letter.canonical() == data
-    except (ValidationError, rfc8785.CanonicalizationError):
-        raise VerificationError("letter", Fault("not_letter", file=name)) from None
-    if not canonical:
-        raise VerificationError("letter", Fault("not_canonical", file=name))
-    return letter
+    return read_signed(Letter, data, name, "letter", Fault("not_letter", file=name))
 
 
 def verify_letter(
